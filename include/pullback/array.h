@@ -1,0 +1,73 @@
+// Arrays on the host: what goes into a program and what comes out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pullback/dtype.h>
+
+namespace pullback {
+
+/// A dense row-major array. Copies share their storage; clone() does not.
+class Array {
+ public:
+  Array() = default;
+  /// Zero-filled. Throws Error on a negative or overflowing size.
+  Array(DType dtype, std::vector<std::int64_t> dims);
+  /// Copies `values`, whose count must be the product of `dims` (else Error).
+  template <class T>
+  static Array from(std::span<const T> values, std::vector<std::int64_t> dims) {
+    return copy_of(dtype_of<T>, values.data(), values.size(), std::move(dims));
+  }
+  template <class T>
+  static Array from(const std::vector<T>& values, std::vector<std::int64_t> dims) {
+    return from(std::span<const T>(values), std::move(dims));
+  }
+  template <class T>
+  static Array scalar(T value) {
+    return copy_of(dtype_of<T>, &value, 1, {});
+  }
+  /// Borrows memory that outlives the array; element alignment is enough.
+  static Array view(DType dtype, std::vector<std::int64_t> dims, void* data);
+
+  DType dtype() const { return dtype_; }
+  const std::vector<std::int64_t>& dims() const { return dims_; }
+  std::int64_t size() const { return size_; }
+  std::size_t bytes() const { return static_cast<std::size_t>(size_) * size_of(dtype_); }
+
+  void* raw() { return data_.get(); }
+  const void* raw() const { return data_.get(); }
+  /// Throws Error when T is not the element type.
+  template <class T>
+  std::span<T> values() {
+    require(dtype_of<T>);
+    return {static_cast<T*>(raw()), static_cast<std::size_t>(size_)};
+  }
+  template <class T>
+  std::span<const T> values() const {
+    require(dtype_of<T>);
+    return {static_cast<const T*>(raw()), static_cast<std::size_t>(size_)};
+  }
+  /// The only element, converted to double. Throws Error when there is not exactly one.
+  double item() const;
+  Array clone() const;
+  /// The same elements under other dims of equal product (else Error). Shares storage.
+  Array reshape(std::vector<std::int64_t> dims) const;
+  /// "f32[3,4]".
+  std::string type_string() const;
+
+ private:
+  static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims);
+  void require(DType wanted) const;
+
+  DType dtype_ = DType::f32;
+  std::vector<std::int64_t> dims_{0};
+  std::int64_t size_ = 0;
+  std::shared_ptr<std::byte> data_;  // 64-byte aligned when owned
+};
+
+}  // namespace pullback
