@@ -1,0 +1,31 @@
+// The C symbols and signatures shared by generated code and the runtime. Nothing here may change shape without
+// changing kAbiVersion: cached and ahead-of-time code was compiled against it.
+#pragma once
+
+#include <cstdint>
+
+namespace pullback::runtime {
+
+inline constexpr int kAbiVersion = 1;
+
+/// A kernel. `buffers` are its parameters in order, as pointers. `begin`..`end` is the part of the outermost parallel
+/// loop to run (0..1 when the kernel has none). `scratch` is memory of the calling thread alone, 64-byte aligned.
+using KernelFunction = void (*)(void* const* buffers, std::int64_t begin, std::int64_t end, void* scratch);
+
+struct ExecutionContext;
+
+/// Runs kernel over 0..count, split into at most one contiguous piece a thread. Which piece runs where never changes
+/// a result: kernels give the same bits for any split. Filled in by the runtime, called by generated code.
+using ParallelFor = void (*)(ExecutionContext*, KernelFunction kernel, void* const* buffers, std::int64_t count);
+
+/// What a step's entry receives beside its buffers. Generated code reads these fields by their offsets.
+struct ExecutionContext {
+  ParallelFor parallel_for;  // offset 0
+  void* scratch;             // offset 8: scratch of the calling thread
+};
+
+/// A compiled step. `slots` are base addresses: 0 the arena, 1 the constants, then one for each external buffer in
+/// the order of the schedule. Returns 0, or 1 + the number of the check that failed; no state was written then.
+using EntryFunction = std::int32_t (*)(ExecutionContext*, void* const* slots);
+
+}  // namespace pullback::runtime
