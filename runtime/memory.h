@@ -1,0 +1,15 @@
+// Memory for tensors, arenas and scratch: 64-byte aligned, never null.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace pullback::runtime {
+
+/// What generated code may assume of memory that the runtime owns.
+inline constexpr std::size_t kAlignment = 64;
+
+/// `bytes` bytes set to zero; a valid, aligned pointer even for 0 bytes. Throws Error when there is not enough memory.
+std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes);
+
+}  // namespace pullback::runtime
