@@ -1,0 +1,41 @@
+// Appends ops to a region, running each op's shape rule, and copies ops between regions.
+#pragma once
+
+#include <unordered_map>
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::ir {
+
+using ValueMap = std::unordered_map<const Value*, Value*>;
+
+class Builder {
+ public:
+  /// Appends to `region` from its end on.
+  explicit Builder(Region& region) : region_(&region) {}
+
+  /// Appends the op after running its shape rule, which throws Error with the op, the shapes and location.line.
+  Op* create(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes = {},
+             std::vector<std::unique_ptr<Region>> regions = {});
+  /// Same, with result(0).
+  Value* value(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes = {}) {
+    return create(def, std::move(operands), std::move(attributes))->result(0);
+  }
+  /// Appends a copy of `op` whose operands are looked up in `map` (an operand that is not there stays), and adds its
+  /// results to `map`. Types are inferred anew, so that substituted shapes flow through.
+  Op* copy(const Op& op, ValueMap& map);
+  /// Copies all ops of `from` and returns what its results became.
+  std::vector<Value*> copy_body(const Region& from, ValueMap& map);
+
+  Region& region() const { return *region_; }
+  /// Given to every op created from now on (copies keep their own).
+  Location location;
+
+ private:
+  Region* region_;
+};
+
+/// A deep copy of an (isolated) region.
+std::unique_ptr<Region> clone_region(const Region& from);
+
+}  // namespace pullback::ir

@@ -1,0 +1,37 @@
+// The text form of the tensor IR. What print() writes, parse() reads back to an equal graph; the reverse holds too.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::ops {
+class Registry;
+}
+
+namespace pullback::ir {
+
+struct PrintOptions {
+  bool locations = true;
+  std::size_t inline_constant_limit = 64;  ///< dense constants with more elements are printed by reference
+};
+
+std::string print(const Function& function, const PrintOptions& options = {});
+/// One op on one line, without a newline; for messages.
+std::string print(const Op& op);
+
+/// Parses and verifies one or more functions, looking ops up by name in `registry`. Throws
+/// Error("FILE:LINE:COLUMN: ...").
+std::vector<std::unique_ptr<Function>> parse(std::string_view text, const ops::Registry& registry,
+                                             const std::string& file = "<text>");
+
+/// Checks every rule at the top of graph.h, types against the ops' shape rules, and result/state agreement. Throws
+/// InternalError that names `stage` and prints the function.
+void verify(const Function& function, const std::string& stage);
+/// Structural equality up to value names and (unless asked for) locations.
+bool equal(const Function& a, const Function& b, bool with_locations = false);
+
+}  // namespace pullback::ir

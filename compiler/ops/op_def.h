@@ -1,0 +1,71 @@
+// What an op is: one OpDef holds everything the compiler knows about it. Passes ask traits, never names.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::ops {
+
+class InferContext;
+class GradContext;
+class LowerContext;
+class EvalContext;
+struct ContractionSpec;
+
+/// Facts that passes and lowering ask for.
+struct Traits {
+  bool elementwise = false;   ///< result[i] depends on operand[i] alone; all shapes equal
+  bool commutative = false;   ///< first two operands may swap
+  bool effectful = false;     ///< must stay, and stay in order (check)
+  bool moves_data = false;    ///< results are operand elements, rearranged: broadcast, reshape, transpose, slice, ...
+  bool cheap = false;         ///< cheaper to recompute in each reader than to store: iota, broadcast, compare, ...
+  bool reduction = false;     ///< result elements are folds over operand axes (attribute `axes`)
+  bool is_linear = false;     ///< linear in each floating operand that has a gradient
+};
+
+/// One test case of an op. The contract test runs it at f32 and f64 wherever the operand is floating.
+struct Sample {
+  std::vector<std::vector<std::int64_t>> shapes;  ///< one for each operand
+  ir::Attributes attributes;
+  std::vector<DType> dtypes;     ///< one for each operand; empty: all of the floating type under test
+  double low = -2, high = 2;     ///< operand values are drawn from [low, high]; integers too
+  double grad_tolerance = 1e-6;  ///< relative, of f64 VJP against central differences; say why when loosened
+  bool differentiable = true;    ///< false: these inputs sit on a kink, compare values only
+  std::string why;               ///< a reason for anything unusual above
+};
+
+struct OpDef {
+  std::string name;
+  int arity = 0;      ///< number of operands; -1: any number
+  std::string doc;    ///< formula, gradient formula, convention at kinks, source
+  Traits traits;
+
+  /// Result types from operand types and attributes. Throws through InferContext::fail.
+  std::function<std::vector<ir::Type>(const InferContext&)> infer;
+  /// Adds to the operands' gradients; missing only with `no_vjp` saying why.
+  std::function<void(GradContext&)> vjp;
+  std::string no_vjp;
+  /// Overrides the derived forward derivative: tangents of operands -> tangents of results.
+  std::function<std::vector<ir::Value*>(ir::Builder&, const ir::Op&, std::span<ir::Value* const> tangents)> jvp;
+
+  /// Lowering, exactly one of these (`control`: lowered by the schedule itself):
+  /// the value of result 0 at an index, composed by fusion;
+  std::function<struct ElementResult(LowerContext&)> element;
+  /// C[m,n] += A(m,k) * B(k,n): handed to the contraction generator (`element` is then the plain fallback);
+  std::function<ContractionSpec(const ir::Op&)> contraction;
+  /// a kernel of its own, written statement by statement;
+  std::function<void(LowerContext&)> kernel;
+  bool control = false;
+
+  /// The semantics, slow and plain: the oracle of the tests.
+  std::function<void(EvalContext&)> eval;
+  std::vector<Sample> samples;
+};
+
+}  // namespace pullback::ops
