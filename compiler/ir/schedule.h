@@ -1,0 +1,115 @@
+// The schedule: what a step does, as kernel calls over views of buffers, in order. The plan has decided where each
+// buffer lives and which kernel runs when; generated code and the schedule's interpreter only follow it.
+//
+// A Module has one list of buffers. A buffer lies in the arena (memory that keeps nothing between two runs), in the
+// constants (never written), or is an external slot that the caller binds: an input (never written), a state (read and
+// replaced in place), or an output (written, read only after that). Arena buffers may overlap where no two of them hold
+// a needed value at the same time. All checks run before the first step that writes a state.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <pullback/dtype.h>
+#include <pullback/error.h>
+
+namespace pullback::kernel {
+struct Kernel;
+}
+
+namespace pullback::schedule {
+
+/// Arena and constants are allocated, and their buffers placed, at multiples of this many bytes.
+inline constexpr std::int64_t kAlignment = 64;
+
+enum class Placement : std::uint8_t { arena, constant, external };
+
+struct Buffer {
+  std::string name;
+  DType dtype = DType::f32;
+  std::int64_t elements = 0;  ///< 0: the buffer has no bytes, and no step touches it
+  Placement placement = Placement::arena;
+  std::int64_t offset = 0;  ///< bytes from the start of the arena or constants; 0 for external
+  std::size_t slot = 0;     ///< external: index into Module::slots
+
+  std::int64_t bytes() const { return elements * static_cast<std::int64_t>(size_of(dtype)); }
+};
+
+enum class SlotRole : std::uint8_t { input, state, output };
+
+/// A buffer that the caller binds. A state that the function updates is one slot, replaced in place.
+struct Slot {
+  std::string name;
+  SlotRole role = SlotRole::input;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> dims;
+  bool written = false;  ///< a state that the step replaces; true for outputs
+};
+
+/// Runs kernels[kernel]; arguments[i] indexes Module::buffers and is what the kernel's i-th parameter that is not
+/// scratch is bound to. An element is never read through one argument after it was written through another.
+struct KernelCall {
+  std::size_t kernel = 0;
+  std::vector<std::size_t> arguments;
+  std::string what;               ///< the ops it computes, for dumps: "dot_general+add+maximum"
+  std::vector<SourceLine> lines;  ///< the user's lines it comes from, without repetition
+};
+
+/// Stops the run with the check's message when the bool[] buffer `predicate` holds false.
+struct Check {
+  std::size_t predicate = 0;
+  std::size_t check = 0;  ///< index into Module::checks
+};
+
+struct Step;
+
+/// Runs one of two lists of steps, chosen by the bool[] buffer `predicate`.
+struct Branch {
+  std::size_t predicate = 0;
+  std::vector<Step> then_steps, else_steps;
+};
+
+struct Step {
+  std::variant<KernelCall, Check, Branch> action;
+};
+
+/// What a failed check tells the user: each {} of the message stands for the next witness (a one-element buffer).
+struct CheckInfo {
+  std::string message;
+  SourceLine line;
+  std::vector<std::size_t> witnesses;  ///< indices into Module::buffers
+};
+
+struct Module {
+  std::string name;
+  std::vector<Slot> slots;  ///< bound after the arena and the constants, in this order
+  std::vector<Buffer> buffers;
+  std::vector<std::shared_ptr<const kernel::Kernel>> kernels;  ///< no two are equal
+  std::vector<Step> body;
+  std::vector<CheckInfo> checks;
+  std::vector<std::byte> constants;  ///< contents of the constant buffers
+  std::int64_t arena_bytes = 0;
+  std::int64_t scratch_bytes = 0;  ///< the most that one kernel needs, per thread
+};
+
+struct PrintOptions {
+  bool offsets = true;   ///< where buffers lie; false keeps golden dumps stable under a change of the plan
+  bool kernels = false;  ///< append the text of each kernel
+};
+
+/// Deterministic text, one line for each buffer and step.
+std::string print(const Module& module, const PrintOptions& options = {});
+
+/// Checks what the top of this file promises: indices, sizes and dtypes of arguments against the kernels' parameters,
+/// that inputs and constants are not written, that checks precede writes to states, bounds of arena and constants.
+/// Throws InternalError that names `stage` and prints the module.
+void verify(const Module& module, const std::string& stage);
+
+/// Bytes of the kernel's scratch parameters, each rounded up to kAlignment, laid out in their order.
+std::int64_t scratch_bytes(const kernel::Kernel& kernel);
+
+}  // namespace pullback::schedule

@@ -1,0 +1,29 @@
+// From tensors to kernels: groups the ops of a specialized function into kernels, writes each kernel as loops, and
+// plans order and memory.
+#pragma once
+
+#include <cstdint>
+
+#include "compiler/ir/schedule.h"
+
+namespace pullback {
+struct Target;
+}
+namespace pullback::ir {
+class Function;
+}
+
+namespace pullback::lower {
+
+struct Options {
+  bool fuse = true;  ///< false: every op that computes something gets a kernel of its own (to compare, to find faults)
+  bool parallel = true;      ///< false: no parallel loops
+  bool reuse_memory = true;  ///< false: arena buffers never overlap and nothing is in place
+};
+
+/// Lowers `function`, whose shapes must all be numbers and whose composites must have been inlined. The module's slots
+/// are the function's arguments in order, then its results that update no state. Throws Error for an op that this
+/// function cannot run (named, with the user's line), InternalError when the function breaks the rules of ir/graph.h.
+schedule::Module lower(const ir::Function& function, const Target& target, const Options& options = {});
+
+}  // namespace pullback::lower
