@@ -1,0 +1,82 @@
+#include "runtime/executable.h"
+
+#include <fmt/format.h>
+
+#include "runtime/memory.h"
+#include "runtime/thread_pool.h"
+
+namespace pullback::runtime {
+
+namespace {
+
+constexpr std::size_t kInternalSlots = 2;  // the arena and the constants
+
+bool is_empty(const ExternalSlot& slot) {
+  for (const std::int64_t dim : slot.dims)
+    if (dim == 0) return true;
+  return false;
+}
+
+// The value as a user would write it.
+std::string format_witness(DType dtype, std::byte* data) {
+  const Array value = Array::view(dtype, {}, data);
+  switch (dtype) {
+    case DType::boolean:
+      return value.item() != 0 ? "true" : "false";
+    case DType::i64:
+      return fmt::format("{}", value.values<std::int64_t>()[0]);
+    default:
+      return fmt::format("{:.9g}", value.item());
+  }
+}
+
+}  // namespace
+
+Executable::Executable(ExecutableImage image, ThreadPool* pool)
+    : image_(std::move(image)),
+      pool_(pool ? *pool : ThreadPool::shared()),
+      arena_(allocate_zeroed(image_.arena_bytes)) {
+  if (!image_.entry) throw InternalError("executable: no entry");
+  bases_.resize(kInternalSlots + image_.slots.size());
+  bases_[0] = arena_.get();
+  bases_[1] = image_.constants.raw();
+}
+
+void Executable::run(std::span<void* const> external) {
+  const std::lock_guard lock(running_);
+  if (external.size() != image_.slots.size())
+    throw InternalError(fmt::format("executable: {} buffers given for {} slots", external.size(), image_.slots.size()));
+  for (std::size_t i = 0; i < external.size(); ++i) {
+    void* base = external[i];
+    if (!base) {
+      if (!is_empty(image_.slots[i]))
+        throw InternalError(fmt::format("executable: no buffer for '{}'", image_.slots[i].name));
+      base = arena_.get();
+    }
+    bases_[kInternalSlots + i] = base;
+  }
+  std::int32_t status = 0;
+  {
+    Execution execution(pool_, image_.scratch_bytes);
+    status = image_.entry(execution.context(), bases_.data());
+  }
+  if (status != 0) fail(status);
+}
+
+void Executable::fail(std::int32_t status) const {
+  if (status < 0 || static_cast<std::size_t>(status) > image_.checks.size())
+    throw InternalError(fmt::format("executable: status {} with {} checks", status, image_.checks.size()));
+  const Check& check = image_.checks[static_cast<std::size_t>(status - 1)];
+  std::string message = check.message;
+  std::size_t from = 0;
+  for (const Witness& witness : check.witnesses) {
+    const std::size_t hole = message.find("{}", from);
+    if (hole == std::string::npos) break;
+    const std::string text = format_witness(witness.dtype, arena_.get() + witness.arena_offset);
+    message.replace(hole, 2, text);
+    from = hole + text.size();
+  }
+  throw Error(message, check.where);
+}
+
+}  // namespace pullback::runtime

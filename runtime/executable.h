@@ -1,0 +1,82 @@
+// One specialization of a program as machine code, ready to run: its arena, constants and buffers bound to it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pullback/array.h>
+#include <pullback/dtype.h>
+#include <pullback/error.h>
+
+#include "runtime/abi.h"
+
+namespace pullback::runtime {
+
+class ThreadPool;
+
+/// What a slot's memory means to the step: read, read and replaced in place, written.
+enum class SlotRole : std::uint8_t { input, state, output };
+
+/// A buffer that the caller of a step provides. State is updated in place, so that it has one pointer.
+struct ExternalSlot {
+  std::string name;
+  SlotRole role = SlotRole::input;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> dims;
+};
+
+/// A value in the arena that explains why a check failed.
+struct Witness {
+  DType dtype = DType::i64;
+  std::size_t arena_offset = 0;
+};
+
+/// Something that a step verifies before it writes state. In `message` each {} stands for one witness, in order.
+struct Check {
+  std::string message;
+  SourceLine where;
+  std::vector<Witness> witnesses;
+};
+
+/// What a code generator hands over: plain data.
+struct ExecutableImage {
+  EntryFunction entry = nullptr;
+  std::shared_ptr<void> code;  ///< keeps the machine code of `entry` alive
+  std::size_t arena_bytes = 0;
+  std::size_t scratch_bytes = 0;  ///< of each thread
+  Array constants{u8, {0}};       ///< u8[n]: all constants in one block, 64-byte aligned
+  std::vector<ExternalSlot> slots;
+  std::vector<Check> checks;
+};
+
+/// Runs a compiled step. Owns the arena, allocated once. Runs of the same Executable exclude each other.
+class Executable {
+ public:
+  /// Uses ThreadPool::shared() unless told otherwise. Throws Error when there is no memory for the arena.
+  explicit Executable(ExecutableImage image, ThreadPool* pool = nullptr);
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+
+  const std::vector<ExternalSlot>& slots() const { return image_.slots; }
+  std::size_t arena_bytes() const { return image_.arena_bytes; }
+
+  /// Runs the step once. `external` holds one pointer per slot, in order, aligned for its elements; it may be null
+  /// where the slot has no elements. Throws Error when a check of the step fails: no state was written then.
+  void run(std::span<void* const> external);
+
+ private:
+  [[noreturn]] void fail(std::int32_t status) const;
+
+  ExecutableImage image_;
+  ThreadPool& pool_;
+  std::shared_ptr<std::byte> arena_;
+  std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
+  std::mutex running_;
+};
+
+}  // namespace pullback::runtime

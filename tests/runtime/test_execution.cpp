@@ -1,0 +1,220 @@
+// The thread pool, executions on it, and executables, driven by hand-written kernels.
+#include <pullback/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <numeric>
+#include <set>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "runtime/environment.h"
+#include "runtime/executable.h"
+#include "runtime/philox.h"
+#include "runtime/thread_pool.h"
+
+using namespace pullback;
+using namespace pullback::runtime;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// buffers: 0 the counters to increase
+void count_kernel(void* const* buffers, std::int64_t begin, std::int64_t end, void* scratch) {
+  auto* counters = static_cast<std::int64_t*>(buffers[0]);
+  auto* own = static_cast<std::int64_t*>(scratch);
+  for (std::int64_t i = begin; i < end; ++i) {
+    own[i % 8] = i;
+    counters[i] += own[i % 8] + 1;
+  }
+}
+
+void run_count(Execution& execution, std::vector<std::int64_t>& counters) {
+  void* buffers[] = {counters.data()};
+  execution.context()->parallel_for(execution.context(), count_kernel, buffers,
+                                    static_cast<std::int64_t>(counters.size()));
+}
+
+bool counted(const std::vector<std::int64_t>& counters, std::int64_t times) {
+  for (std::size_t i = 0; i < counters.size(); ++i)
+    if (counters[i] != times * (static_cast<std::int64_t>(i) + 1)) return false;
+  return true;
+}
+
+// A subnormal number survives only when it is not flushed to zero; 1 + 2^-24 is 1 only when rounding to nearest.
+bool environment_is_default() {
+  volatile float smallest = std::numeric_limits<float>::min();
+  volatile float half = 0.5f;
+  volatile float one = 1.0f;
+  volatile float tiny = 0x1p-24f;
+  return smallest * half != 0.0f && one + tiny == 1.0f;
+}
+
+void environment_kernel(void* const* buffers, std::int64_t begin, std::int64_t end, void*) {
+  auto* good = static_cast<bool*>(buffers[0]);
+  for (std::int64_t i = begin; i < end; ++i) good[i] = environment_is_default();
+}
+
+// slots: 0 arena, 1 constants (f32), 2 input f32[n], 3 state f32[n], 4 n: the state gains input * constant
+std::int32_t axpy_entry(ExecutionContext* context, void* const* slots) {
+  const auto kernel = [](void* const* buffers, std::int64_t begin, std::int64_t end, void*) {
+    const float factor = *static_cast<const float*>(buffers[1]);
+    const auto* x = static_cast<const float*>(buffers[2]);
+    auto* state = static_cast<float*>(buffers[3]);
+    for (std::int64_t i = begin; i < end; ++i) state[i] += factor * x[i];
+  };
+  context->parallel_for(context, kernel, slots, 1000);
+  return 0;
+}
+
+// Fails its second check, whose witnesses stand in the arena.
+std::int32_t failing_entry(ExecutionContext*, void* const* slots) {
+  auto* arena = static_cast<std::byte*>(slots[0]);
+  *reinterpret_cast<std::int64_t*>(arena) = 12345678901;
+  *reinterpret_cast<float*>(arena + 64) = 0.5f;
+  return 2;
+}
+
+std::int32_t strange_entry(ExecutionContext*, void* const*) {
+  return 9;
+}
+
+}  // namespace
+
+TEST_CASE("Philox gives its published numbers", "[philox]") {
+  CHECK(philox4x32({0, 0, 0, 0}, {0, 0}) == PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+        PhiloxCounter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("PULLBACK_THREADS", "[environment]") {
+  setenv("PULLBACK_THREADS", "3", 1);
+  CHECK(thread_count() == 3);
+  setenv("PULLBACK_THREADS", "3x", 1);
+  CHECK_THROWS_WITH(thread_count(), "PULLBACK_THREADS: '3x' is not a number from 1 to 1024");
+  setenv("PULLBACK_THREADS", "0", 1);
+  CHECK_THROWS_WITH(thread_count(), Contains("'0' is not a number"));
+  unsetenv("PULLBACK_THREADS");
+  CHECK(thread_count() >= 1);
+}
+
+TEST_CASE("every index runs once, for any number of threads", "[pool]") {
+  for (int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    for (std::size_t count : {0u, 1u, 2u, 3u, 7u, 1000u}) {
+      std::vector<std::int64_t> counters(count);
+      Execution execution(pool, 64);
+      for (int i = 0; i < 20; ++i) run_count(execution, counters);
+      CHECK(counted(counters, 20));
+    }
+  }
+}
+
+TEST_CASE("a busy pool runs the second execution serially", "[pool]") {
+  ThreadPool pool(2);
+  Execution first(pool, 64);
+  CHECK(first.has_pool());
+  Execution second(pool, 64);
+  CHECK(!second.has_pool());
+  CHECK(first.context()->scratch != second.context()->scratch);
+  std::vector<std::int64_t> counters(100);
+  run_count(second, counters);
+  CHECK(counted(counters, 1));
+}
+
+TEST_CASE("executions from several threads at once", "[pool]") {
+  ThreadPool pool(2);
+  std::vector<std::vector<std::int64_t>> counters(3, std::vector<std::int64_t>(64));
+  std::vector<std::thread> users;
+  for (auto& own : counters)
+    users.emplace_back([&pool, &own] {
+      for (int i = 0; i < 200; ++i) {
+        Execution execution(pool, 64);
+        run_count(execution, own);
+      }
+    });
+  for (auto& user : users) user.join();
+  for (auto& own : counters) CHECK(counted(own, 200));
+}
+
+TEST_CASE("scratch is aligned, each thread's own, and grows", "[pool]") {
+  ThreadPool pool(3);
+  for (std::size_t bytes : {0u, 100u, 100000u, 50u}) {
+    Execution execution(pool, bytes);
+    std::vector<void*> seen(3);
+    void* buffers[] = {seen.data()};
+    const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void* scratch) {
+      for (std::int64_t i = begin; i < end; ++i) static_cast<void**>(b[0])[i] = scratch;
+    };
+    execution.context()->parallel_for(execution.context(), kernel, buffers, 3);
+    CHECK(std::set<void*>(seen.begin(), seen.end()).size() == 3);
+    for (void* scratch : seen) CHECK(reinterpret_cast<std::uintptr_t>(scratch) % 64 == 0);
+  }
+}
+
+TEST_CASE("kernels see the default floating-point environment, the caller keeps its own", "[pool]") {
+#if defined(__SSE2__)
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040 | 0x4000);  // flush to zero, round up
+  {
+    ThreadPool pool(3);
+    Execution execution(pool, 0);
+    bool good[3] = {};
+    void* buffers[] = {good};
+    execution.context()->parallel_for(execution.context(), environment_kernel, buffers, 3);
+    CHECK((good[0] && good[1] && good[2]));
+  }
+  const bool kept = (_mm_getcsr() & 0xC040) == 0xC040;
+  _mm_setcsr(before);
+  CHECK(kept);
+#endif
+}
+
+TEST_CASE("an idle pool uses no processor time", "[pool]") {
+  ThreadPool pool(3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.02);
+}
+
+TEST_CASE("an executable updates its state in place", "[executable]") {
+  ThreadPool pool(2);
+  const float factor = 2.0f;
+  ExecutableImage image;
+  image.entry = axpy_entry;
+  image.constants = Array(u8, {sizeof factor});
+  std::memcpy(image.constants.raw(), &factor, sizeof factor);
+  image.slots = {
+      {"x", SlotRole::input, f32, {1000}}, {"w", SlotRole::state, f32, {1000}}, {"y", SlotRole::output, f32, {0}}};
+  Executable executable(std::move(image), &pool);
+  std::vector<float> x(1000, 3.0f);
+  std::vector<float> w(1000, 1.0f);
+  void* buffers[] = {x.data(), w.data(), nullptr};
+  executable.run(buffers);
+  executable.run(buffers);
+  CHECK(std::all_of(w.begin(), w.end(), [](float v) { return v == 13.0f; }));
+
+  void* missing[] = {x.data(), nullptr, nullptr};
+  CHECK_THROWS_AS(executable.run(missing), InternalError);
+  CHECK_THROWS_AS(executable.run(std::span<void* const>(buffers, 2)), InternalError);
+}
+
+TEST_CASE("a failed check becomes an error with its witnesses", "[executable]") {
+  ThreadPool pool(1);
+  ExecutableImage image;
+  image.entry = failing_entry;
+  image.arena_bytes = 128;
+  image.checks = {{"other", {}, {}}, {"gather: index {} is not in 0..{}", {"model.cpp", 7}, {{i64, 0}, {f32, 64}}}};
+  Executable executable(image, &pool);
+  CHECK_THROWS_WITH(executable.run({}), "gather: index 12345678901 is not in 0..0.5 (model.cpp:7)");
+
+  image.entry = strange_entry;
+  Executable strange(image, &pool);
+  CHECK_THROWS_AS(strange.run({}), InternalError);
+}
