@@ -1,0 +1,135 @@
+// A network: inputs, parameters and the ops between them, as the user wrote them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <pullback/program.h>
+#include <pullback/tensor.h>
+
+namespace pullback {
+
+namespace ir {
+class Function;
+}
+class State;
+
+/// How a parameter's first values are made: from the graph's seed and the parameter's name alone.
+struct Initializer {
+  enum class Kind : std::uint8_t { constant, uniform, normal };
+  Kind kind = Kind::constant;
+  double a = 0;  ///< the constant; the lower bound; the mean
+  double b = 0;  ///< the upper bound; the standard deviation
+  /// Scale a and b by a power of the fans at the parameter's shape.
+  enum class Scale : std::uint8_t { none, fan_in, fan_average };
+  Scale scale = Scale::none;
+
+  static Initializer zeros() { return {}; }
+  static Initializer constant(double value) { return {Kind::constant, value, 0, Scale::none}; }
+  static Initializer uniform(double low, double high) { return {Kind::uniform, low, high, Scale::none}; }
+  static Initializer normal(double mean, double deviation) { return {Kind::normal, mean, deviation, Scale::none}; }
+  /// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
+  static Initializer xavier() { return {Kind::uniform, -2.449489742783178, 2.449489742783178, Scale::fan_average}; }
+  /// Uniform in +-gain * sqrt(3 / fan_in); the default gain is relu's (He et al. 2015).
+  static Initializer kaiming(double gain = 1.4142135623730951) {
+    return {Kind::uniform, -1.7320508075688772 * gain, 1.7320508075688772 * gain, Scale::fan_in};
+  }
+};
+
+/// A piece of a graph with named inputs and results: what is differentiated, printed and compiled.
+class Function {
+ public:
+  Function(std::shared_ptr<const ir::Function> function, std::shared_ptr<State> state);
+
+  const std::string& name() const;
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> result_names() const;
+  /// Its textual IR.
+  std::string text() const;
+  /// A Program of it. It shares the graph's state.
+  Program compile(const CompileOptions& options = {}) const;
+
+  const ir::Function& ir() const { return *function_; }
+  const std::shared_ptr<State>& state() const { return state_; }
+
+ private:
+  std::shared_ptr<const ir::Function> function_;
+  std::shared_ptr<State> state_;
+};
+
+struct GraphOptions {
+  std::uint64_t seed = 0;  ///< of first values and random numbers
+};
+
+class Graph {
+ public:
+  explicit Graph(std::string name, GraphOptions options = {});
+
+  const std::string& name() const;
+  /// A tensor that is given with each step. Throws Error when the name is taken or no identifier.
+  Tensor input(const std::string& name, DType dtype, Shape shape, SourceLocation where = SourceLocation::current());
+  /// A trainable tensor. Its full name begins with the open scopes: "encoder.fc1.w". The shape has no symbols.
+  Tensor parameter(const std::string& name, const Shape& shape, Initializer initializer = Initializer::zeros(),
+                   DType dtype = f32, SourceLocation where = SourceLocation::current());
+  /// A tensor that lives in the state but is not trained: a running mean.
+  Tensor variable(const std::string& name, const Shape& shape, Initializer initializer = Initializer::zeros(),
+                  DType dtype = f32, SourceLocation where = SourceLocation::current());
+  /// Replaces the variable with `value` at the end of each training step.
+  void update(const Tensor& variable, const Tensor& value, SourceLocation where = SourceLocation::current());
+  /// A constant of any shape, filled with one number.
+  Tensor constant(double value, const Shape& shape = {}, DType dtype = f32,
+                  SourceLocation where = SourceLocation::current());
+  /// 0, 1, 2, ... along `axis` of `shape`.
+  Tensor iota(const Shape& shape, int axis, DType dtype = i64, SourceLocation where = SourceLocation::current());
+  /// A bool scalar: true in training steps, false in programs that only compute.
+  Tensor training();
+
+  /// While it lives, parameters and ops belong to the layer `name`.
+  class Scope {
+   public:
+    Scope(Scope&&) = delete;
+    ~Scope();
+
+   private:
+    friend class Graph;
+    Scope(std::shared_ptr<detail::Trace> trace, const std::string& name);
+    std::shared_ptr<detail::Trace> trace_;
+  };
+  Scope scope(const std::string& name);
+
+  /// Parameters in the order of their creation.
+  std::vector<Tensor> parameters() const;
+
+  /// What computes `outputs`, with the inputs that they depend on.
+  Function function(const std::vector<Tensor>& outputs, SourceLocation where = SourceLocation::current()) const;
+  /// d(loss)/d(wrt[i]), results named "d.NAME". `loss` is a floating scalar; wrt may be any tensors it depends on.
+  Function gradient(const Tensor& loss, const std::vector<Tensor>& wrt,
+                    SourceLocation where = SourceLocation::current()) const;
+  /// The forward derivative of outputs along directions of `wrt`, which become inputs named "t.NAME". Results are
+  /// the outputs' derivatives.
+  Function jvp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
+               SourceLocation where = SourceLocation::current()) const;
+  /// Hessian of `loss` times directions (inputs "t.NAME"), a result for each of `wrt`.
+  Function hvp(const Tensor& loss, const std::vector<Tensor>& wrt,
+               SourceLocation where = SourceLocation::current()) const;
+  /// function(outputs).compile(options).
+  Program compile(const std::vector<Tensor>& outputs, const CompileOptions& options = {},
+                  SourceLocation where = SourceLocation::current()) const;
+
+  /// The values of parameters and variables, shared by all programs of this graph.
+  const std::shared_ptr<State>& state() const;
+
+  const std::shared_ptr<detail::Trace>& trace() const { return trace_; }
+
+ private:
+  std::shared_ptr<detail::Trace> trace_;
+};
+
+/// Receives warnings ("parameter fc3.w does not affect the loss"). The default writes to standard error; returns the
+/// sink that was there.
+using WarningSink = std::function<void(const std::string&)>;
+WarningSink set_warning_sink(WarningSink sink);
+
+}  // namespace pullback

@@ -1,0 +1,118 @@
+// A compiled piece of a graph: one step at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <pullback/array.h>
+#include <pullback/tensor.h>
+
+namespace pullback {
+
+class Function;
+class State;
+
+/// The forms a program takes on its way to machine code; each can be printed.
+enum class Stage : std::uint8_t { tensor, gradient, step, optimized, schedule, kernel, llvm, assembly };
+
+struct CompileOptions {
+  /// How steps are executed. The reference evaluator is slow and plain: the oracle of tests.
+  enum class Executor : std::uint8_t { compiled, reference };
+  Executor executor = Executor::compiled;
+  std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4
+  int threads = 0;              ///< 0: PULLBACK_THREADS, else one for each core; never changes a result
+  int max_specializations = 8;  ///< compiled versions kept, one for each set of sizes; the oldest goes first
+};
+
+/// An input's value: {x, array} or {"x", array}.
+struct Feed {
+  Feed(const Tensor& input, Array array) : name(input.name()), value(std::move(array)) {}
+  Feed(std::string input, Array array) : name(std::move(input)), value(std::move(array)) {}
+  Feed(const char* input, Array array) : name(input), value(std::move(array)) {}
+  std::string name;
+  Array value;
+};
+
+/// What a step computed: named arrays in the order in which the outputs were asked for.
+class Outputs {
+ public:
+  Outputs() = default;
+  explicit Outputs(std::vector<std::pair<std::string, Array>> entries) : entries_(std::move(entries)) {}
+  std::size_t size() const { return entries_.size(); }
+  const Array& operator[](std::size_t i) const { return entries_.at(i).second; }
+  const Array& operator[](int i) const { return entries_.at(static_cast<std::size_t>(i)).second; }
+  /// Throws Error when there is no such output.
+  const Array& operator[](const std::string& name) const;
+  const Array& operator[](const char* name) const { return (*this)[std::string(name)]; }
+  const std::vector<std::pair<std::string, Array>>& entries() const { return entries_; }
+
+ private:
+  std::vector<std::pair<std::string, Array>> entries_;
+};
+
+/// Time spent in one stage of a compilation.
+struct StageTime {
+  std::string stage;
+  double milliseconds = 0;
+};
+
+/// A program with its buffers bound once: step() only runs it. Keeps program, inputs and outputs alive.
+class BoundStep {
+ public:
+  /// Reads the bound input arrays, updates the state, writes the outputs. Throws Error when a check fails; the state
+  /// is then as before.
+  void step();
+  /// Overwritten by each step.
+  const Outputs& outputs() const;
+
+  struct Impl;
+  explicit BoundStep(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// A function, compiled for the sizes it meets. Copies share everything.
+class Program {
+ public:
+  Program() = default;
+
+  /// Runs one step. Throws Error when an input is missing, unknown, or has the wrong dtype or shape, when a size is
+  /// 0, or when a check fails; the state is then as before.
+  Outputs step(const std::vector<Feed>& inputs = {});
+  /// Compiles for the sizes of `inputs` and binds their memory, which later steps read again.
+  BoundStep bind(const std::vector<Feed>& inputs = {});
+
+  const std::string& name() const;
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> result_names() const;
+  /// Parameters, optimizer slots and counters.
+  State& state();
+  const State& state() const;
+  /// A copy of a parameter's values, by full name or tensor. Throws Error for an unknown name.
+  Array get(const std::string& parameter) const;
+  Array get(const Tensor& parameter) const { return get(parameter.name()); }
+  /// Replaces a parameter's values; dtype and dims must agree, else Error.
+  void set(const std::string& parameter, const Array& value);
+  void set(const Tensor& parameter, const Array& value) { set(parameter.name(), value); }
+
+  /// The text of a stage. Stages from `optimized` on show the specialization used last; Error when there is none yet
+  /// and the program has symbolic sizes.
+  std::string dump(Stage stage) const;
+  /// Of the specialization compiled last.
+  std::vector<StageTime> compile_times() const;
+  /// How often it was compiled.
+  int compilations() const;
+
+  struct Impl;
+  explicit Program(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace pullback

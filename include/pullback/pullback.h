@@ -1,0 +1,12 @@
+// Everything a user of Pullback includes.
+#pragma once
+
+#include <pullback/array.h>
+#include <pullback/functions.h>
+#include <pullback/graph.h>
+#include <pullback/losses.h>
+#include <pullback/metrics.h>
+#include <pullback/nn.h>
+#include <pullback/operators.h>
+#include <pullback/optimizers.h>
+#include <pullback/program.h>
