@@ -1,0 +1,137 @@
+// What is done with tables of numbers before training.
+#include <pullback/data.h>
+
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include <pullback/error.h>
+
+#include "runtime/data/rows.h"
+
+namespace pullback::data {
+
+namespace {
+
+// Calls body(values of `array` as a span of its own float type).
+template <class Body>
+void visit_floats(Array& array, Body body) {
+  if (array.dtype() == f32) {
+    body(array.values<float>());
+  } else {
+    body(array.values<double>());
+  }
+}
+
+double element(const Array& table, std::int64_t row, std::int64_t column) {
+  const auto index = static_cast<std::size_t>(row * table.dims()[1] + column);
+  return table.dtype() == f32 ? static_cast<double>(table.values<float>()[index]) : table.values<double>()[index];
+}
+
+void require_column(const std::string& what, const Array& table, std::int64_t column) {
+  require_table(what, table);
+  if (column < 0 || column >= table.dims()[1])
+    throw Error(fmt::format("{}: there is no column {} in {}", what, column, table.type_string()));
+}
+
+void require_width(const Array& table, std::size_t columns) {
+  require_table("standardize", table);
+  if (static_cast<std::size_t>(table.dims()[1]) != columns)
+    throw Error(fmt::format("standardize: {} for {} known columns", table.type_string(), columns));
+}
+
+}  // namespace
+
+void require_table(const std::string& what, const Array& table) {
+  if (table.dims().size() != 2 || (table.dtype() != f32 && table.dtype() != f64))
+    throw Error(fmt::format("{}: expected a table f32[n,m] or f64[n,m], got {}", what, table.type_string()));
+}
+
+Array labels(const Array& table, std::int64_t column, int classes) {
+  require_column("labels", table, column);
+  Array result(i32, {table.dims()[0]});
+  const auto to = result.values<std::int32_t>();
+  using Limits = std::numeric_limits<std::int32_t>;
+  const double least = classes > 0 ? 0 : Limits::min();
+  const double most = classes > 0 ? classes - 1 : Limits::max();
+  for (std::int64_t row = 0; row < table.dims()[0]; ++row) {
+    const double value = element(table, row, column);
+    if (!(value >= least && value <= most) || value != std::floor(value))
+      throw Error(
+          fmt::format("labels: row {}, column {}: {} is not an integer in {}..{}", row, column, value, least, most));
+    to[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(value);
+  }
+  return result;
+}
+
+Array take_columns(const Array& table, const std::vector<int>& columns) {
+  for (const int column : columns) require_column("take_columns", table, column);
+  require_table("take_columns", table);
+  Array result(table.dtype(), {table.dims()[0], static_cast<std::int64_t>(columns.size())});
+  visit_floats(result, [&](auto to) {
+    std::size_t next = 0;
+    for (std::int64_t row = 0; row < table.dims()[0]; ++row)
+      for (const int column : columns)
+        to[next++] = static_cast<typename decltype(to)::value_type>(element(table, row, column));
+  });
+  return result;
+}
+
+Array convert(const Array& floats, DType dtype) {
+  const auto is_supported = [](DType type) { return type == f32 || type == f64; };
+  if (!is_supported(floats.dtype()) || !is_supported(dtype))
+    throw Error(fmt::format("convert: {} to {}: only f32 and f64 are converted", floats.type_string(), name_of(dtype)));
+  if (floats.dtype() == dtype) return floats.clone();
+  Array from = floats;
+  Array result(dtype, floats.dims());
+  visit_floats(from, [&](auto source) {
+    visit_floats(result, [&](auto target) {
+      for (std::size_t i = 0; i < source.size(); ++i)
+        target[i] = static_cast<typename decltype(target)::value_type>(source[i]);
+    });
+  });
+  return result;
+}
+
+Standardizer::Standardizer(const Array& table) {
+  require_table("standardize", table);
+  const std::int64_t rows = table.dims()[0];
+  if (rows == 0) throw Error("standardize: the table has no rows");
+  for (std::int64_t column = 0; column < table.dims()[1]; ++column) {
+    double sum = 0;
+    for (std::int64_t row = 0; row < rows; ++row) sum += element(table, row, column);
+    const double mean = sum / static_cast<double>(rows);
+    double squares = 0;
+    for (std::int64_t row = 0; row < rows; ++row) squares += std::pow(element(table, row, column) - mean, 2);
+    mean_.push_back(mean);
+    deviation_.push_back(std::sqrt(squares / static_cast<double>(rows)));
+  }
+}
+
+Array Standardizer::apply(const Array& table) const {
+  require_width(table, mean_.size());
+  Array result = table.clone();
+  visit_floats(result, [&](auto values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t column = i % mean_.size();
+      const double scaled = deviation_[column] > 0 ? (values[i] - mean_[column]) / deviation_[column] : 0.0;
+      values[i] = static_cast<typename decltype(values)::value_type>(scaled);
+    }
+  });
+  return result;
+}
+
+Array Standardizer::invert(const Array& table) const {
+  require_width(table, mean_.size());
+  Array result = table.clone();
+  visit_floats(result, [&](auto values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t column = i % mean_.size();
+      values[i] = static_cast<typename decltype(values)::value_type>(values[i] * deviation_[column] + mean_[column]);
+    }
+  });
+  return result;
+}
+
+}  // namespace pullback::data
