@@ -1,0 +1,36 @@
+// The passes: each rewrites a function in place, is idempotent, keeps its meaning, and returns whether it changed
+// anything. Nested regions are rewritten too. Each is in the file of its name. "Keeps its meaning" includes NaN,
+// infinities and the sign of zero, bit for bit, unless a pass says otherwise here (NaN payloads are never promised).
+#pragma once
+
+#include <memory>
+
+#include <pullback/dim.h>
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::passes {
+
+/// A copy in which the symbols that `bindings` names are numbers; types are inferred anew. Throws Error for a size
+/// below zero, and where an op's shape rule fails at these sizes (a reshape that does not divide).
+std::unique_ptr<ir::Function> specialize(const ir::Function& function, const Bindings& bindings);
+
+/// Replaces composites by their bodies.
+bool inline_composites(ir::Function& function);
+/// Computes ops whose operands are constants, with the generated code's arithmetic. Bounded in size and work.
+bool fold(ir::Function& function);
+/// Algebraic identities, from a table of rules.
+bool simplify(ir::Function& function);
+/// Equal ops are computed once.
+bool cse(ir::Function& function);
+/// Removes ops that nothing reads; effectful ops stay.
+bool dce(ir::Function& function);
+/// Moves transposes towards readers that absorb them: contractions, reductions, broadcasts; past elementwise ops.
+bool sink_transposes(ir::Function& function);
+/// Moves broadcasts past elementwise ops, which then compute less, and out of reductions. Sums over broadcast axes
+/// become products: exact in real numbers, rounded differently.
+bool sink_broadcasts(ir::Function& function);
+/// Decides the dimension order in which intermediates lie in memory (ir/layout.h); identity unless it pays.
+bool assign_layouts(ir::Function& function);
+
+}  // namespace pullback::passes
