@@ -1,0 +1,151 @@
+// What the functions of an OpDef are given: types to infer from, gradients to add to, literals to evaluate, kernel IR
+// to write. GradContext is implemented by autodiff, LowerContext by lower.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/ops/build.h"
+#include "compiler/ops/op_def.h"
+
+namespace pullback::kernel {
+class Builder;
+class Index;
+enum class Combine : std::uint8_t;
+}  // namespace pullback::kernel
+
+namespace pullback::ops {
+
+/// For shape rules: the op with its operands, attributes and regions, not yet its results.
+class InferContext {
+ public:
+  explicit InferContext(const ir::Op& op) : op_(&op) {}
+
+  const ir::Op& op() const { return *op_; }
+  std::size_t operand_count() const { return op_->operands.size(); }
+  const ir::Type& type(std::size_t i) const { return op_->operands[i]->type; }
+  const Shape& shape(std::size_t i) const { return type(i).shape; }
+  DType dtype(std::size_t i) const { return type(i).dtype; }
+  std::size_t rank(std::size_t i) const { return type(i).rank(); }
+
+  /// Throws Error "add: MESSAGE: operands f32[2], f32[3] (model.cpp:12)".
+  [[noreturn]] void fail(const std::string& message) const;
+  // Each fails with a message of its own unless the operand is as said.
+  void require_float(std::size_t i) const;
+  void require_number(std::size_t i) const;  ///< floating or integer
+  void require_integer(std::size_t i) const;
+  void require_bits(std::size_t i) const;  ///< integer or bool
+  void require_boolean(std::size_t i) const;
+  void require_index(std::size_t i) const;  ///< i32 or i64
+  void require_scalar(std::size_t i) const;
+  void require_same_dtype(std::size_t i, std::size_t j) const;
+  void require_same_type(std::size_t i, std::size_t j) const;
+
+  /// The attribute as T; fails when it is missing or of another kind: text IR can hold anything.
+  template <class T>
+  const T& attribute(const std::string& name) const {
+    const ir::Attribute* a = op_->attributes.find(name);
+    const T* value = a ? std::get_if<T>(a) : nullptr;
+    if (!value) bad_attribute(name, !a);
+    return *value;
+  }
+  /// An axis in [0, rank); fails otherwise.
+  void require_axis(std::int64_t axis, std::size_t rank, const std::string& what = "axis") const;
+  /// Distinct axes in [0, rank).
+  void require_axes(const ir::Integers& axes, std::size_t rank, const std::string& what = "axes") const;
+
+ private:
+  [[noreturn]] void bad_attribute(const std::string& name, bool missing) const;
+  const ir::Op* op_;
+};
+
+/// Runs the op's checks (arity included) and its shape rule. Throws Error.
+std::vector<ir::Type> infer_types(const ir::Op& op);
+
+/// For gradient rules. One call handles one op; rules only add, the walk accumulates.
+class GradContext {
+ public:
+  virtual ~GradContext() = default;
+
+  virtual const ir::Op& op() const = 0;
+  virtual ir::Builder& build() = 0;
+  /// The forward values, to compute with.
+  virtual Value operand(std::size_t i) = 0;
+  virtual Value result(std::size_t i = 0) = 0;
+  /// dL/d(result i). Zeros when the loss does not depend on it, which has_out_grad tells beforehand.
+  virtual Value out_grad(std::size_t i = 0) = 0;
+  virtual bool has_out_grad(std::size_t i = 0) const = 0;
+  /// Is dL/d(operand i) wanted? False for operands that are not floating, or lead to nothing asked for. add_grad then
+  /// ignores its value; ask first where computing it costs ops.
+  virtual bool needs_grad(std::size_t i) const = 0;
+  /// Adds `gradient`, of the operand's type, to dL/d(operand i).
+  virtual void add_grad(std::size_t i, Value gradient) = 0;
+
+  /// The reverse walk itself, for ops with regions: dL/d(wrt) from dL/d(outputs), appended to `builder`, all within its
+  /// region. An entry is null where no output depends on it.
+  virtual std::vector<ir::Value*> gradients(ir::Builder& builder, std::span<ir::Value* const> outputs,
+                                            std::span<ir::Value* const> cotangents,
+                                            std::span<ir::Value* const> wrt) = 0;
+
+  const ir::Attributes& attributes() const { return op().attributes; }
+};
+
+/// For reference evaluation: operands are given, results are there, zero-filled, with their types.
+class EvalContext {
+ public:
+  EvalContext(const ir::Op& op, std::vector<const ir::Literal*> operands, std::vector<ir::Literal>& results)
+      : op_(&op), operands_(std::move(operands)), results_(&results) {}
+
+  const ir::Op& op() const { return *op_; }
+  const ir::Attributes& attributes() const { return op_->attributes; }
+  std::size_t operand_count() const { return operands_.size(); }
+  const ir::Literal& operand(std::size_t i) const { return *operands_[i]; }
+  ir::Literal& result(std::size_t i = 0) const { return (*results_)[i]; }
+  std::vector<ir::Literal>& results() const { return *results_; }
+
+ private:
+  const ir::Op* op_;
+  std::vector<const ir::Literal*> operands_;
+  std::vector<ir::Literal>* results_;
+};
+
+using Indices = std::vector<kernel::Index>;
+
+/// For lowering. All shapes are numbers. `element` rules return the value of result 0 at indices(); they read operands
+/// through the context, which loads them or composes what computes them. `kernel` rules write loops and store().
+class LowerContext {
+ public:
+  virtual ~LowerContext() = default;
+
+  virtual const ir::Op& op() const = 0;
+  virtual kernel::Builder& build() = 0;
+  const ir::Attributes& attributes() const { return op().attributes; }
+  std::vector<std::int64_t> operand_dims(std::size_t i) const { return ir::static_dims(op().operand(i)->type.shape); }
+  std::vector<std::int64_t> result_dims(std::size_t i = 0) const { return ir::static_dims(op().result(i)->type.shape); }
+
+  /// An operand's element. Indices must be in range.
+  virtual kernel::Value* read(std::size_t operand, const Indices& indices) = 0;
+  /// Where `condition` (bool) holds, else `fallback`; indices need to be in range only where it holds.
+  virtual kernel::Value* read_if(kernel::Value* condition, std::size_t operand, const Indices& indices,
+                                 kernel::Value* fallback) = 0;
+
+  /// Of `element` rules: the index of the element wanted, one entry for each axis of result 0.
+  virtual const Indices& indices() const = 0;
+  /// An operand's element at indices().
+  kernel::Value* read(std::size_t operand) { return read(operand, indices()); }
+  /// Folds body over all indices below `extents`, in an order that the shape alone decides. Starts from 0 for add, else
+  /// from the identity.
+  virtual kernel::Value* reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                                const std::function<kernel::Value*(const Indices&)>& body) = 0;
+
+  /// Of `kernel` rules: the outermost loop; its iterations are independent, so that it may run in parallel. At most
+  /// one, and everything else inside it.
+  virtual void outer_loop(std::int64_t extent, const std::function<void(const kernel::Index&)>& body) = 0;
+  /// A result's element, read and written.
+  virtual kernel::Value* load(std::size_t result, const Indices& indices) = 0;
+  virtual void store(std::size_t result, const Indices& indices, kernel::Value* value) = 0;
+};
+
+}  // namespace pullback::ops

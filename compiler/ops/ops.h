@@ -1,0 +1,32 @@
+// The op definitions by name, for the registry and for rewrite rules that match `op.def == &ops::op_transpose`.
+#pragma once
+
+#include "compiler/ops/op_def.h"
+
+namespace pullback::ops {
+
+// arithmetic.cpp, powers.cpp
+extern const OpDef op_add, op_sub, op_mul, op_div, op_rem, op_neg, op_abs, op_sign;
+extern const OpDef op_maximum, op_minimum;
+extern const OpDef op_pow, op_sqrt, op_rsqrt, op_cbrt;
+// exponential.cpp, trigonometric.cpp, hyperbolic.cpp, rounding.cpp
+extern const OpDef op_exp, op_expm1, op_log, op_log1p, op_log2, op_sigmoid, op_erf, op_erfc;
+extern const OpDef op_sin, op_cos, op_tan, op_asin, op_acos, op_atan, op_atan2;
+extern const OpDef op_sinh, op_cosh, op_tanh, op_asinh, op_acosh, op_atanh;
+extern const OpDef op_floor, op_ceil, op_trunc, op_round_even;
+// bitwise.cpp, compare.cpp
+extern const OpDef op_and, op_or, op_xor, op_not, op_shift_left, op_shift_right;
+extern const OpDef op_compare, op_select, op_convert, op_stop_gradient;
+// creation.cpp, random.cpp
+extern const OpDef op_constant, op_iota, op_rng_bits;
+// shape.cpp, slicing.cpp, dynamic_slicing.cpp, pad.cpp, concatenate.cpp, indexing.cpp
+extern const OpDef op_broadcast, op_reshape, op_transpose, op_reverse;
+extern const OpDef op_slice, op_dynamic_slice, op_dynamic_update_slice, op_pad, op_concatenate;
+extern const OpDef op_gather, op_scatter_add;
+// reduce.cpp, argreduce.cpp, dot.cpp
+extern const OpDef op_reduce_sum, op_reduce_prod, op_reduce_max, op_reduce_min, op_argmax, op_argmin;
+extern const OpDef op_dot_general;
+// check.cpp, composite.cpp, cond.cpp
+extern const OpDef op_check, op_composite, op_cond;
+
+}  // namespace pullback::ops
