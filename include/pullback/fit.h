@@ -50,8 +50,8 @@ struct EarlyStopping {
 };
 
 struct Checkpoints {
-  std::string path;  ///< "{epoch}" in it stands for the number of epochs done
-  int every_epochs = 1;
+  std::string path;        ///< "{epoch}" in it stands for the number of epochs done
+  int every_epochs = 1;    ///< not with best_only
   bool best_only = false;  ///< only when the monitored number is the best so far
   Monitor monitor;         ///< for best_only
 };
