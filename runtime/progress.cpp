@@ -19,12 +19,17 @@ std::size_t terminal_width(std::FILE* stream) {
   return ::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-std::string bar(double part) {
-  const auto filled = static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * kBarWidth);
-  std::string text(kBarWidth, ' ');
+// "[=====>   ] ", narrower or nothing where there is little room.
+std::string bar(double part, std::size_t room) {
+  constexpr std::size_t frame = 3;
+  constexpr std::size_t least = 4;
+  if (room < least + frame) return "";
+  const std::size_t width = std::min(room - frame, kBarWidth);
+  const auto filled = static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(width));
+  std::string text(width, ' ');
   std::fill_n(text.begin(), filled, '=');
-  if (filled < kBarWidth) text[filled] = '>';
-  return "[" + text + "]";
+  if (filled < width) text[filled] = '>';
+  return "[" + text + "] ";
 }
 
 std::string format_rate(double examples_per_second) {
@@ -78,10 +83,14 @@ void ProgressReporter::batch(int epoch, std::int64_t batches_done, std::span<con
   if (now - drawn_ < kRedraw) return;
   drawn_ = now;
   const double part = static_cast<double>(batches_done) / static_cast<double>(batches_);
-  std::string line = fmt::format("epoch {}/{} {} {:3.0f} %{}  {}  {} left", epoch + 1, epochs_, bar(part), 100 * part,
-                                 numbers(means, ""), format_rate(static_cast<double>(examples) / seconds),
-                                 format_duration(seconds_left(epoch, batches_done)));
-  line.resize(std::min(line.size(), terminal_width(stream_) - 1));  // a wrapped line could not be redrawn
+  const std::string head = fmt::format("epoch {}/{} ", epoch + 1, epochs_);
+  const std::string tail = fmt::format("{:3.0f} %{}  {}  {} left", 100 * part, numbers(means, ""),
+                                       format_rate(static_cast<double>(examples) / seconds),
+                                       format_duration(seconds_left(epoch, batches_done)));
+  const std::size_t width = terminal_width(stream_) - 1;  // a wrapped line could not be redrawn
+  const std::size_t taken = head.size() + tail.size();
+  std::string line = head + bar(part, width > taken ? width - taken : 0) + tail;
+  line.resize(std::min(line.size(), width));
   fmt::print(stream_, "\r{}\x1b[K", line);
   std::fflush(stream_);
   bar_visible_ = true;
