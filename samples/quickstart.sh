@@ -5,7 +5,7 @@ set -e
 cd "$(dirname "$0")/.."
 sh .ci/install.sh
 log=$(mktemp)
-trap 'rm -f ""' EXIT
+trap 'rm -f "$log"' EXIT
 cmake --preset release -DPULLBACK_TESTS=OFF >"$log" 2>&1 || { cat "$log"; exit 1; }
 echo "building (build/, a few minutes the first time)"
 cmake --build --preset release
