@@ -55,6 +55,7 @@ class Index {
   Index() = default;
   Index(std::int64_t constant) : constant_(constant) {}  // NOLINT: integers are indices
   Index(const LoopVar& variable);                        // NOLINT: loop variables are indices
+  explicit Index(Term term) : terms_{std::move(term)} {}
   /// The value of an i64, with bounds where the caller knows (has clamped or checked) them.
   static Index dynamic(Value* value, Range known = {});
 
