@@ -406,35 +406,39 @@ std::vector<Index> unflatten(const Index& position, const std::vector<std::int64
 }
 
 std::string to_string(const Index& index) {
-  std::string text;
-  for (const Term& term : index.terms()) {
-    const Atom& atom = *term.atom;
-    std::string factor;
+  return to_string(
+      index, [](const LoopVar& variable) { return variable.name; },
+      [](const Value& value) { return value.name.empty() ? fmt::format("%{}", value.id) : "%" + value.name; });
+}
+
+std::string to_string(const Index& index, const std::function<std::string(const LoopVar&)>& variable_name,
+                      const std::function<std::string(const Value&)>& value_name) {
+  const auto atom_text = [&](const Atom& atom) -> std::string {
     switch (atom.kind) {
       case Atom::Kind::variable:
-        factor = atom.variable->name;
-        break;
+        return variable_name(*atom.variable);
       case Atom::Kind::dynamic:
-        factor = atom.value->name.empty() ? fmt::format("%{}", atom.value->id) : "%" + atom.value->name;
-        break;
+        return value_name(*atom.value);
       case Atom::Kind::floordiv:
-        factor = fmt::format("floordiv({}, {})", to_string(*atom.inner), atom.divisor);
-        break;
       case Atom::Kind::mod:
-        factor = fmt::format("mod({}, {})", to_string(*atom.inner), atom.divisor);
         break;
     }
-    const std::int64_t c = term.coefficient;
-    if (text.empty())
-      text = c == 1 ? factor : c == -1 ? "-" + factor : fmt::format("{}*{}", c, factor);
-    else if (std::abs(c) == 1)
-      text += (c < 0 ? " - " : " + ") + factor;
-    else
-      text += fmt::format(" {} {}*{}", c < 0 ? '-' : '+', std::abs(c), factor);
+    return fmt::format("{}({}, {})", atom.kind == Atom::Kind::mod ? "mod" : "floordiv",
+                       to_string(*atom.inner, variable_name, value_name), atom.divisor);
+  };
+  std::string text;
+  for (const Term& term : index.terms()) {
+    const std::int64_t c = term.coefficient, magnitude = std::abs(c);
+    if (!text.empty())
+      text += c < 0 ? " - " : " + ";
+    else if (c < 0)
+      text += "-";
+    if (magnitude != 1) text += fmt::format("{}*", magnitude);
+    text += atom_text(*term.atom);
   }
-  if (text.empty()) return fmt::format("{}", index.constant());
-  if (index.constant() != 0)
-    text += fmt::format(" {} {}", index.constant() < 0 ? '-' : '+', std::abs(index.constant()));
+  const std::int64_t constant = index.constant();
+  if (text.empty()) return fmt::format("{}", constant);
+  if (constant != 0) text += fmt::format(" {} {}", constant < 0 ? '-' : '+', std::abs(constant));
   return text;
 }
 

@@ -122,5 +122,8 @@ std::vector<Index> unflatten(const Index& position, const std::vector<std::int64
 
 /// "4*i + floordiv(j, 3) + 1"; a dynamic value prints as its %name or %id.
 std::string to_string(const Index& index);
+/// The same with names given by the caller.
+std::string to_string(const Index& index, const std::function<std::string(const LoopVar&)>& variable_name,
+                      const std::function<std::string(const Value&)>& value_name);
 
 }  // namespace pullback::kernel
