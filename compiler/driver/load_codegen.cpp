@@ -1,0 +1,42 @@
+#include "compiler/driver/load_codegen.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include <pullback/error.h>
+
+namespace pullback::driver {
+namespace {
+
+std::string library_path() {
+  if (const char* path = std::getenv("PULLBACK_CODEGEN"); path && *path) return path;
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
+    return "libpullback_codegen.so";
+  return std::filesystem::path(info.dli_fname).parent_path() / "libpullback_codegen.so";
+}
+
+codegen::GenerateFunction open_library() {
+  const std::string path = library_path();
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    throw Error("the code generator cannot be loaded (" + std::string(dlerror()) +
+                "); PULLBACK_CODEGEN may name libpullback_codegen.so");
+  void* symbol = dlsym(library, codegen::kGenerateSymbol);
+  if (!symbol) throw Error(path + " is not Pullback's code generator: it lacks " + codegen::kGenerateSymbol);
+  return reinterpret_cast<codegen::GenerateFunction>(symbol);
+}
+
+}  // namespace
+
+codegen::Compiled generate_code(const schedule::Module& module, const codegen::Options& options) {
+  static const codegen::GenerateFunction generate = open_library();
+  codegen::Compiled result;
+  generate(module, options, result);
+  return result;
+}
+
+}  // namespace pullback::driver

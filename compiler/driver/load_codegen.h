@@ -1,0 +1,12 @@
+// Opens the code generator's library when something must be compiled: programs that compile nothing never load LLVM.
+#pragma once
+
+#include "compiler/codegen/api.h"
+
+namespace pullback::driver {
+
+/// codegen::generate of libpullback_codegen.so: the one that the environment variable PULLBACK_CODEGEN names, else the
+/// one beside libpullback.so. Opened at the first call, then kept. Throws Error when it cannot be opened.
+codegen::Compiled generate_code(const schedule::Module& module, const codegen::Options& options);
+
+}  // namespace pullback::driver

@@ -1,0 +1,62 @@
+// CPU levels and what the host has of them. Detection asks the compiler's own cpuid support, so that choosing a target
+// needs no LLVM.
+#include "compiler/support/target.h"
+
+#include <pullback/error.h>
+
+namespace pullback {
+namespace {
+
+Target level(int number) {
+  Target target;
+  target.cpu = target.name = "x86-64-v" + std::to_string(number);
+  if (number >= 3) {
+    target.vector_bytes = 32;
+    target.has_fma = target.has_f16c = true;
+  }
+  if (number >= 4) {
+    target.vector_bytes = 64;
+    target.vector_registers = 32;
+    target.has_masks = true;
+  }
+  return target;
+}
+
+/// The highest level that this CPU and operating system support; 0 for none from 2 on.
+int host_level() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("x86-64-v2")) return 0;
+  if (!__builtin_cpu_supports("x86-64-v3")) return 2;
+  return __builtin_cpu_supports("x86-64-v4") ? 4 : 3;
+}
+
+}  // namespace
+
+Target Target::host() {
+  const int number = host_level();
+  if (number == 0) throw Error("this CPU is older than x86-64-v2, the oldest that code can be generated for");
+  Target target = level(number);
+  target.name = "host";
+  const auto add = [&](const char* feature) {
+    target.features += (target.features.empty() ? "+" : ",+") + std::string(feature);
+  };
+  if (__builtin_cpu_supports("gfni")) add("gfni");
+  if (__builtin_cpu_supports("avx512vbmi")) add("avx512vbmi");
+  if (__builtin_cpu_supports("avx512vbmi2")) add("avx512vbmi2");
+  if (__builtin_cpu_supports("avx512bitalg")) add("avx512bitalg");
+  return target;
+}
+
+bool Target::runs_here() const {
+  const int number = cpu.back() - '0';
+  return number <= host_level() && (features.empty() || features == host().features);
+}
+
+Target Target::parse(std::string_view name) {
+  if (name == "host") return host();
+  for (int number : {2, 3, 4})
+    if (Target target = level(number); target.name == name) return target;
+  throw Error("unknown target \"" + std::string(name) + "\": it must be x86-64-v2, x86-64-v3, x86-64-v4 or host");
+}
+
+}  // namespace pullback
