@@ -1,0 +1,137 @@
+#include "compiler/frontend/operands.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/ir/literal.h"
+
+namespace pullback::detail {
+
+void fail(std::string_view op, const std::string& message, const SourceLine& line) {
+  throw Error(fmt::format("{}: {}", op, message), line);
+}
+
+Operands::Operands(std::string_view op, std::initializer_list<const Operand*> operands, const SourceLocation& where)
+    : op_(op), operands_(operands), line_(where) {
+  for (const Operand* operand : operands_) {
+    if (!operand->is_tensor()) continue;
+    require_defined(op, operand->tensor(), where);
+    if (!trace_) trace_ = operand->tensor().trace().get();
+  }
+  if (!trace_) fail(op, "all operands are numbers: one must be a tensor", line_);
+  line_ = trace_->line(where);
+}
+
+std::string Operands::describe() const {
+  std::string text = operands_.size() == 1 ? "the operand is" : "operands are";
+  for (std::size_t i = 0; i < operands_.size(); ++i) {
+    const Operand& operand = *operands_[i];
+    text += i == 0 ? " " : i + 1 == operands_.size() ? " and " : ", ";
+    if (!operand.is_tensor()) {
+      text += fmt::format("{}", operand.real());
+      continue;
+    }
+    if (!operand.tensor().name().empty()) text += operand.tensor().name() + " ";
+    text += operand.tensor().type_string();
+  }
+  return text;
+}
+
+DType Operands::common_dtype() const {
+  const Tensor* first = nullptr;
+  for (const Operand* operand : operands_) {
+    if (!operand->is_tensor()) continue;
+    if (!first) first = &operand->tensor();
+    if (operand->tensor().dtype() != first->dtype())
+      fail(op_, fmt::format("{}: the dtypes differ; cast() one of them", describe()), line_);
+  }
+  return first->dtype();
+}
+
+Tensor Operands::materialize(const Operand& operand, DType dtype) const {
+  if (operand.is_tensor()) return operand.tensor();
+  if (operand.kind() == Operand::Kind::real && !is_float(dtype))
+    fail(op_, fmt::format("{}: the number {} does not fit {}; cast() the tensor to a floating type", describe(),
+                          operand.real(), name_of(dtype)),
+         line_);
+  ir::Literal literal = operand.kind() == Operand::Kind::real || is_float(dtype)
+                            ? ir::Literal::filled(dtype, {}, operand.real())
+                            : ir::Literal::filled_integer(dtype, {}, operand.integer());
+  return trace_->create("constant", {}, {{"value", std::make_shared<const ir::Literal>(std::move(literal))}}, line_);
+}
+
+std::vector<Tensor> Operands::broadcast(DType literal_dtype) {
+  std::vector<Tensor> tensors;
+  std::vector<Shape> shapes;
+  for (const Operand* operand : operands_) {
+    tensors.push_back(materialize(*operand, literal_dtype));
+    shapes.push_back(tensors.back().shape());
+  }
+  const Shape shape = broadcast_shapes(op_, shapes, describe(), line_);
+  for (Tensor& tensor : tensors) tensor = broadcast_to(tensor, shape, line_);
+  return tensors;
+}
+
+std::vector<Tensor> Operands::unified() { return broadcast(common_dtype()); }
+
+Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
+                       const SourceLine& line) {
+  std::size_t rank = 0;
+  for (const Shape& shape : shapes) rank = std::max(rank, shape.size());
+  Shape result(rank, Dim(1));
+  for (const Shape& shape : shapes)
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      Dim& size = result[rank - shape.size() + i];
+      if (size == Dim(1)) size = shape[i];
+      if (size == shape[i] || shape[i] == Dim(1)) continue;
+      fail(op, fmt::format("{}: the sizes {} and {} don't broadcast", description, size.to_string(),
+                           shape[i].to_string()),
+           line);
+    }
+  return result;
+}
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape, const SourceLine& line) {
+  if (x.shape() == shape) return x;
+  ir::Integers dimensions;
+  for (std::size_t i = 0; i < x.rank(); ++i)
+    dimensions.push_back(static_cast<std::int64_t>(shape.size() - x.rank() + i));
+  return x.trace()->create("broadcast", {x}, {{"shape", shape}, {"dimensions", std::move(dimensions)}}, line);
+}
+
+Tensor fill(Trace& trace, DType dtype, const Shape& shape, double value, const SourceLine& line) {
+  auto literal = std::make_shared<const ir::Literal>(ir::Literal::filled(dtype, {}, value));
+  return broadcast_to(trace.create("constant", {}, {{"value", std::move(literal)}}, line), shape, line);
+}
+
+int normalize_axis(std::string_view op, const Tensor& x, int axis, const SourceLine& line) {
+  const int rank = static_cast<int>(x.rank());
+  if (axis < -rank || axis >= rank)
+    fail(op, fmt::format("there is no axis {} in {}, which has {} axes", axis, x.type_string(), rank), line);
+  return axis < 0 ? axis + rank : axis;
+}
+
+std::vector<int> normalize_axes(std::string_view op, const Tensor& x, const Axes& axes, const SourceLine& line) {
+  std::vector<int> result;
+  if (axes.empty())
+    for (std::size_t i = 0; i < x.rank(); ++i) result.push_back(static_cast<int>(i));
+  for (int axis : axes.values()) result.push_back(normalize_axis(op, x, axis, line));
+  std::sort(result.begin(), result.end());
+  if (std::adjacent_find(result.begin(), result.end()) != result.end())
+    fail(op, fmt::format("an axis of {} is given twice", x.type_string()), line);
+  return result;
+}
+
+std::vector<std::int64_t> as_integers(const std::vector<int>& axes) { return {axes.begin(), axes.end()}; }
+
+void require_float(std::string_view op, const Tensor& x, const SourceLine& line) {
+  if (!is_float(x.dtype()))
+    fail(op, fmt::format("the operand is {}: a floating type is needed; cast() it", x.type_string()), line);
+}
+
+void require_defined(std::string_view op, const Tensor& x, const SourceLocation& where) {
+  if (!x.defined()) fail(op, "an operand is an undefined tensor", where);
+}
+
+}  // namespace pullback::detail

@@ -1,0 +1,102 @@
+#include "compiler/frontend/trace.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/ops/registry.h"
+
+namespace pullback::detail {
+
+Trace::Trace(std::unique_ptr<ir::Function> function) : function_(std::move(function)) {}
+
+std::vector<Tensor> Trace::create_all(std::string_view name, const std::vector<Tensor>& operands,
+                                      ir::Attributes attributes, const SourceLine& line,
+                                      std::vector<std::unique_ptr<ir::Region>> regions) {
+  const ops::OpDef* def = ops::registry().find(std::string(name));
+  if (!def) throw InternalError(fmt::format("frontend: there is no op {}", name));
+  std::vector<ir::Value*> values;
+  for (const Tensor& operand : operands) values.push_back(import(operand, name, line));
+  ir::Builder builder(frames_.empty() ? function_->body : *frames_.back()->region);
+  builder.location = {line, scope_, role, origin};
+  ir::Op* op = builder.create(*def, std::move(values), std::move(attributes), std::move(regions));
+  std::vector<Tensor> results;
+  for (const auto& result : op->results) {
+    if (!frames_.empty()) home_[result.get()] = frames_.back();
+    results.push_back(wrap(result.get()));
+  }
+  return results;
+}
+
+static bool is_identifier(const std::string& name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto rest = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '.'; };
+  return !name.empty() && letter(name.front()) && name.back() != '.' && std::all_of(name.begin(), name.end(), rest);
+}
+
+Tensor Trace::add_argument(const std::string& name, ir::Type type, ir::ArgumentRole role, const SourceLine& line) {
+  if (!is_identifier(name))
+    throw Error(fmt::format("'{}' is no name for a tensor: letters, digits, '_' and '.', beginning with a letter", name),
+                line);
+  for (const auto& argument : function_->body.arguments)
+    if (argument->name == name)
+      throw Error(fmt::format("the graph {} already has a tensor named {}", function_->name, name), line);
+  return wrap(function_->add_argument(std::move(type), name, role));
+}
+
+std::size_t Trace::frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const {
+  const auto home = home_.find(value);
+  if (home == home_.end()) return 0;
+  const auto frame = std::find(frames_.begin(), frames_.end(), home->second);
+  if (frame == frames_.end())
+    throw Error(fmt::format("{}: a {} belongs to a branch or block that has ended: return it from there", op,
+                            ir::to_string(value->type)),
+                line);
+  return static_cast<std::size_t>(frame - frames_.begin()) + 1;
+}
+
+ir::Value* Trace::import(const Tensor& tensor, std::string_view op, const SourceLine& line) {
+  if (!tensor.defined()) throw Error(fmt::format("{}: an operand is an undefined tensor", op), line);
+  if (tensor.trace().get() != this)
+    throw Error(fmt::format("{}: its operands belong to two graphs, {} and {}", op, name(), tensor.trace()->name()),
+                line);
+  ir::Value* value = tensor.value();
+  for (std::size_t i = frame_of(value, op, line); i < frames_.size(); ++i) value = capture(*frames_[i], value);
+  return value;
+}
+
+ir::Value* Trace::capture(Frame& frame, ir::Value* outer) {
+  const auto known = std::find(frame.captures.begin(), frame.captures.end(), outer);
+  if (known != frame.captures.end())
+    return frame.region->arguments[frame.first_capture + static_cast<std::size_t>(known - frame.captures.begin())].get();
+  frame.captures.push_back(outer);
+  ir::Value* argument = frame.region->add_argument(outer->type, outer->name);
+  home_[argument] = &frame;
+  return argument;
+}
+
+void Trace::begin_region(Frame& frame) {
+  frame.first_capture = frame.region->arguments.size() - frame.captures.size();
+  for (const auto& argument : frame.region->arguments) home_[argument.get()] = &frame;
+  frames_.push_back(&frame);
+}
+
+void Trace::end_region() { frames_.pop_back(); }
+
+Pin::Pin(Trace* trace, const SourceLocation& where) : trace_(trace) {
+  if (!trace_) return;
+  if (trace_->pinned_ == 0) trace_->pin_ = SourceLine(where);
+  ++trace_->pinned_;
+}
+
+Pin::~Pin() {
+  if (trace_) --trace_->pinned_;
+}
+
+ScopeGuard::ScopeGuard(Trace& trace, const std::string& name) : trace_(trace), previous_length_(trace.scope_.size()) {
+  trace_.scope_ = trace_.scoped(name);
+}
+
+ScopeGuard::~ScopeGuard() { trace_.scope_.resize(previous_length_); }
+
+}  // namespace pullback::detail

@@ -1,0 +1,124 @@
+// The recording of a graph: where the functions of the DSL put their ops.
+//
+// A Trace has one function. While a branch or a block is traced, ops go to its region, and a tensor of an outer region
+// that is used there is captured: it becomes an argument of the region and an operand of the op that owns it.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <pullback/graph.h>
+#include <pullback/tensor.h>
+
+#include "compiler/ir/builder.h"
+#include "compiler/ir/graph.h"
+
+namespace pullback::detail {
+
+/// A tensor of the state as the graph declares it.
+struct StateTensor {
+  ir::Value* value = nullptr;
+  bool trainable = false;
+  ir::Value* update = nullptr;  ///< what replaces it at the end of a training step; null: nothing
+};
+
+class Trace : public std::enable_shared_from_this<Trace> {
+ public:
+  /// Records into `function`, from its end on.
+  explicit Trace(std::unique_ptr<ir::Function> function);
+
+  ir::Function& function() { return *function_; }
+  const ir::Function& function() const { return *function_; }
+  std::unique_ptr<ir::Function> take_function() { return std::move(function_); }
+
+  /// Appends the op `name` at the user's line and returns its results.
+  std::vector<Tensor> create_all(std::string_view name, const std::vector<Tensor>& operands, ir::Attributes attributes,
+                                 const SourceLine& line, std::vector<std::unique_ptr<ir::Region>> regions = {});
+  /// The first result.
+  Tensor create(std::string_view name, const std::vector<Tensor>& operands, ir::Attributes attributes,
+                const SourceLine& line) {
+    return create_all(name, operands, std::move(attributes), line).front();
+  }
+  Tensor wrap(ir::Value* value) { return {shared_from_this(), value}; }
+
+  /// Adds an argument of the function. Throws Error when the name is taken or no identifier.
+  Tensor add_argument(const std::string& name, ir::Type type, ir::ArgumentRole role, const SourceLine& line);
+
+  /// `tensor` as a value of the region that is traced. Throws Error when it is undefined, of another graph, or of a
+  /// region that has ended.
+  ir::Value* import(const Tensor& tensor, std::string_view op, const SourceLine& line);
+
+  /// A nested region under construction, and what it captured: `captures[i]` is its argument `first_capture + i`.
+  struct Frame {
+    std::unique_ptr<ir::Region> region = std::make_unique<ir::Region>();
+    std::vector<ir::Value*> captures;
+    std::size_t first_capture = 0;
+  };
+  void begin_region(Frame& frame);
+  void end_region();
+  /// Makes `outer` an argument of the frame, which need not be open any more.
+  ir::Value* capture(Frame& frame, ir::Value* outer);
+
+  /// The line that ops get: the pinned one, when a function of the DSL that is made of others is being traced.
+  SourceLine line(const SourceLocation& where) const { return pinned_ > 0 ? pin_ : SourceLine(where); }
+  /// Prefixes `name` with the open scopes: "encoder.fc1.w".
+  std::string scoped(const std::string& name) const { return scope_.empty() ? name : scope_ + "." + name; }
+
+  std::string name() const { return function_->name; }
+
+  // What a Graph declares beside its ops.
+  std::vector<StateTensor> state_tensors;
+  std::shared_ptr<State> state;
+  std::uint64_t seed = 0;
+  ir::Value* training = nullptr;      ///< the bool argument that extraction replaces by a constant
+  ir::Value* random_step = nullptr;   ///< the counter of random numbers, advanced by each step that reads it
+  std::int64_t random_streams = 0;    ///< how many independent streams were given out
+  std::string role, origin;           ///< of ops that no user wrote: "update" and "adam"
+
+ private:
+  friend class Pin;
+  friend class ScopeGuard;
+
+  std::size_t frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const;
+
+  std::unique_ptr<ir::Function> function_;
+  std::vector<Frame*> frames_;                              // open nested regions, outermost first
+  std::unordered_map<const ir::Value*, const Frame*> home_;  // of values in nested regions; others are the function's
+  std::string scope_;
+  SourceLine pin_;
+  int pinned_ = 0;
+};
+
+/// While it lives, ops of the tensor's trace carry the line `where`, however deep the functions that make them. The
+/// outermost pin wins.
+class Pin {
+ public:
+  Pin(const Tensor& tensor, const SourceLocation& where) : Pin(tensor.trace().get(), where) {}
+  Pin(Trace* trace, const SourceLocation& where);
+  ~Pin();
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+
+ private:
+  Trace* trace_;
+};
+
+/// While it lives, names of parameters and locations of ops are within the layer `name`.
+class ScopeGuard {
+ public:
+  ScopeGuard(Trace& trace, const std::string& name);
+  ~ScopeGuard();
+  ScopeGuard(const ScopeGuard&) = delete;
+  ScopeGuard& operator=(const ScopeGuard&) = delete;
+
+ private:
+  Trace& trace_;
+  std::size_t previous_length_;
+};
+
+}  // namespace pullback::detail
