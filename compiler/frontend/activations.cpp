@@ -44,7 +44,9 @@ Tensor softplus(const Tensor& x, SourceLocation where) {
 }
 
 // x - max(x) along `axis`: the shift cancels in softmax and its gradient, so that none flows through the maximum.
-static Tensor shifted(const Tensor& x, int axis) { return x - stop_gradient(max(x, axis, true)); }
+static Tensor shifted(const Tensor& x, int axis) {
+  return x - stop_gradient(max(x, axis, true));
+}
 
 Tensor softmax(const Tensor& x, int axis, SourceLocation where) {
   require_activation("softmax", x, where);

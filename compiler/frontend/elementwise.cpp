@@ -34,21 +34,43 @@ static Tensor unary_float(const char* op, const Tensor& x, const SourceLocation&
   return unary(op, x, where);
 }
 
-Tensor add(const Operand& a, const Operand& b, SourceLocation where) { return binary("add", a, b, where); }
-Tensor sub(const Operand& a, const Operand& b, SourceLocation where) { return binary("sub", a, b, where); }
-Tensor mul(const Operand& a, const Operand& b, SourceLocation where) { return binary("mul", a, b, where); }
-Tensor div(const Operand& a, const Operand& b, SourceLocation where) { return binary("div", a, b, where); }
-Tensor rem(const Operand& a, const Operand& b, SourceLocation where) { return binary("rem", a, b, where); }
-Tensor pow(const Operand& a, const Operand& b, SourceLocation where) { return binary("pow", a, b, where); }
-Tensor atan2(const Operand& y, const Operand& x, SourceLocation where) { return binary("atan2", y, x, where); }
-Tensor maximum(const Operand& a, const Operand& b, SourceLocation where) { return binary("maximum", a, b, where); }
-Tensor minimum(const Operand& a, const Operand& b, SourceLocation where) { return binary("minimum", a, b, where); }
+Tensor add(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("add", a, b, where);
+}
+Tensor sub(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("sub", a, b, where);
+}
+Tensor mul(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("mul", a, b, where);
+}
+Tensor div(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("div", a, b, where);
+}
+Tensor rem(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("rem", a, b, where);
+}
+Tensor pow(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("pow", a, b, where);
+}
+Tensor atan2(const Operand& y, const Operand& x, SourceLocation where) {
+  return binary("atan2", y, x, where);
+}
+Tensor maximum(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("maximum", a, b, where);
+}
+Tensor minimum(const Operand& a, const Operand& b, SourceLocation where) {
+  return binary("minimum", a, b, where);
+}
 
-Tensor equal(const Operand& a, const Operand& b, SourceLocation where) { return compare("equal", "eq", a, b, where); }
+Tensor equal(const Operand& a, const Operand& b, SourceLocation where) {
+  return compare("equal", "eq", a, b, where);
+}
 Tensor not_equal(const Operand& a, const Operand& b, SourceLocation where) {
   return compare("not_equal", "ne", a, b, where);
 }
-Tensor less(const Operand& a, const Operand& b, SourceLocation where) { return compare("less", "lt", a, b, where); }
+Tensor less(const Operand& a, const Operand& b, SourceLocation where) {
+  return compare("less", "lt", a, b, where);
+}
 Tensor less_equal(const Operand& a, const Operand& b, SourceLocation where) {
   return compare("less_equal", "le", a, b, where);
 }
@@ -63,7 +85,8 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b, Source
   detail::require_defined("where", condition, at);
   const SourceLine line = condition.trace()->line(at);
   if (condition.dtype() != boolean)
-    detail::fail("where", fmt::format("the condition is {}, not bool: compare it first", condition.type_string()), line);
+    detail::fail("where", fmt::format("the condition is {}, not bool: compare it first", condition.type_string()),
+                 line);
   if (!a.is_tensor() && !b.is_tensor()) {
     const bool real = a.kind() == Operand::Kind::real || b.kind() == Operand::Kind::real;
     const Operand mask(condition, at);
@@ -79,43 +102,100 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b, Source
 
 Tensor clamp(const Tensor& x, double low, double high, SourceLocation where) {
   detail::require_defined("clamp", x, where);
-  if (!(low <= high))
-    detail::fail("clamp", fmt::format("low is {} and high is {}", low, high), x.trace()->line(where));
+  if (!(low <= high)) detail::fail("clamp", fmt::format("low is {} and high is {}", low, high), x.trace()->line(where));
   detail::Pin pin(x, where);
   // A select, so that the gradient at the bounds is 1 as documented; maximum would split it.
   if (is_float(x.dtype())) return pullback::where(x < low, low, pullback::where(x > high, high, x));
   return minimum(maximum(x, static_cast<std::int64_t>(low)), static_cast<std::int64_t>(high));
 }
 
-Tensor neg(const Tensor& x, SourceLocation where) { return unary("neg", x, where); }
-Tensor abs(const Tensor& x, SourceLocation where) { return unary("abs", x, where); }
-Tensor sign(const Tensor& x, SourceLocation where) { return unary("sign", x, where); }
-Tensor square(const Tensor& x, SourceLocation where) { return binary("mul", {x, where}, {x, where}, where); }
-Tensor exp(const Tensor& x, SourceLocation where) { return unary_float("exp", x, where); }
-Tensor expm1(const Tensor& x, SourceLocation where) { return unary_float("expm1", x, where); }
-Tensor log(const Tensor& x, SourceLocation where) { return unary_float("log", x, where); }
-Tensor log1p(const Tensor& x, SourceLocation where) { return unary_float("log1p", x, where); }
-Tensor sqrt(const Tensor& x, SourceLocation where) { return unary_float("sqrt", x, where); }
-Tensor rsqrt(const Tensor& x, SourceLocation where) { return unary_float("rsqrt", x, where); }
-Tensor sin(const Tensor& x, SourceLocation where) { return unary_float("sin", x, where); }
-Tensor cos(const Tensor& x, SourceLocation where) { return unary_float("cos", x, where); }
-Tensor tan(const Tensor& x, SourceLocation where) { return unary_float("tan", x, where); }
-Tensor asin(const Tensor& x, SourceLocation where) { return unary_float("asin", x, where); }
-Tensor acos(const Tensor& x, SourceLocation where) { return unary_float("acos", x, where); }
-Tensor atan(const Tensor& x, SourceLocation where) { return unary_float("atan", x, where); }
-Tensor sinh(const Tensor& x, SourceLocation where) { return unary_float("sinh", x, where); }
-Tensor cosh(const Tensor& x, SourceLocation where) { return unary_float("cosh", x, where); }
-Tensor tanh(const Tensor& x, SourceLocation where) { return unary_float("tanh", x, where); }
-Tensor asinh(const Tensor& x, SourceLocation where) { return unary_float("asinh", x, where); }
-Tensor acosh(const Tensor& x, SourceLocation where) { return unary_float("acosh", x, where); }
-Tensor atanh(const Tensor& x, SourceLocation where) { return unary_float("atanh", x, where); }
-Tensor erf(const Tensor& x, SourceLocation where) { return unary_float("erf", x, where); }
-Tensor floor(const Tensor& x, SourceLocation where) { return unary_float("floor", x, where); }
-Tensor ceil(const Tensor& x, SourceLocation where) { return unary_float("ceil", x, where); }
-Tensor round_even(const Tensor& x, SourceLocation where) { return unary_float("round_even", x, where); }
-Tensor trunc(const Tensor& x, SourceLocation where) { return unary_float("trunc", x, where); }
-Tensor logical_not(const Tensor& x, SourceLocation where) { return unary("not", x, where); }
-Tensor stop_gradient(const Tensor& x, SourceLocation where) { return unary("stop_gradient", x, where); }
+Tensor neg(const Tensor& x, SourceLocation where) {
+  return unary("neg", x, where);
+}
+Tensor abs(const Tensor& x, SourceLocation where) {
+  return unary("abs", x, where);
+}
+Tensor sign(const Tensor& x, SourceLocation where) {
+  return unary("sign", x, where);
+}
+Tensor square(const Tensor& x, SourceLocation where) {
+  return binary("mul", {x, where}, {x, where}, where);
+}
+Tensor exp(const Tensor& x, SourceLocation where) {
+  return unary_float("exp", x, where);
+}
+Tensor expm1(const Tensor& x, SourceLocation where) {
+  return unary_float("expm1", x, where);
+}
+Tensor log(const Tensor& x, SourceLocation where) {
+  return unary_float("log", x, where);
+}
+Tensor log1p(const Tensor& x, SourceLocation where) {
+  return unary_float("log1p", x, where);
+}
+Tensor sqrt(const Tensor& x, SourceLocation where) {
+  return unary_float("sqrt", x, where);
+}
+Tensor rsqrt(const Tensor& x, SourceLocation where) {
+  return unary_float("rsqrt", x, where);
+}
+Tensor sin(const Tensor& x, SourceLocation where) {
+  return unary_float("sin", x, where);
+}
+Tensor cos(const Tensor& x, SourceLocation where) {
+  return unary_float("cos", x, where);
+}
+Tensor tan(const Tensor& x, SourceLocation where) {
+  return unary_float("tan", x, where);
+}
+Tensor asin(const Tensor& x, SourceLocation where) {
+  return unary_float("asin", x, where);
+}
+Tensor acos(const Tensor& x, SourceLocation where) {
+  return unary_float("acos", x, where);
+}
+Tensor atan(const Tensor& x, SourceLocation where) {
+  return unary_float("atan", x, where);
+}
+Tensor sinh(const Tensor& x, SourceLocation where) {
+  return unary_float("sinh", x, where);
+}
+Tensor cosh(const Tensor& x, SourceLocation where) {
+  return unary_float("cosh", x, where);
+}
+Tensor tanh(const Tensor& x, SourceLocation where) {
+  return unary_float("tanh", x, where);
+}
+Tensor asinh(const Tensor& x, SourceLocation where) {
+  return unary_float("asinh", x, where);
+}
+Tensor acosh(const Tensor& x, SourceLocation where) {
+  return unary_float("acosh", x, where);
+}
+Tensor atanh(const Tensor& x, SourceLocation where) {
+  return unary_float("atanh", x, where);
+}
+Tensor erf(const Tensor& x, SourceLocation where) {
+  return unary_float("erf", x, where);
+}
+Tensor floor(const Tensor& x, SourceLocation where) {
+  return unary_float("floor", x, where);
+}
+Tensor ceil(const Tensor& x, SourceLocation where) {
+  return unary_float("ceil", x, where);
+}
+Tensor round_even(const Tensor& x, SourceLocation where) {
+  return unary_float("round_even", x, where);
+}
+Tensor trunc(const Tensor& x, SourceLocation where) {
+  return unary_float("trunc", x, where);
+}
+Tensor logical_not(const Tensor& x, SourceLocation where) {
+  return unary("not", x, where);
+}
+Tensor stop_gradient(const Tensor& x, SourceLocation where) {
+  return unary("stop_gradient", x, where);
+}
 
 Tensor cast(const Tensor& x, DType dtype, SourceLocation where) {
   detail::require_defined("cast", x, where);
@@ -123,22 +203,56 @@ Tensor cast(const Tensor& x, DType dtype, SourceLocation where) {
   return x.trace()->create("convert", {x}, {{"to", dtype}}, x.trace()->line(where));
 }
 
-Tensor operator+(const Operand& a, const Operand& b) { return add(a, b, a.where()); }
-Tensor operator-(const Operand& a, const Operand& b) { return sub(a, b, a.where()); }
-Tensor operator*(const Operand& a, const Operand& b) { return mul(a, b, a.where()); }
-Tensor operator/(const Operand& a, const Operand& b) { return div(a, b, a.where()); }
-Tensor operator%(const Operand& a, const Operand& b) { return rem(a, b, a.where()); }
-Tensor operator-(const Operand& a) { return neg(a.tensor(), a.where()); }
-Tensor operator<(const Operand& a, const Operand& b) { return less(a, b, a.where()); }
-Tensor operator<=(const Operand& a, const Operand& b) { return less_equal(a, b, a.where()); }
-Tensor operator>(const Operand& a, const Operand& b) { return greater(a, b, a.where()); }
-Tensor operator>=(const Operand& a, const Operand& b) { return greater_equal(a, b, a.where()); }
-Tensor operator&(const Operand& a, const Operand& b) { return binary("and", a, b, a.where()); }
-Tensor operator|(const Operand& a, const Operand& b) { return binary("or", a, b, a.where()); }
-Tensor operator^(const Operand& a, const Operand& b) { return binary("xor", a, b, a.where()); }
-Tensor operator!(const Operand& a) { return logical_not(a.tensor(), a.where()); }
-Tensor operator~(const Operand& a) { return logical_not(a.tensor(), a.where()); }
-Tensor operator<<(const Operand& a, const Operand& b) { return binary("shift_left", a, b, a.where()); }
-Tensor operator>>(const Operand& a, const Operand& b) { return binary("shift_right", a, b, a.where()); }
+Tensor operator+(const Operand& a, const Operand& b) {
+  return add(a, b, a.where());
+}
+Tensor operator-(const Operand& a, const Operand& b) {
+  return sub(a, b, a.where());
+}
+Tensor operator*(const Operand& a, const Operand& b) {
+  return mul(a, b, a.where());
+}
+Tensor operator/(const Operand& a, const Operand& b) {
+  return div(a, b, a.where());
+}
+Tensor operator%(const Operand& a, const Operand& b) {
+  return rem(a, b, a.where());
+}
+Tensor operator-(const Operand& a) {
+  return neg(a.tensor(), a.where());
+}
+Tensor operator<(const Operand& a, const Operand& b) {
+  return less(a, b, a.where());
+}
+Tensor operator<=(const Operand& a, const Operand& b) {
+  return less_equal(a, b, a.where());
+}
+Tensor operator>(const Operand& a, const Operand& b) {
+  return greater(a, b, a.where());
+}
+Tensor operator>=(const Operand& a, const Operand& b) {
+  return greater_equal(a, b, a.where());
+}
+Tensor operator&(const Operand& a, const Operand& b) {
+  return binary("and", a, b, a.where());
+}
+Tensor operator|(const Operand& a, const Operand& b) {
+  return binary("or", a, b, a.where());
+}
+Tensor operator^(const Operand& a, const Operand& b) {
+  return binary("xor", a, b, a.where());
+}
+Tensor operator!(const Operand& a) {
+  return logical_not(a.tensor(), a.where());
+}
+Tensor operator~(const Operand& a) {
+  return logical_not(a.tensor(), a.where());
+}
+Tensor operator<<(const Operand& a, const Operand& b) {
+  return binary("shift_left", a, b, a.where());
+}
+Tensor operator>>(const Operand& a, const Operand& b) {
+  return binary("shift_right", a, b, a.where());
+}
 
 }  // namespace pullback

@@ -52,8 +52,9 @@ DType Operands::common_dtype() const {
 Tensor Operands::materialize(const Operand& operand, DType dtype) const {
   if (operand.is_tensor()) return operand.tensor();
   if (operand.kind() == Operand::Kind::real && !is_float(dtype))
-    fail(op_, fmt::format("{}: the number {} does not fit {}; cast() the tensor to a floating type", describe(),
-                          operand.real(), name_of(dtype)),
+    fail(op_,
+         fmt::format("{}: the number {} does not fit {}; cast() the tensor to a floating type", describe(),
+                     operand.real(), name_of(dtype)),
          line_);
   ir::Literal literal = operand.kind() == Operand::Kind::real || is_float(dtype)
                             ? ir::Literal::filled(dtype, {}, operand.real())
@@ -73,7 +74,9 @@ std::vector<Tensor> Operands::broadcast(DType literal_dtype) {
   return tensors;
 }
 
-std::vector<Tensor> Operands::unified() { return broadcast(common_dtype()); }
+std::vector<Tensor> Operands::unified() {
+  return broadcast(common_dtype());
+}
 
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
                        const SourceLine& line) {
@@ -85,8 +88,8 @@ Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, co
       Dim& size = result[rank - shape.size() + i];
       if (size == Dim(1)) size = shape[i];
       if (size == shape[i] || shape[i] == Dim(1)) continue;
-      fail(op, fmt::format("{}: the sizes {} and {} don't broadcast", description, size.to_string(),
-                           shape[i].to_string()),
+      fail(op,
+           fmt::format("{}: the sizes {} and {} don't broadcast", description, size.to_string(), shape[i].to_string()),
            line);
     }
   return result;
@@ -123,7 +126,9 @@ std::vector<int> normalize_axes(std::string_view op, const Tensor& x, const Axes
   return result;
 }
 
-std::vector<std::int64_t> as_integers(const std::vector<int>& axes) { return {axes.begin(), axes.end()}; }
+std::vector<std::int64_t> as_integers(const std::vector<int>& axes) {
+  return {axes.begin(), axes.end()};
+}
 
 void require_float(std::string_view op, const Tensor& x, const SourceLine& line) {
   if (!is_float(x.dtype()))

@@ -22,8 +22,7 @@ static Tensor reduce(const char* op, const char* primitive, const Tensor& x, con
   if (x.dtype() == boolean) detail::fail(op, fmt::format("the operand is {}: cast() it", x.type_string()), line);
   const std::vector<int> reduced = detail::normalize_axes(op, x, axes, line);
   Tensor result = x;
-  if (!reduced.empty())
-    result = x.trace()->create(primitive, {x}, {{"axes", detail::as_integers(reduced)}}, line);
+  if (!reduced.empty()) result = x.trace()->create(primitive, {x}, {{"axes", detail::as_integers(reduced)}}, line);
   return keepdim ? reshape(result, kept_shape(x, reduced), where) : result;
 }
 

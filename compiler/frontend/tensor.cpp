@@ -12,9 +12,13 @@ static ir::Value* defined(ir::Value* value) {
   return value;
 }
 
-DType Tensor::dtype() const { return defined(value_)->type.dtype; }
+DType Tensor::dtype() const {
+  return defined(value_)->type.dtype;
+}
 
-const Shape& Tensor::shape() const { return defined(value_)->type.shape; }
+const Shape& Tensor::shape() const {
+  return defined(value_)->type.shape;
+}
 
 Dim Tensor::size(int axis) const {
   const int count = static_cast<int>(rank());
@@ -22,9 +26,13 @@ Dim Tensor::size(int axis) const {
   return shape()[static_cast<std::size_t>(axis < 0 ? axis + count : axis)];
 }
 
-std::string Tensor::type_string() const { return ir::to_string(defined(value_)->type); }
+std::string Tensor::type_string() const {
+  return ir::to_string(defined(value_)->type);
+}
 
-const std::string& Tensor::name() const { return defined(value_)->name; }
+const std::string& Tensor::name() const {
+  return defined(value_)->name;
+}
 
 Tensor Tensor::named(std::string name) const {
   defined(value_);

@@ -8,24 +8,48 @@
 
 namespace pullback::detail {
 
-Trace::Trace(std::unique_ptr<ir::Function> function) : function_(std::move(function)) {}
+Trace::Trace(std::string name)
+    : name_(std::move(name)), function_(std::make_unique<ir::Function>()), root_(&function_->body) {
+  function_->name = name_;
+}
+
+Trace::Trace(ir::Builder& builder)
+    : name_(builder.location.origin),
+      root_(&builder.region()),
+      role_(builder.location.role),
+      origin_(builder.location.origin),
+      scope_(builder.location.scope) {}
+
+ir::Builder Trace::builder_at(const SourceLine& line) {
+  ir::Builder builder(frames_.empty() ? *root_ : *frames_.back()->region);
+  builder.location = {line, scope_, role_, origin_};
+  return builder;
+}
+
+Tensor Trace::adopt(ir::Value* value) {
+  if (!frames_.empty()) home_.emplace(value, frames_.back()->id);
+  return wrap(value);
+}
 
 std::vector<Tensor> Trace::create_all(std::string_view name, const std::vector<Tensor>& operands,
                                       ir::Attributes attributes, const SourceLine& line,
                                       std::vector<std::unique_ptr<ir::Region>> regions) {
-  const ops::OpDef* def = ops::registry().find(std::string(name));
+  const ops::OpDef* def = ops::registry().find(name);
   if (!def) throw InternalError(fmt::format("frontend: there is no op {}", name));
   std::vector<ir::Value*> values;
   for (const Tensor& operand : operands) values.push_back(import(operand, name, line));
-  ir::Builder builder(frames_.empty() ? function_->body : *frames_.back()->region);
-  builder.location = {line, scope_, role, origin};
-  ir::Op* op = builder.create(*def, std::move(values), std::move(attributes), std::move(regions));
+  const ir::Op* op = builder_at(line).create(*def, std::move(values), std::move(attributes), std::move(regions));
   std::vector<Tensor> results;
-  for (const auto& result : op->results) {
-    if (!frames_.empty()) home_[result.get()] = frames_.back();
-    results.push_back(wrap(result.get()));
-  }
+  for (const auto& result : op->results) results.push_back(adopt(result.get()));
   return results;
+}
+
+Tensor Trace::emit(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line,
+                   const Writer& write) {
+  ir::Builder builder = builder_at(line);
+  std::vector<ops::Value> values;
+  for (const Tensor& operand : operands) values.emplace_back(builder, import(operand, op, line));
+  return adopt(write(builder, values).value);
 }
 
 static bool is_identifier(const std::string& name) {
@@ -36,18 +60,19 @@ static bool is_identifier(const std::string& name) {
 
 Tensor Trace::add_argument(const std::string& name, ir::Type type, ir::ArgumentRole role, const SourceLine& line) {
   if (!is_identifier(name))
-    throw Error(fmt::format("'{}' is no name for a tensor: letters, digits, '_' and '.', beginning with a letter", name),
-                line);
+    throw Error(
+        fmt::format("'{}' is no name for a tensor: letters, digits, '_' and '.', beginning with a letter", name), line);
   for (const auto& argument : function_->body.arguments)
     if (argument->name == name)
-      throw Error(fmt::format("the graph {} already has a tensor named {}", function_->name, name), line);
+      throw Error(fmt::format("the graph {} already has a tensor named {}", name_, name), line);
   return wrap(function_->add_argument(std::move(type), name, role));
 }
 
 std::size_t Trace::frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const {
   const auto home = home_.find(value);
   if (home == home_.end()) return 0;
-  const auto frame = std::find(frames_.begin(), frames_.end(), home->second);
+  const auto frame =
+      std::find_if(frames_.begin(), frames_.end(), [&](const Frame* f) { return f->id == home->second; });
   if (frame == frames_.end())
     throw Error(fmt::format("{}: a {} belongs to a branch or block that has ended: return it from there", op,
                             ir::to_string(value->type)),
@@ -68,20 +93,28 @@ ir::Value* Trace::import(const Tensor& tensor, std::string_view op, const Source
 ir::Value* Trace::capture(Frame& frame, ir::Value* outer) {
   const auto known = std::find(frame.captures.begin(), frame.captures.end(), outer);
   if (known != frame.captures.end())
-    return frame.region->arguments[frame.first_capture + static_cast<std::size_t>(known - frame.captures.begin())].get();
+    return frame.region->arguments[frame.first_capture + static_cast<std::size_t>(known - frame.captures.begin())]
+        .get();
   frame.captures.push_back(outer);
   ir::Value* argument = frame.region->add_argument(outer->type, outer->name);
-  home_[argument] = &frame;
+  home_[argument] = frame.id;
   return argument;
+}
+
+Tensor Trace::training_flag() {
+  if (!training) training = add_argument("training", {boolean, {}}, ir::ArgumentRole::input, {}).value();
+  return wrap(training);
 }
 
 void Trace::begin_region(Frame& frame) {
   frame.first_capture = frame.region->arguments.size() - frame.captures.size();
-  for (const auto& argument : frame.region->arguments) home_[argument.get()] = &frame;
+  for (const auto& argument : frame.region->arguments) home_[argument.get()] = frame.id;
   frames_.push_back(&frame);
 }
 
-void Trace::end_region() { frames_.pop_back(); }
+void Trace::end_region() {
+  frames_.pop_back();
+}
 
 Pin::Pin(Trace* trace, const SourceLocation& where) : trace_(trace) {
   if (!trace_) return;
@@ -97,6 +130,8 @@ ScopeGuard::ScopeGuard(Trace& trace, const std::string& name) : trace_(trace), p
   trace_.scope_ = trace_.scoped(name);
 }
 
-ScopeGuard::~ScopeGuard() { trace_.scope_.resize(previous_length_); }
+ScopeGuard::~ScopeGuard() {
+  trace_.scope_.resize(previous_length_);
+}
 
 }  // namespace pullback::detail

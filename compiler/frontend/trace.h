@@ -4,7 +4,7 @@
 // that is used there is captured: it becomes an argument of the region and an operand of the op that owns it.
 #pragma once
 
-#include <initializer_list>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +17,7 @@
 
 #include "compiler/ir/builder.h"
 #include "compiler/ir/graph.h"
+#include "compiler/ops/build.h"
 
 namespace pullback::detail {
 
@@ -29,12 +30,13 @@ struct StateTensor {
 
 class Trace : public std::enable_shared_from_this<Trace> {
  public:
-  /// Records into `function`, from its end on.
-  explicit Trace(std::unique_ptr<ir::Function> function);
+  /// Records into a new function.
+  explicit Trace(std::string name);
+  /// Records into the region of `builder`, which outlives the trace, with its location's role.
+  explicit Trace(ir::Builder& builder);
 
+  /// The function that is recorded. Not for a trace into a builder's region.
   ir::Function& function() { return *function_; }
-  const ir::Function& function() const { return *function_; }
-  std::unique_ptr<ir::Function> take_function() { return std::move(function_); }
 
   /// Appends the op `name` at the user's line and returns its results.
   std::vector<Tensor> create_all(std::string_view name, const std::vector<Tensor>& operands, ir::Attributes attributes,
@@ -44,6 +46,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
                 const SourceLine& line) {
     return create_all(name, operands, std::move(attributes), line).front();
   }
+  /// Appends what `write` makes of the operands, with the typed constructors of ops/build.h.
+  using Writer = std::function<ops::Value(ir::Builder& builder, const std::vector<ops::Value>& operands)>;
+  Tensor emit(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line, const Writer& write);
   Tensor wrap(ir::Value* value) { return {shared_from_this(), value}; }
 
   /// Adds an argument of the function. Throws Error when the name is taken or no identifier.
@@ -55,6 +60,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
 
   /// A nested region under construction, and what it captured: `captures[i]` is its argument `first_capture + i`.
   struct Frame {
+    explicit Frame(Trace& trace) : id(++trace.frame_count_) {}
+    std::size_t id;
     std::unique_ptr<ir::Region> region = std::make_unique<ir::Region>();
     std::vector<ir::Value*> captures;
     std::size_t first_capture = 0;
@@ -69,26 +76,35 @@ class Trace : public std::enable_shared_from_this<Trace> {
   /// Prefixes `name` with the open scopes: "encoder.fc1.w".
   std::string scoped(const std::string& name) const { return scope_.empty() ? name : scope_ + "." + name; }
 
-  std::string name() const { return function_->name; }
+  const std::string& name() const { return name_; }
 
   // What a Graph declares beside its ops.
   std::vector<StateTensor> state_tensors;
   std::shared_ptr<State> state;
   std::uint64_t seed = 0;
-  ir::Value* training = nullptr;      ///< the bool argument that extraction replaces by a constant
-  ir::Value* random_step = nullptr;   ///< the counter of random numbers, advanced by each step that reads it
-  std::int64_t random_streams = 0;    ///< how many independent streams were given out
-  std::string role, origin;           ///< of ops that no user wrote: "update" and "adam"
+  /// A bool scalar: true in training steps. An argument that extraction replaces by a constant.
+  Tensor training_flag();
+
+  ir::Value* training = nullptr;
+  ir::Value* random_key = nullptr;
+  ir::Value* random_step = nullptr;  ///< the counter of random numbers, advanced by each step that reads it
+  std::int64_t random_streams = 0;   ///< how many independent streams were given out
 
  private:
   friend class Pin;
   friend class ScopeGuard;
 
+  ir::Builder builder_at(const SourceLine& line);
+  Tensor adopt(ir::Value* value);
   std::size_t frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const;
 
-  std::unique_ptr<ir::Function> function_;
-  std::vector<Frame*> frames_;                              // open nested regions, outermost first
-  std::unordered_map<const ir::Value*, const Frame*> home_;  // of values in nested regions; others are the function's
+  std::string name_;
+  std::unique_ptr<ir::Function> function_;  // null when recording into another's region
+  ir::Region* root_;
+  std::string role_, origin_;   // of ops that no user wrote: "update" and "adam"
+  std::vector<Frame*> frames_;  // open nested regions, outermost first
+  std::size_t frame_count_ = 0;
+  std::unordered_map<const ir::Value*, std::size_t> home_;  // frames of values in nested regions
   std::string scope_;
   SourceLine pin_;
   int pinned_ = 0;

@@ -1,6 +1,7 @@
 // A network: inputs, parameters and the ops between them, as the user wrote them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,9 @@ namespace pullback {
 
 namespace ir {
 class Function;
+}
+namespace detail {
+class ScopeGuard;
 }
 class State;
 
@@ -66,6 +70,8 @@ struct GraphOptions {
 class Graph {
  public:
   explicit Graph(std::string name, GraphOptions options = {});
+  /// The graph that a tensor belongs to: Graph(x.trace()).
+  explicit Graph(std::shared_ptr<detail::Trace> trace) : trace_(std::move(trace)) {}
 
   const std::string& name() const;
   /// A tensor that is given with each step. Throws Error when the name is taken or no identifier.
@@ -96,8 +102,9 @@ class Graph {
     friend class Graph;
     Scope(std::shared_ptr<detail::Trace> trace, const std::string& name);
     std::shared_ptr<detail::Trace> trace_;
+    std::unique_ptr<detail::ScopeGuard> guard_;
   };
-  Scope scope(const std::string& name);
+  [[nodiscard]] Scope scope(const std::string& name);
 
   /// Parameters in the order of their creation.
   std::vector<Tensor> parameters() const;

@@ -1,0 +1,32 @@
+// From a recorded graph to a function: the ops that some tensors depend on, and nothing else.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <pullback/tensor.h>
+
+#include "compiler/frontend/trace.h"
+
+namespace pullback::detail {
+
+/// A tensor to compute and what the result is called ("": its own name, else "out0", ...).
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+struct Extraction {
+  std::unique_ptr<ir::Function> function;
+  ir::ValueMap map;  ///< from the trace's values to the function's
+};
+
+/// Arguments are the inputs and states that the outputs depend on, in the order of their declaration, inputs first;
+/// results are the outputs, then the new random counter if it was read, then (`training`) the variables' updates.
+/// A check is kept when the outputs depend on every argument that it reads. Throws Error when an output is undefined,
+/// of another graph, or of a branch.
+Extraction extract(Trace& trace, const std::string& name, const std::vector<NamedTensor>& outputs, bool training,
+                   const SourceLine& line);
+
+}  // namespace pullback::detail

@@ -1,0 +1,86 @@
+// Random numbers: Philox bits, made uniform and normal. The key and the step are state, the stream is fixed here.
+#include <numbers>
+
+#include <fmt/format.h>
+
+#include <pullback/functions.h>
+#include <pullback/operators.h>
+#include <pullback/state.h>
+
+#include "compiler/frontend/operands.h"
+
+namespace pullback {
+
+namespace detail {
+
+// Declares the generator's state when first used: the key is the seed's two halves, the step counts from 0.
+static void declare_generator(Trace& trace, const SourceLine& line) {
+  if (trace.random_step) return;
+  const Array key = Array::from<std::uint32_t>(
+      {static_cast<std::uint32_t>(trace.seed), static_cast<std::uint32_t>(trace.seed >> 32)}, {2});
+  const Tensor key_tensor = trace.add_argument("rng.key", {u32, {Dim(2)}}, ir::ArgumentRole::state, line);
+  const Tensor step = trace.add_argument("rng.step", {i64, {}}, ir::ArgumentRole::state, line);
+  trace.state->add("rng.key", StateKind::counter, key);
+  trace.state->add("rng.step", StateKind::counter, Array::scalar(std::int64_t{0}));
+  trace.random_key = key_tensor.value();
+  trace.random_step = step.value();
+}
+
+// u32 random bits of a stream of their own.
+static Tensor random_bits(Trace& trace, const Shape& shape, const SourceLine& line) {
+  if (!trace.state) fail("random", "random numbers belong to a graph", line);
+  declare_generator(trace, line);
+  const std::int64_t stream = trace.random_streams++;
+  return trace.emit(
+      "rng_bits", {trace.wrap(trace.random_key), trace.wrap(trace.random_step)}, line,
+      [&](ir::Builder&, const std::vector<ops::Value>& v) { return ops::rng_bits(v[0], v[1], stream, shape); });
+}
+
+// In [0, 1): as many bits as the mantissa holds, so that each number is exact.
+static Tensor unit_uniform(Trace& trace, const Shape& shape, DType dtype, const SourceLine& line) {
+  const Tensor high = random_bits(trace, shape, line);
+  if (dtype != f64) return cast(cast(high >> 8, f32) * 0x1p-24, dtype);
+  const Tensor low = random_bits(trace, shape, line);
+  return (cast(high >> 5, f64) * 0x1p26 + cast(low >> 6, f64)) * 0x1p-53;
+}
+
+static void require_random(const char* op, DType dtype, const SourceLine& line) {
+  if (!is_float(dtype)) fail(op, fmt::format("{} is asked for: a floating type is needed", name_of(dtype)), line);
+}
+
+}  // namespace detail
+
+Tensor uniform(Graph& graph, const Shape& shape, DType dtype, double low, double high, SourceLocation where) {
+  detail::Trace& trace = *graph.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  detail::require_random("uniform", dtype, line);
+  const Tensor unit = detail::unit_uniform(trace, shape, dtype, line);
+  return low == 0 && high == 1 ? unit : unit * (high - low) + low;
+}
+
+Tensor normal(Graph& graph, const Shape& shape, DType dtype, SourceLocation where) {
+  detail::Trace& trace = *graph.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  detail::require_random("normal", dtype, line);
+  const DType wide = dtype == f64 ? f64 : f32;
+  // 1 - u lies in (0, 1], where the logarithm is finite.
+  const Tensor radius = sqrt(-2.0 * log(1.0 - detail::unit_uniform(trace, shape, wide, line)));
+  const Tensor angle = detail::unit_uniform(trace, shape, wide, line) * (2 * std::numbers::pi);
+  return cast(radius * cos(angle), dtype);
+}
+
+Tensor dropout(const Tensor& x, double p, SourceLocation where) {
+  detail::require_defined("dropout", x, where);
+  detail::Trace& trace = *x.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  detail::require_float("dropout", x, line);
+  if (!(p >= 0 && p < 1)) detail::fail("dropout", fmt::format("p is {}: it lies in [0, 1)", p), line);
+  if (p == 0) return x;
+  const Tensor kept = detail::unit_uniform(trace, x.shape(), f32, line) >= p;
+  return pullback::where(trace.training_flag(), pullback::where(kept, x * (1 / (1 - p)), 0.0), x);
+}
+
+}  // namespace pullback
