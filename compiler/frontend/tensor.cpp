@@ -7,17 +7,17 @@
 
 namespace pullback {
 
-static ir::Value* defined(ir::Value* value) {
+static ir::Value* checked(ir::Value* value) {
   if (!value) throw Error("an undefined tensor is used: give it a value first");
   return value;
 }
 
 DType Tensor::dtype() const {
-  return defined(value_)->type.dtype;
+  return checked(value_)->type.dtype;
 }
 
 const Shape& Tensor::shape() const {
-  return defined(value_)->type.shape;
+  return checked(value_)->type.shape;
 }
 
 Dim Tensor::size(int axis) const {
@@ -27,15 +27,15 @@ Dim Tensor::size(int axis) const {
 }
 
 std::string Tensor::type_string() const {
-  return ir::to_string(defined(value_)->type);
+  return ir::to_string(checked(value_)->type);
 }
 
 const std::string& Tensor::name() const {
-  return defined(value_)->name;
+  return checked(value_)->name;
 }
 
 Tensor Tensor::named(std::string name) const {
-  defined(value_);
+  checked(value_);
   // The names of arguments are how programs find their inputs and state.
   if (!value_->definer) throw Error(fmt::format("{} is an input or parameter: its name is fixed", value_->name));
   value_->name = std::move(name);
