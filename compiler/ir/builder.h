@@ -26,10 +26,14 @@ class Builder {
   Op* copy(const Op& op, ValueMap& map);
   /// Copies all ops of `from` and returns what its results became.
   std::vector<Value*> copy_body(const Region& from, ValueMap& map);
+  /// Makes the (so far empty) region a copy of `from`: arguments, ops and results. Returns where its values went.
+  ValueMap copy_region(const Region& from);
 
   Region& region() const { return *region_; }
   /// Given to every op created from now on (copies keep their own).
   Location location;
+  /// Substituted in the shape attributes and in the nested regions of ops that are copied from now on.
+  Bindings bindings;
 
  private:
   Region* region_;

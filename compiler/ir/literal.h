@@ -35,7 +35,7 @@ struct Literal {
   /// Element `i` as a double (exact but for i64 beyond 2^53) or as an integer (floats are truncated, saturated).
   double as_double(std::int64_t i) const;
   std::int64_t as_integer(std::int64_t i) const;
-  /// Stores with the rounding of convert.
+  /// Stores with the rounding of convert; between integers, set_integer keeps the low bits.
   void set(std::int64_t i, double value);
   void set_integer(std::int64_t i, std::int64_t value);
   /// Are all elements the same bits? True for one element, false for none.
