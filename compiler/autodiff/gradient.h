@@ -30,10 +30,6 @@ std::vector<ir::Value*> gradients(ir::Builder& builder, ir::Value* loss, std::sp
 std::vector<ir::Value*> hessian_vector_product(ir::Builder& builder, ir::Value* loss, std::span<ir::Value* const> wrt,
                                                std::span<ir::Value* const> directions);
 
-/// The region of a derivative of a region, for ops that own regions: arguments are those of `body` and then one
-/// cotangent for each result of `body`; results are the cotangents of the arguments that `wanted` names, in order.
-std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted);
-
 /// A function's gradient and what it does not depend on.
 struct FunctionGradient {
   std::unique_ptr<ir::Function> function;

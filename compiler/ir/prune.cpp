@@ -1,0 +1,98 @@
+#include "compiler/ir/prune.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "compiler/ops/op_def.h"
+
+namespace pullback::ir {
+namespace {
+
+using Values = std::unordered_set<const Value*>;
+
+bool reads_any(const Values& live, const Op& op) {
+  return std::any_of(op.results.begin(), op.results.end(), [&](const auto& r) { return live.contains(r.get()); });
+}
+
+/// Everything that `live` is computed from.
+void close_backwards(const Region& region, Values& live) {
+  for (std::size_t i = region.ops.size(); i-- > 0;) {
+    const Op& op = *region.ops[i];
+    if (reads_any(live, op)) live.insert(op.operands.begin(), op.operands.end());
+  }
+}
+
+/// Does the op read, directly or not, an argument outside `live`?
+bool reads_other_arguments(const Function& function, const Op& op, const Values& live) {
+  Values closure(op.operands.begin(), op.operands.end());
+  close_backwards(function.body, closure);
+  return std::any_of(function.body.arguments.begin(), function.body.arguments.end(),
+                     [&](const auto& a) { return closure.contains(a.get()) && !live.contains(a.get()); });
+}
+
+void remove_foreign_effects(Function& function) {
+  Values live(function.body.results.begin(), function.body.results.end());
+  close_backwards(function.body, live);
+  std::erase_if(function.body.ops, [&](const std::unique_ptr<Op>& op) {
+    return op->results.empty() && has_effect(*op) && reads_other_arguments(function, *op, live);
+  });
+}
+
+void remove_unread_arguments(Function& function) {
+  Values read(function.body.results.begin(), function.body.results.end());
+  for (const auto& op : function.body.ops) read.insert(op->operands.begin(), op->operands.end());
+  for (const FunctionResult& result : function.results)
+    if (result.updates >= 0) read.insert(function.body.arguments[static_cast<std::size_t>(result.updates)].get());
+
+  std::vector<std::ptrdiff_t> position(function.body.arguments.size(), -1);
+  std::vector<std::unique_ptr<Value>> kept;
+  std::vector<ArgumentRole> roles;
+  for (std::size_t i = 0; i < position.size(); ++i) {
+    if (!read.contains(function.body.arguments[i].get())) continue;
+    position[i] = static_cast<std::ptrdiff_t>(kept.size());
+    function.body.arguments[i]->index = kept.size();
+    roles.push_back(function.roles[i]);
+    kept.push_back(std::move(function.body.arguments[i]));
+  }
+  function.body.arguments = std::move(kept);
+  function.roles = std::move(roles);
+  for (FunctionResult& result : function.results)
+    if (result.updates >= 0) result.updates = position[static_cast<std::size_t>(result.updates)];
+}
+
+}  // namespace
+
+bool has_effect(const Op& op) {
+  if (op.def->traits.effectful) return true;
+  for (const auto& region : op.regions)
+    for (const auto& nested : region->ops)
+      if (has_effect(*nested)) return true;
+  return false;
+}
+
+bool remove_unread_ops(Region& region) {
+  bool changed = false;
+  Values live(region.results.begin(), region.results.end());
+  std::vector<std::unique_ptr<Op>> kept;  // last op first
+  for (std::size_t i = region.ops.size(); i-- > 0;) {
+    std::unique_ptr<Op>& op = region.ops[i];
+    if (!reads_any(live, *op) && !has_effect(*op)) {
+      changed = true;
+      continue;
+    }
+    live.insert(op->operands.begin(), op->operands.end());
+    for (const auto& nested : op->regions) changed |= remove_unread_ops(*nested);
+    kept.push_back(std::move(op));
+  }
+  std::reverse(kept.begin(), kept.end());
+  region.ops = std::move(kept);
+  return changed;
+}
+
+void keep_needed(Function& function) {
+  remove_foreign_effects(function);
+  remove_unread_ops(function.body);
+  remove_unread_arguments(function);
+}
+
+}  // namespace pullback::ir

@@ -1,0 +1,19 @@
+// Removing what nothing reads.
+#pragma once
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::ir {
+
+/// Is the op, or one in its regions, effectful?
+bool has_effect(const Op& op);
+
+/// Removes ops whose results nothing reads and that have no effect, in nested regions too.
+bool remove_unread_ops(Region& region);
+
+/// Reduces a function to what its results need: effectful ops that read arguments which no result needs are removed
+/// (a check of labels in a function that only predicts), then ops and arguments that nothing reads. Arguments that a
+/// result updates stay.
+void keep_needed(Function& function);
+
+}  // namespace pullback::ir
