@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "compiler/ir/prune.h"
 #include "compiler/ops/contexts.h"
 #include "compiler/ops/ops.h"
 
@@ -68,9 +69,8 @@ class RuleContext final : public ops::GradContext {
   void add_grad(std::size_t i, ops::Value gradient) override {
     if (wanted_[i]) added.emplace_back(i, gradient.value);
   }
-  std::vector<ir::Value*> gradients(ir::Builder& builder, std::span<ir::Value* const> outputs,
-                                    std::span<ir::Value* const> cotangents, std::span<ir::Value* const> wrt) override {
-    return reverse_walk(builder, outputs, cotangents, wrt, {0, builder.region().ops.size()}, role_);
+  std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted) override {
+    return autodiff::gradient_region(body, wanted, role_);
   }
 
   std::vector<std::pair<std::size_t, ir::Value*>> added;
@@ -152,6 +152,24 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
   }
   builder.location = enclosing;
   return result;
+}
+
+std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                                            const std::string& role) {
+  std::unique_ptr<ir::Region> region = ir::clone_region(body);
+  std::vector<ir::Value*> outputs, cotangents, wrt;
+  for (ir::Value* result : region->results) {
+    if (!is_float(result->type.dtype)) continue;
+    outputs.push_back(result);
+    cotangents.push_back(region->add_argument(result->type, result->name.empty() ? "" : "d." + result->name));
+  }
+  for (const std::size_t i : wanted) wrt.push_back(region->arguments[i].get());
+  ir::Builder builder(*region);
+  region->results = reverse_walk(builder, outputs, cotangents, wrt, {0, region->ops.size()}, role);
+  for (std::size_t i = 0; i < wrt.size(); ++i)
+    if (!region->results[i]) region->results[i] = ops::full(builder, wrt[i]->type, 0).value;
+  ir::remove_unread_ops(*region);
+  return region;
 }
 
 std::vector<ir::Value*> apply_vjp(ir::Builder& builder, const ir::Op& op, std::span<ir::Value* const> cotangents,

@@ -27,6 +27,11 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
 std::vector<ir::Value*> apply_vjp(ir::Builder& builder, const ir::Op& op, std::span<ir::Value* const> cotangents,
                                   const std::vector<bool>& wanted, const std::string& role);
 
+/// The derivative of a region, for ops that own regions: arguments are those of `body` and then one cotangent for each
+/// floating result; results are the cotangents of the arguments that `wanted` names, in order.
+std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                                            const std::string& role);
+
 /// Where the derivative of `op` comes from: its line and scope, `role`, and the op's (a composite's own) name.
 ir::Location derived_location(const ir::Op& op, const std::string& role, const ir::Location& enclosing);
 

@@ -1,0 +1,163 @@
+#include "compiler/autodiff/step.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "compiler/autodiff/gradient.h"
+#include "compiler/autodiff/reverse.h"
+#include "compiler/ir/prune.h"
+
+namespace pullback::autodiff {
+namespace {
+
+/// A result with what it is called and updates; collected before the function's own results are replaced.
+struct NamedResult {
+  ir::Value* value = nullptr;
+  ir::FunctionResult info;
+};
+
+void set_results(ir::Function& function, const std::vector<NamedResult>& results) {
+  function.results.clear();
+  function.body.results.clear();
+  for (const NamedResult& r : results) function.add_result(r.value, r.info.name, r.info.updates);
+  ir::keep_needed(function);
+}
+
+bool has_name(const std::vector<NamedResult>& results, const std::string& name) {
+  return std::any_of(results.begin(), results.end(), [&](const NamedResult& r) { return r.info.name == name; });
+}
+
+/// The named results of `function`, without repetition.
+std::vector<NamedResult> named_results(const ir::Function& function, const std::vector<std::string>& names,
+                                       const std::string& what) {
+  std::vector<NamedResult> results;
+  for (const std::string& name : names)
+    if (!has_name(results, name)) results.push_back({find_result(function, name, what), {name, -1}});
+  return results;
+}
+
+std::vector<std::string> names_at(const std::vector<std::string>& names, const std::vector<std::size_t>& positions) {
+  std::vector<std::string> result;
+  for (const std::size_t i : positions) result.push_back(names[i]);
+  return result;
+}
+
+class StepContext final : public UpdateContext {
+ public:
+  StepContext(ir::Function& function, ir::Builder& builder, std::vector<ir::Value*> parameters,
+              std::vector<ir::Value*> gradients, std::vector<NamedResult> own_updates)
+      : updates(std::move(own_updates)),
+        function_(&function),
+        builder_(&builder),
+        parameters_(std::move(parameters)),
+        gradients_(std::move(gradients)) {}
+
+  ir::Builder& build() override { return *builder_; }
+  const std::vector<ir::Value*>& parameters() const override { return parameters_; }
+  const std::vector<ir::Value*>& gradients() const override { return gradients_; }
+
+  ir::Value* state(const std::string& name, ir::Type type, double initial) override {
+    const std::size_t before = function_->body.arguments.size();
+    ir::Value* value = argument(name, type, ir::ArgumentRole::state);
+    if (function_->body.arguments.size() != before) added_states.push_back({name, std::move(type), initial});
+    return value;
+  }
+
+  ir::Value* input(const std::string& name, ir::Type type) override {
+    return argument(name, type, ir::ArgumentRole::input);
+  }
+
+  void update(ir::Value* argument, ir::Value* value) override {
+    if (argument->type != value->type)
+      throw InternalError(
+          fmt::format("step: {} is updated by a value of type {}", describe(*argument), ir::to_string(value->type)));
+    if (function_->roles.at(argument->index) != ir::ArgumentRole::state)
+      throw InternalError(fmt::format("step: {} is updated, but is no state", describe(*argument)));
+    const auto position = static_cast<std::ptrdiff_t>(argument->index);
+    for (const NamedResult& other : updates)
+      if (other.info.updates == position)
+        throw Error(fmt::format("step: {} is updated twice", describe(*argument)), line_of(*value));
+    updates.push_back({value, {argument->name, position}});
+  }
+
+  void result(const std::string& name, ir::Value* value) override { extra_results.push_back({value, {name, -1}}); }
+
+  std::vector<NamedResult> updates, extra_results;
+  std::vector<AddedState> added_states;
+
+ private:
+  ir::Value* argument(const std::string& name, const ir::Type& type, ir::ArgumentRole role) {
+    for (const auto& existing : function_->body.arguments) {
+      if (existing->name != name) continue;
+      if (existing->type != type || function_->roles[existing->index] != role)
+        throw Error(fmt::format("step: {} exists, but {} is needed", describe(*existing), ir::to_string(type)));
+      return existing.get();
+    }
+    return function_->add_argument(type, name, role);
+  }
+
+  ir::Function* function_;
+  ir::Builder* builder_;
+  std::vector<ir::Value*> parameters_, gradients_;
+};
+
+}  // namespace
+
+Step build_step(const ir::Function& traced, const StepSpec& spec) {
+  Step step;
+  step.function = ir::clone(traced);
+  ir::Function& f = *step.function;
+  f.name = spec.name;
+
+  std::vector<std::string> outputs = {spec.loss};
+  outputs.insert(outputs.end(), spec.metrics.begin(), spec.metrics.end());
+  std::vector<NamedResult> results = named_results(f, outputs, "step");
+  const std::vector<ir::Value*> parameters = find_arguments(f, spec.trainable, "step");
+  std::vector<NamedResult> updates;
+  for (std::size_t i = 0; i < f.results.size(); ++i)
+    if (f.results[i].updates >= 0) updates.push_back({f.body.results[i], f.results[i]});
+
+  ir::Builder builder(f.body);
+  std::vector<std::size_t> independent;
+  const std::vector<ir::Value*> derivatives = gradients(builder, results.front().value, parameters, &independent);
+  step.independent = names_at(spec.trainable, independent);
+
+  builder.location.role = "update";
+  StepContext context(f, builder, parameters, derivatives, std::move(updates));
+  if (spec.update) spec.update(context);
+  step.states = std::move(context.added_states);
+  results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());
+  results.insert(results.end(), context.updates.begin(), context.updates.end());
+  set_results(f, results);
+  return step;
+}
+
+std::unique_ptr<ir::Function> forward_only(const ir::Function& traced, const std::string& name,
+                                           const std::vector<std::string>& outputs) {
+  std::unique_ptr<ir::Function> f = ir::clone(traced);
+  f->name = name;
+  set_results(*f, named_results(*f, outputs, "forward"));
+  return f;
+}
+
+Step gradients_only(const ir::Function& traced, const std::string& name, const std::string& loss,
+                    const std::vector<std::string>& wrt, const std::vector<std::string>& outputs) {
+  Step step;
+  step.function = ir::clone(traced);
+  ir::Function& f = *step.function;
+  f.name = name;
+  std::vector<NamedResult> results = named_results(f, outputs, "gradient");
+  ir::Value* loss_value = find_result(f, loss, "gradient");
+  ir::Builder builder(f.body);
+  std::vector<std::size_t> independent;
+  const std::vector<ir::Value*> derivatives =
+      gradients(builder, loss_value, find_arguments(f, wrt, "gradient"), &independent);
+  step.independent = names_at(wrt, independent);
+  for (std::size_t i = 0; i < wrt.size(); ++i) results.push_back({derivatives[i], {"d." + wrt[i], -1}});
+  set_results(f, results);
+  return step;
+}
+
+}  // namespace pullback::autodiff
