@@ -37,7 +37,7 @@ std::vector<std::string> similar_names(std::string_view wanted, std::span<const 
     const bool part = !wanted.empty() && name.find(wanted) != std::string::npos;
     if (part || distance <= std::max(wanted.size(), name.size()) / 3) found.emplace_back(distance, name);
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(found.begin(), found.end());
   if (found.size() > kMostSimilar) found.resize(kMostSimilar);
   std::vector<std::string> result;
   for (auto& [distance, name] : found) result.push_back(std::move(name));
