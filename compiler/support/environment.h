@@ -1,0 +1,22 @@
+// The environment variables of the compiler, read in one place. docs/environment.md lists them.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include <pullback/program.h>
+
+namespace pullback {
+
+struct Environment {
+  std::set<Stage> dump;         ///< PULLBACK_DUMP: stages, comma-separated, or "all"
+  std::string dump_dir;         ///< PULLBACK_DUMP_DIR: dumps go to files there, and are then of all stages by default
+  bool verify = false;          ///< PULLBACK_VERIFY=1: verify after each pass
+  bool time = false;            ///< PULLBACK_TIME=1: report the compile time of each stage
+  std::string codegen_library;  ///< PULLBACK_CODEGEN: another path of libpullback_codegen.so
+};
+
+/// As the variables are now. Throws Error that names the variable when one has a value that makes no sense.
+Environment read_environment();
+
+}  // namespace pullback
