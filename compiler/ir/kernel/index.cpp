@@ -232,18 +232,25 @@ struct Division {
   Index whole, rest;
 };
 
-/// Of each coefficient the multiple of divisor nearest to zero is taken out; the constant left is in [0, divisor).
+/// Takes out the terms whose coefficients are multiples; the constant left is in [0, divisor). Other terms stay whole,
+/// so that nested divisions can still merge, unless splitting all coefficients leaves a rest of known quotient.
 Division take_out_multiples(const Index& dividend, std::int64_t divisor) {
-  Division d;
+  Division exact, split;
   for (const Term& term : dividend.terms()) {
     const std::int64_t quotient = term.coefficient / divisor, remainder = term.coefficient % divisor;
-    if (quotient != 0) d.whole += Index(Term{quotient, term.atom});
-    if (remainder != 0) d.rest += Index(Term{remainder, term.atom});
+    if (quotient != 0) split.whole += Index(Term{quotient, term.atom});
+    if (remainder != 0) split.rest += Index(Term{remainder, term.atom});
+    if (remainder == 0)
+      exact.whole += Index(Term{quotient, term.atom});
+    else
+      exact.rest += Index(term);
   }
   const std::int64_t k = floor_div(dividend.constant(), divisor);
-  d.whole += k;
-  d.rest += dividend.constant() - k * divisor;
-  return d;
+  for (Division* d : {&exact, &split}) {
+    d->whole += k;
+    d->rest += dividend.constant() - k * divisor;
+  }
+  return only_block(split.rest.range(), divisor) ? split : exact;
 }
 
 /// rest = d*high + low with low in [0, d), for a d > 1 that divides `divisor`. Then floordiv(rest, divisor) is

@@ -51,9 +51,9 @@ class Printer {
     for (const Statement& s : body.statements) text += std::visit([this](const auto& x) { return statement(x); }, s);
     return text;
   }
-  std::string braced(const Block& body, const std::string& last = {}) {
+  std::string braced(const Block& body) {
     indent_ += 2;
-    std::string text = " {\n" + block(body) + (last.empty() ? "" : line(last));
+    const std::string text = " {\n" + block(body);
     indent_ -= 2;
     return text + std::string(static_cast<std::size_t>(indent_), ' ') + "}";
   }
