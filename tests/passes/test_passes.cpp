@@ -1,0 +1,114 @@
+// One table for each pass: text before, text after.
+#include "compiler/passes/passes.h"
+
+#include "tests/passes/pass_testing.h"
+
+namespace pullback {
+namespace {
+
+using testing::PassCase;
+
+TEST_CASE("dce removes what nothing reads and keeps checks", "[dce]") {
+  const PassCase cases[] = {
+      {"unread", "%x: f32[2]", "%a: f32[2] = exp(%x)\n%b: f32[2] = neg(%a)\nreturn r = %x", "return r = %x"},
+      {"check", "%x: f32[2], %p: bool[]",
+       "%n: bool[] = not(%p)\ncheck(%n) {message = \"no\"}\n%a: f32[2] = exp(%x)\nreturn r = %x",
+       "%n: bool[] = not(%p)\ncheck(%n) {message = \"no\"}\nreturn r = %x"},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::dce, test);
+}
+
+TEST_CASE("cse computes equal ops once", "[cse]") {
+  const PassCase cases[] = {
+      {"equal", "%x: f32[2]", "%a: f32[2] = exp(%x)\n%b: f32[2] = exp(%x)\n%r: f32[2] = sub(%a, %b)\nreturn r = %r",
+       "%a: f32[2] = exp(%x)\n%r: f32[2] = sub(%a, %a)\nreturn r = %r"},
+      {"commutative", "%x: f32[2], %y: f32[2]",
+       "%a: f32[2] = mul(%x, %y)\n%b: f32[2] = mul(%y, %x)\nreturn a = %a, b = %b",
+       "%a: f32[2] = mul(%x, %y)\nreturn a = %a, b = %a"},
+      {"not commutative", "%x: f32[2], %y: f32[2]",
+       "%a: f32[2] = sub(%x, %y)\n%b: f32[2] = sub(%y, %x)\nreturn a = %a, b = %b", ""},
+      {"other attributes", "%x: f32[2,2]",
+       "%a: f32[2] = reduce_sum(%x) {axes = [0]}\n%b: f32[2] = reduce_sum(%x) {axes = [1]}\nreturn a = %a, b = %b", ""},
+      {"0 and -0 differ", "",
+       "%a: f32[] = constant() {value = dense<f32[]: 0.0>}\n%b: f32[] = constant() {value = dense<f32[]: -0.0>}\n"
+       "return a = %a, b = %b",
+       ""},
+      {"checks stay", "%p: bool[]", "check(%p) {message = \"a\"}\ncheck(%p) {message = \"a\"}\nreturn r = %p", ""},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::cse, test);
+}
+
+TEST_CASE("inline_composites replaces composites by their bodies", "[inline_composites]") {
+  const PassCase cases[] = {
+      {"nested", "%x: f32[2]",
+       "%r: f32[2] = composite(%x) {name = \"outer\"} region(%a: f32[2]) {\n"
+       "  %c: f32[2] = composite(%a) {name = \"inner\"} region(%b: f32[2]) {\n    %e: f32[2] = exp(%b)\n    return %e\n"
+       "  }\n  %d: f32[2] = neg(%c)\n  return %d\n}\nreturn r = %r",
+       "%e: f32[2] = exp(%x)\n%r: f32[2] = neg(%e)\nreturn r = %r"},
+      {"with a check", "%p: bool[], %x: f32[2]",
+       "%r: f32[2] = composite(%p, %x) {name = \"c\"} region(%a: bool[], %b: f32[2]) {\n"
+       "  check(%a) {message = \"m\"}\n  return %b\n}\nreturn r = %r",
+       "check(%p) {message = \"m\"}\nreturn r = %x"},
+      {"stop_gradient", "%x: f32[2]", "%r: f32[2] = stop_gradient(%x)\nreturn r = %r", "return r = %x"},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::inline_composites, test);
+}
+
+TEST_CASE("fold computes constants", "[fold]") {
+  const PassCase cases[] = {
+      {"arithmetic", "",
+       "%a: f32[2] = constant() {value = dense<f32[2]: 1.0, 2.0>}\n"
+       "%b: f32[2] = constant() {value = dense<f32[2]: 3.0, 5.0>}\n%r: f32[2] = mul(%a, %b)\nreturn r = %r",
+       "%r: f32[2] = constant() {value = dense<f32[2]: 3.0, 10.0>}\nreturn r = %r"},
+      {"movement", "",
+       "%a: f32[2,2] = constant() {value = dense<f32[2,2]: 1.0, 2.0, 3.0, 4.0>}\n"
+       "%r: f32[2,2] = transpose(%a) {permutation = [1,0]}\nreturn r = %r",
+       "%r: f32[2,2] = constant() {value = dense<f32[2,2]: 1.0, 3.0, 2.0, 4.0>}\nreturn r = %r"},
+      {"one number everywhere", "", "%a: f32[3] = constant() {value = dense<f32[3]: splat 2.0>}\nreturn r = %a",
+       "%a: f32[] = constant() {value = dense<f32[]: 2.0>}\n"
+       "%b: f32[3] = broadcast(%a) {shape = shape[3], dimensions = []}\nreturn r = %b"},
+      {"floating sums have an order", "",
+       "%a: f32[2] = constant() {value = dense<f32[2]: 1.0, 2.0>}\n%r: f32[] = reduce_sum(%a) {axes = [0]}\n"
+       "return r = %r",
+       ""},
+      {"integer sums have not", "",
+       "%a: i32[2] = constant() {value = dense<i32[2]: 1, 2>}\n%r: i32[] = reduce_sum(%a) {axes = [0]}\nreturn r = %r",
+       "%r: i32[] = constant() {value = dense<i32[]: 3>}\nreturn r = %r"},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::fold, test);
+}
+
+TEST_CASE("assign_layouts puts columns innermost", "[assign_layouts]") {
+  const char* arguments = "%x: f32[4,8], %a: f32[5,3], %b: f32[5,5]";
+  const PassCase cases[] = {
+      {"a concatenation read as a transposed right side", arguments,
+       "%k: f32[5,8] = concatenate(%a, %b) {axis = 1}\n%r: f32[4,5] = dot_general(%x, %k) {contract = [1]x[1], batch = "
+       "[]x[]}\nreturn r = %r",
+       "%k: f32[5,8] = concatenate(%a, %b) {axis = 1, layout = [1,0]}\n%r: f32[4,5] = dot_general(%x, %k) {contract = "
+       "[1]x[1], batch = []x[]}\nreturn r = %r"},
+      {"also read by the caller", arguments,
+       "%k: f32[5,8] = concatenate(%a, %b) {axis = 1}\n%r: f32[4,5] = dot_general(%x, %k) {contract = [1]x[1], batch = "
+       "[]x[]}\nreturn r = %r, k = %k",
+       ""},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::assign_layouts, test);
+}
+
+TEST_CASE("specialize substitutes symbols everywhere", "[specialize]") {
+  const auto symbolic = testing::parse_one(
+      "func @f(%x: f32[batch,3], %b: f32[3]) {\n"
+      "  %w: f32[batch,3] = broadcast(%b) {shape = shape[batch,3], dimensions = [1]}\n"
+      "  %y: f32[batch,3] = add(%x, %w)\n  %z: f32[3*batch] = reshape(%y) {shape = shape[3*batch]}\n"
+      "  return z = %z\n}\n");
+  const auto expected = testing::parse_one(
+      "func @f(%x: f32[5,3], %b: f32[3]) {\n"
+      "  %w: f32[5,3] = broadcast(%b) {shape = shape[5,3], dimensions = [1]}\n"
+      "  %y: f32[5,3] = add(%x, %w)\n  %z: f32[15] = reshape(%y) {shape = shape[15]}\n  return z = %z\n}\n");
+  const auto special = passes::specialize(*symbolic, {{"batch", 5}});
+  ir::verify(*special, "specialize");
+  CHECK(ir::equal(*special, *expected));
+  CHECK_THROWS_WITH(passes::specialize(*symbolic, {{"batch", -1}}), Catch::Contains("batch = -1"));
+}
+
+}  // namespace
+}  // namespace pullback
