@@ -22,7 +22,6 @@ void set_results(ir::Function& function, const std::vector<NamedResult>& results
   function.results.clear();
   function.body.results.clear();
   for (const NamedResult& r : results) function.add_result(r.value, r.info.name, r.info.updates);
-  ir::keep_needed(function);
 }
 
 bool has_name(const std::vector<NamedResult>& results, const std::string& name) {
@@ -131,6 +130,7 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
   results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());
   results.insert(results.end(), context.updates.begin(), context.updates.end());
   set_results(f, results);
+  ir::remove_unread(f);  // all checks stay: they guard the state
   return step;
 }
 
@@ -139,6 +139,7 @@ std::unique_ptr<ir::Function> forward_only(const ir::Function& traced, const std
   std::unique_ptr<ir::Function> f = ir::clone(traced);
   f->name = name;
   set_results(*f, named_results(*f, outputs, "forward"));
+  ir::keep_needed(*f);
   return f;
 }
 
@@ -157,6 +158,7 @@ Step gradients_only(const ir::Function& traced, const std::string& name, const s
   step.independent = names_at(wrt, independent);
   for (std::size_t i = 0; i < wrt.size(); ++i) results.push_back({derivatives[i], {"d." + wrt[i], -1}});
   set_results(f, results);
+  ir::keep_needed(f);
   return step;
 }
 

@@ -89,10 +89,14 @@ bool remove_unread_ops(Region& region) {
   return changed;
 }
 
-void keep_needed(Function& function) {
-  remove_foreign_effects(function);
+void remove_unread(Function& function) {
   remove_unread_ops(function.body);
   remove_unread_arguments(function);
+}
+
+void keep_needed(Function& function) {
+  remove_foreign_effects(function);
+  remove_unread(function);
 }
 
 }  // namespace pullback::ir
