@@ -1,0 +1,204 @@
+// Translator: register tiles of contractions. rows x segments accumulators are SSA values that a loop over k carries;
+// each k loads one vector of B for each segment and broadcasts one element of A for each row.
+#include <algorithm>
+#include <bit>
+
+#include <pullback/error.h>
+
+#include "compiler/codegen/translator.h"
+
+namespace pullback::codegen {
+
+using kernel::Contract;
+using kernel::Index;
+using kernel::LoopVar;
+
+namespace {
+
+// Steps of k in one iteration: enough to hide the loop's own instructions.
+constexpr std::int64_t kUnroll = 4;
+// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
+constexpr std::size_t kEpilogueLimit = 800;
+
+std::size_t count_statements(const kernel::Block& block) {
+  std::size_t count = 0;
+  for (const kernel::Statement& statement : block.statements) {
+    ++count;
+    if (const auto* definition = std::get_if<kernel::Define>(&statement)) {
+      if (definition->value->function) count += definition->value->function->body.statements.size();
+    } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+      count += count_statements((*loop)->body);
+    } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+      count += count_statements((*branch)->then_block) + count_statements((*branch)->else_block);
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+/// Columns [offset, offset + active) of the tile, as a vector of `width` lanes.
+struct Translator::Segment {
+  std::int64_t offset = 0;
+  int width = 1, active = 1;
+};
+
+struct Translator::Tile {
+  const Contract& contract;
+  DType input, sum;
+  int vector = 1;  ///< lanes of a whole vector
+  std::vector<Segment> segments;
+  Bound a, b, start;  ///< addresses of the first elements
+
+  std::size_t at(std::int64_t row, std::size_t segment) const {
+    return static_cast<std::size_t>(row) * segments.size() + segment;
+  }
+};
+
+void Translator::contract(const Contract& source) {
+  const DType sum = source.accumulator->dtype;
+  Tile tile{source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
+            sum,    context_.target().lanes(sum),
+            {},     {},
+            {},     {}};
+  for (std::int64_t column = 0; column < source.columns; column += tile.vector) {
+    const int active = static_cast<int>(std::min<std::int64_t>(tile.vector, source.columns - column));
+    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    tile.segments.push_back({column, width, active});
+  }
+  if (source.depth > 0) {
+    tile.a = address(source.a.buffer, resolve(source.a.base));
+    tile.b = address(source.b.buffer, resolve(source.b.base));
+  }
+  if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
+  std::vector<llvm::Value*> sums = start_tile(tile);
+  contract_depth(tile, sums);
+  epilogues(tile, sums);
+}
+
+std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
+  const Contract& c = tile.contract;
+  std::vector<llvm::Value*> sums;
+  llvm::Type* element = arithmetic_.type(tile.sum);
+  for (std::int64_t row = 0; row < c.rows; ++row) {
+    for (const Segment& segment : tile.segments) {
+      llvm::Type* type = arithmetic_.type(tile.sum, segment.width);
+      if (c.start.buffer < 0) {
+        sums.push_back(llvm::Constant::getNullValue(type));
+        continue;
+      }
+      const auto offset = static_cast<std::uint64_t>(row * c.start.stride_row + segment.offset);
+      llvm::Value* pointer = b_.CreateConstGEP1_64(element, tile.start.value, offset);
+      const llvm::Align align = alignment(c.start.buffer);
+      if (segment.active == segment.width)
+        sums.push_back(b_.CreateAlignedLoad(type, pointer, align));
+      else
+        sums.push_back(b_.CreateMaskedLoad(type, pointer, align, tail_mask(segment.width, segment.active),
+                                           llvm::Constant::getNullValue(type)));
+    }
+  }
+  return sums;
+}
+
+void Translator::tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std::int64_t k,
+                           std::vector<llvm::Value*>& sums) {
+  const Contract& c = tile.contract;
+  const llvm::Align align(size_of(tile.input));
+  llvm::Type* element = arithmetic_.type(tile.input);
+  llvm::SmallVector<llvm::Value*, 4> columns;
+  for (const Segment& segment : tile.segments) {
+    llvm::Type* type = arithmetic_.type(tile.input, segment.width);
+    llvm::Value* pointer =
+        b_.CreateConstGEP1_64(element, b, static_cast<std::uint64_t>(k * c.b.stride_depth + segment.offset));
+    llvm::Value* loaded = segment.active == segment.width
+                              ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, pointer, align))
+                              : b_.CreateMaskedLoad(type, pointer, align, tail_mask(segment.width, segment.active),
+                                                    llvm::Constant::getNullValue(type));
+    columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
+  }
+  for (std::int64_t row = 0; row < c.rows; ++row) {
+    const auto offset = static_cast<std::uint64_t>(row * c.a.stride_row + k * c.a.stride_depth);
+    llvm::Value* scalar = b_.CreateAlignedLoad(element, b_.CreateConstGEP1_64(element, a, offset), align);
+    scalar = arithmetic_.convert(scalar, tile.input, tile.sum);
+    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
+      llvm::Value*& sum = sums[tile.at(row, s)];
+      sum = arithmetic_.fma(arithmetic_.splat(scalar, tile.segments[s].width), columns[s], sum);
+    }
+  }
+}
+
+void Translator::contract_depth(const Tile& tile, std::vector<llvm::Value*>& sums) {
+  const Contract& c = tile.contract;
+  llvm::Type* element = arithmetic_.type(tile.input);
+  const std::int64_t whole = c.depth / kUnroll * kUnroll;
+  llvm::Value *a = tile.a.value, *b = tile.b.value;
+  if (whole > kUnroll) {
+    sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), kUnroll, sums,
+                        [&](Bound position, std::span<llvm::Value* const> carried) {
+                          std::vector<llvm::Value*> next(carried.begin(), carried.end());
+                          const auto moved = [&](llvm::Value* base, std::int64_t stride) {
+                            llvm::Value* offset = position.value;
+                            if (stride != 1)
+                              offset = b_.CreateMul(offset, b_.getInt64(static_cast<std::uint64_t>(stride)));
+                            return b_.CreateGEP(element, base, offset);
+                          };
+                          llvm::Value* a_here = moved(tile.a.value, c.a.stride_depth);
+                          llvm::Value* b_here = moved(tile.b.value, c.b.stride_depth);
+                          for (std::int64_t k = 0; k < kUnroll; ++k) tile_step(tile, a_here, b_here, k, next);
+                          return next;
+                        });
+  } else {
+    for (std::int64_t k = 0; k < whole; ++k) tile_step(tile, a, b, k, sums);
+  }
+  for (std::int64_t k = whole; k < c.depth; ++k) tile_step(tile, a, b, k, sums);
+}
+
+void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
+  if (count_statements(tile.contract.epilogue) * sums.size() > kEpilogueLimit && tile.contract.rows > 1) {
+    epilogues_by_loop(tile, sums);
+    return;
+  }
+  for (std::size_t s = 0; s < tile.segments.size(); ++s)
+    for (std::int64_t row = 0; row < tile.contract.rows; ++row)
+      epilogue(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
+}
+
+void Translator::epilogue(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {
+  const Lanes around = lanes_;
+  lanes_ = {segment.width, segment.active, new_variable(segment.active), nullptr};
+  replace(tile.contract.row, row);
+  replace(tile.contract.column, segment.width == 1 ? Index(segment.offset) : segment.offset + Index(*lanes_.lane));
+  bind(tile.contract.accumulator, here(sum));
+  block(tile.contract.epilogue);
+  lanes_ = around;
+}
+
+// The tile on the stack, [segment][row] vectors; a loop over the rows for each segment.
+void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums) {
+  const std::int64_t rows = tile.contract.rows;
+  for (std::size_t s = 0; s < tile.segments.size(); ++s) {
+    const Segment& segment = tile.segments[s];
+    llvm::Type* type = arithmetic_.type(tile.sum, segment.width);
+    llvm::Type* array = llvm::ArrayType::get(type, static_cast<std::uint64_t>(rows));
+    llvm::AllocaInst* memory = nullptr;
+    {
+      llvm::IRBuilderBase::InsertPointGuard guard(b_);
+      llvm::BasicBlock& entry = function_->getEntryBlock();
+      b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+      memory = b_.CreateAlloca(array);
+      memory->setAlignment(llvm::Align(64));
+    }
+    for (std::int64_t row = 0; row < rows; ++row)
+      b_.CreateStore(sums[tile.at(row, s)], b_.CreateConstGEP1_64(type, memory, static_cast<std::uint64_t>(row)));
+    counted_loop("row", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(rows)), 1, {},
+                 [&](Bound position, std::span<llvm::Value* const>) {
+                   const LoopVar* row = new_variable(rows);
+                   variables_[row] = {std::nullopt, position, 1};
+                   llvm::Value* sum = b_.CreateLoad(type, b_.CreateGEP(type, memory, position.value));
+                   epilogue(tile, Index(*row), segment, sum);
+                   return std::vector<llvm::Value*>{};
+                 });
+  }
+}
+
+}  // namespace pullback::codegen

@@ -1,0 +1,214 @@
+#include "compiler/codegen/emit_module.h"
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <pullback/error.h>
+
+#include "compiler/codegen/module_context.h"
+#include "compiler/codegen/translator.h"
+#include "compiler/ir/kernel/kernel.h"
+
+namespace pullback::codegen {
+namespace {
+
+/// Do the two buffers share memory in a run? Different slots never do.
+bool overlap(const schedule::Buffer& x, const schedule::Buffer& y) {
+  if (x.placement != y.placement || x.elements == 0 || y.elements == 0) return false;
+  if (x.placement == schedule::Placement::external) return x.slot == y.slot;
+  return x.offset < y.offset + y.bytes() && y.offset < x.offset + x.bytes();
+}
+
+class ModuleEmitter {
+ public:
+  ModuleEmitter(llvm::LLVMContext& llvm, llvm::Module& out, const schedule::Module& schedule, const Target& target)
+      : context_(out, target), schedule_(schedule), b_(llvm) {}
+
+  void run() {
+    shared_.resize(schedule_.kernels.size());
+    for (std::size_t k = 0; k < schedule_.kernels.size(); ++k) shared_[k].resize(schedule_.kernels[k]->buffers.size());
+    find_shared_parameters(schedule_.body);
+    for (std::size_t k = 0; k < schedule_.kernels.size(); ++k) emit_kernel(k);
+    emit_entry();
+  }
+
+ private:
+  struct KernelFunctions {
+    llvm::Function* direct = nullptr;    ///< (parameters..., begin, end, scratch)
+    llvm::Function* indirect = nullptr;  ///< runtime::KernelFunction; only of parallel kernels
+  };
+
+  /// Parameters that some call binds to the same memory as another one: those may not be noalias.
+  void find_shared_parameters(const std::vector<schedule::Step>& steps) {
+    for (const schedule::Step& step : steps) {
+      if (const auto* branch = std::get_if<schedule::Branch>(&step.action)) {
+        find_shared_parameters(branch->then_steps);
+        find_shared_parameters(branch->else_steps);
+      }
+      const auto* call = std::get_if<schedule::KernelCall>(&step.action);
+      if (!call) continue;
+      for (std::size_t i = 0; i < call->arguments.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+          if (overlap(schedule_.buffers[call->arguments[i]], schedule_.buffers[call->arguments[j]]))
+            shared_[call->kernel][i] = shared_[call->kernel][j] = true;
+    }
+  }
+
+  void emit_kernel(std::size_t position) {
+    const kernel::Kernel& kernel = *schedule_.kernels[position];
+    const std::string name = "kernel" + std::to_string(position) + "." + kernel.name;
+    std::vector<llvm::Type*> types;
+    std::vector<const kernel::Buffer*> parameters;
+    for (const kernel::Buffer& buffer : kernel.buffers)
+      if (buffer.access != kernel::Access::scratch) parameters.push_back(&buffer);
+    types.assign(parameters.size(), b_.getPtrTy());
+    types.insert(types.end(), {b_.getInt64Ty(), b_.getInt64Ty(), b_.getPtrTy()});
+    llvm::Function* direct = context_.create_function(llvm::FunctionType::get(b_.getVoidTy(), types, false), name);
+    for (unsigned i = 0; i < parameters.size(); ++i) {
+      direct->getArg(i)->setName(parameters[i]->name);
+      direct->addParamAttr(i, llvm::Attribute::NoCapture);
+      if (parameters[i]->access == kernel::Access::in) direct->addParamAttr(i, llvm::Attribute::ReadOnly);
+      if (!shared_[position][i]) direct->addParamAttr(i, llvm::Attribute::NoAlias);
+    }
+    const auto first = static_cast<unsigned>(parameters.size());
+    direct->getArg(first)->setName("begin");
+    direct->getArg(first + 1)->setName("end");
+    direct->getArg(first + 2)->setName("scratch");
+    direct->addParamAttr(first + 2, llvm::Attribute::NoAlias);
+    direct->addParamAttr(first + 2, llvm::Attribute::getWithAlignment(context_.llvm(), llvm::Align(64)));
+    Translator(context_, direct).translate_kernel(kernel);
+    functions_.push_back({direct, kernel.parallel_loop() ? emit_indirect(direct, name + ".parallel") : nullptr});
+  }
+
+  llvm::Function* emit_indirect(llvm::Function* direct, const std::string& name) {
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(),
+                                         {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty(), b_.getPtrTy()}, false);
+    llvm::Function* indirect = context_.create_function(type, name);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_.llvm(), "entry", indirect));
+    std::vector<llvm::Value*> arguments;
+    for (unsigned i = 0; i + 3 < direct->arg_size(); ++i)
+      arguments.push_back(b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), indirect->getArg(0), i)));
+    for (unsigned i = 1; i < 4; ++i) arguments.push_back(indirect->getArg(i));
+    b_.CreateCall(direct, arguments);
+    b_.CreateRetVoid();
+    return indirect;
+  }
+
+  void emit_entry() {
+    auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getPtrTy()}, false);
+    entry_ = context_.create_function(type, kEntryName);
+    entry_->setVisibility(llvm::GlobalValue::DefaultVisibility);
+    entry_->getArg(0)->setName("context");
+    entry_->getArg(1)->setName("slots");
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_.llvm(), "entry", entry_));
+    std::size_t longest = 1;
+    for (const auto& kernel : schedule_.kernels) longest = std::max(longest, kernel->buffers.size());
+    arguments_ = b_.CreateAlloca(llvm::ArrayType::get(b_.getPtrTy(), longest));
+    parallel_for_ = b_.CreateLoad(b_.getPtrTy(), entry_->getArg(0), "parallel_for");
+    scratch_ = b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getInt8Ty(), entry_->getArg(0), 8), "scratch");
+    const auto slot = [&](std::size_t number) {
+      return b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), entry_->getArg(1), number));
+    };
+    arena_ = slot(0);
+    constants_ = slot(1);
+    for (std::size_t i = 0; i < schedule_.slots.size(); ++i) slots_.push_back(slot(2 + i));
+    emit_steps(schedule_.body);
+    b_.CreateRet(b_.getInt32(0));
+  }
+
+  void emit_steps(const std::vector<schedule::Step>& steps) {
+    for (const schedule::Step& step : steps) {
+      if (const auto* call = std::get_if<schedule::KernelCall>(&step.action))
+        emit_call(*call);
+      else if (const auto* check = std::get_if<schedule::Check>(&step.action))
+        emit_check(*check);
+      else
+        emit_branch(std::get<schedule::Branch>(step.action));
+    }
+  }
+
+  llvm::Value* pointer(std::size_t position) {
+    const schedule::Buffer& buffer = schedule_.buffers[position];
+    if (buffer.placement == schedule::Placement::external) return slots_[buffer.slot];
+    llvm::Value* base = buffer.placement == schedule::Placement::arena ? arena_ : constants_;
+    return b_.CreateConstGEP1_64(b_.getInt8Ty(), base, static_cast<std::uint64_t>(buffer.offset));
+  }
+
+  void emit_call(const schedule::KernelCall& call) {
+    const KernelFunctions& functions = functions_[call.kernel];
+    std::vector<llvm::Value*> arguments;
+    for (std::size_t argument : call.arguments) arguments.push_back(pointer(argument));
+    const kernel::Loop* parallel = schedule_.kernels[call.kernel]->parallel_loop();
+    const std::int64_t extent = parallel ? parallel->variable.extent : 1;
+    if (!parallel || extent <= 1) {
+      arguments.insert(arguments.end(), {b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(extent)), scratch_});
+      b_.CreateCall(functions.direct, arguments);
+      return;
+    }
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+      b_.CreateStore(arguments[i], b_.CreateConstGEP1_64(b_.getPtrTy(), arguments_, i));
+    auto* type =
+        llvm::FunctionType::get(b_.getVoidTy(), {b_.getPtrTy(), b_.getPtrTy(), b_.getPtrTy(), b_.getInt64Ty()}, false);
+    b_.CreateCall(type, parallel_for_,
+                  {entry_->getArg(0), functions.indirect, arguments_, b_.getInt64(static_cast<std::uint64_t>(extent))});
+  }
+
+  llvm::Value* condition(std::size_t buffer) {
+    return b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(buffer)), b_.getInt8(0));
+  }
+
+  llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(context_.llvm(), name, entry_); }
+
+  void emit_check(const schedule::Check& check) {
+    llvm::BasicBlock* fail = new_block("fail");
+    llvm::BasicBlock* pass = new_block("pass");
+    b_.CreateCondBr(condition(check.predicate), pass, fail);
+    b_.SetInsertPoint(fail);
+    b_.CreateRet(b_.getInt32(static_cast<std::uint32_t>(check.check + 1)));
+    b_.SetInsertPoint(pass);
+  }
+
+  void emit_branch(const schedule::Branch& branch) {
+    llvm::BasicBlock* then = new_block("then");
+    llvm::BasicBlock* otherwise = new_block("else");
+    llvm::BasicBlock* after = new_block("after");
+    b_.CreateCondBr(condition(branch.predicate), then, otherwise);
+    for (const auto& [start, steps] : {std::pair(then, &branch.then_steps), std::pair(otherwise, &branch.else_steps)}) {
+      b_.SetInsertPoint(start);
+      emit_steps(*steps);
+      b_.CreateBr(after);
+    }
+    b_.SetInsertPoint(after);
+  }
+
+  ModuleContext context_;
+  const schedule::Module& schedule_;
+  llvm::IRBuilder<> b_;
+  std::vector<std::vector<bool>> shared_;
+  std::vector<KernelFunctions> functions_;
+  llvm::Function* entry_ = nullptr;
+  llvm::Value *arguments_ = nullptr, *parallel_for_ = nullptr, *scratch_ = nullptr;
+  llvm::Value *arena_ = nullptr, *constants_ = nullptr;
+  std::vector<llvm::Value*> slots_;
+};
+
+}  // namespace
+
+std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module,
+                                          const Target& target) {
+  auto out = std::make_unique<llvm::Module>(module.name, llvm);
+  ModuleEmitter(llvm, *out, module, target).run();
+  std::string message;
+  llvm::raw_string_ostream stream(message);
+  if (llvm::verifyModule(*out, &stream)) {
+    out->print(stream, nullptr);
+    throw InternalError("codegen: invalid LLVM IR: " + message);
+  }
+  return out;
+}
+
+}  // namespace pullback::codegen

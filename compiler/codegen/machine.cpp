@@ -1,0 +1,121 @@
+#include "compiler/codegen/machine.h"
+
+#include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/Analysis/CGSCCPassManager.h>
+#include <llvm/Analysis/LoopAnalysisManager.h>
+#include <llvm/ExecutionEngine/Orc/AbsoluteSymbols.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/PassManager.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/TargetParser/Host.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Utils/Cloning.h>
+
+#include <pullback/error.h>
+
+#include "compiler/codegen/emit_module.h"
+#include "runtime/soft_float.h"
+
+namespace pullback::codegen {
+namespace {
+
+constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
+
+void initialize_llvm() {
+  static const bool done = [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    return true;
+  }();
+  (void)done;
+}
+
+[[noreturn]] void fail(const char* what, llvm::Error error) {
+  throw InternalError(std::string("codegen: ") + what + ": " + llvm::toString(std::move(error)));
+}
+
+void emit(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& out,
+          llvm::CodeGenFileType type) {
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, out, nullptr, type))
+    throw InternalError("codegen: the target emits no files");
+  passes.run(module);
+}
+
+}  // namespace
+
+std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target) {
+  initialize_llvm();
+  std::string message;
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(kTriple, message);
+  if (!found) throw InternalError("codegen: " + message);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // fma only where the kernel says so
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(kTriple, target.cpu, target.features, options,
+                                                                          llvm::Reloc::PIC_, std::nullopt,
+                                                                          llvm::CodeGenOptLevel::Less, /*JIT=*/true));
+  if (!machine) throw InternalError("codegen: no machine for " + target.cpu);
+  return machine;
+}
+
+void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  llvm::ModulePassManager pipeline;
+  pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  pipeline.run(module, modules);
+}
+
+llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  emit(module, machine, stream, llvm::CodeGenFileType::ObjectFile);
+  return object;
+}
+
+std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machine) {
+  const std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  emit(*copy, machine, stream, llvm::CodeGenFileType::AssemblyFile);
+  return {text.begin(), text.end()};
+}
+
+Linked link(llvm::ArrayRef<char> object) {
+  initialize_llvm();
+  auto machine = llvm::orc::JITTargetMachineBuilder(llvm::Triple(kTriple));
+  auto created = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create();
+  if (!created) fail("creating the JIT", created.takeError());
+  const std::shared_ptr<llvm::orc::LLJIT> jit = std::move(*created);
+  llvm::orc::SymbolMap symbols;
+  const auto add = [&](const char* name, auto* function) {
+    symbols[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported};
+  };
+  add("pullback_fma_f64", &pullback_fma_f64);
+  add("pullback_fmod_f32", &pullback_fmod_f32);
+  add("pullback_fmod_f64", &pullback_fmod_f64);
+  if (auto error = jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))))
+    fail("defining the runtime's symbols", std::move(error));
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "pullback.o");
+  if (auto error = jit->addObjectFile(std::move(buffer))) fail("loading the object", std::move(error));
+  auto entry = jit->lookup(kEntryName);
+  if (!entry) fail("linking", entry.takeError());
+  return {entry->toPtr<runtime::EntryFunction>(), jit};
+}
+
+}  // namespace pullback::codegen

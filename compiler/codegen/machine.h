@@ -1,0 +1,34 @@
+// LLVM modules to machine code: the target machine, a short pipeline, objects, and linking them into this process.
+#pragma once
+
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include <memory>
+#include <string>
+
+#include "compiler/support/target.h"
+#include "runtime/abi.h"
+
+namespace pullback::codegen {
+
+/// Throws InternalError when LLVM does not know the target.
+std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target);
+
+/// What pays for its time: the IR is already in good shape (PERFORMANCE: the default pipeline costs 10 times more
+/// and gains nothing).
+void optimize(llvm::Module& module, llvm::TargetMachine& machine);
+
+/// An ELF object, or with `assembly` its text. The module is left unchanged in the second case.
+llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine);
+std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machine);
+
+struct Linked {
+  runtime::EntryFunction entry = nullptr;
+  std::shared_ptr<void> code;
+};
+/// Loads the object. Throws InternalError when a symbol is missing.
+Linked link(llvm::ArrayRef<char> object);
+
+}  // namespace pullback::codegen

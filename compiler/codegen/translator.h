@@ -1,0 +1,166 @@
+// Translator: the statements of a kernel as one LLVM function.
+//
+// Lanes. Outside vector loops (and epilogues of contractions) all values are scalars. Inside, a value is a vector of
+// lanes().width elements when it varies from lane to lane, else a scalar; scalars are splatted where they meet vectors.
+// The loop variable v is replaced by position + lane in each Index, so that the Index itself says how a load moves:
+// not at all, contiguously, by a stride, or irregularly.
+//
+// Depth. Each loop body and each branch of a scalar If is a scope; a value's depth is the scope it was computed in.
+// What depends on outer scopes alone is computed in the innermost of those, just before the next scope is entered.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/codegen/arithmetic.h"
+#include "compiler/codegen/module_context.h"
+#include "compiler/ir/kernel/kernel.h"
+
+namespace pullback::codegen {
+
+class Translator {
+ public:
+  /// Writes into `function`, which has no blocks yet.
+  Translator(ModuleContext& context, llvm::Function* function);
+
+  /// The body of `kernel`: `function` has one pointer for each parameter of it, then i64 begin, i64 end, ptr scratch.
+  void translate_kernel(const kernel::Kernel& kernel);
+  /// The body of `source` over vectors of `width` lanes.
+  void translate_function(const kernel::Function& source, int width);
+
+ private:
+  /// An LLVM value, the scope that it is available in.
+  struct Bound {
+    llvm::Value* value = nullptr;
+    int depth = 0;
+    bool varies() const { return width_of(value) > 1; }
+  };
+  /// What a loop variable stands for: another Index, or an LLVM value that is `scale` times the variable.
+  struct Variable {
+    std::optional<kernel::Index> replacement;
+    Bound scaled;
+    std::int64_t scale = 1;
+  };
+  struct Lanes {
+    int width = 1;
+    int active = 1;  ///< the first `active` lanes exist; fewer than width in tails
+    const kernel::LoopVar* lane = nullptr;
+    llvm::Value* mask = nullptr;  ///< of the Ifs around, whose conditions differ between lanes
+  };
+  struct Scope {
+    llvm::Instruction* entry = nullptr;  ///< in the scope around: the branch into this one
+    bool conditional = false;            ///< the body of an If: loads and calls stay in it
+  };
+  class AtDepth;  // moves the builder's insertion point to a depth
+
+  // Statements (statements.cpp).
+  void block(const kernel::Block& block);
+  void store(const kernel::Store& store);
+  void branch(const kernel::If& statement);
+  void masked(const kernel::Block& block, llvm::Value* condition);
+
+  // Loops (loops.cpp).
+  void loop(const kernel::Loop& loop);
+  void parallel_loop(const kernel::Loop& loop);
+  void serial_loop(const kernel::Loop& loop);
+  void vector_loop(const kernel::Loop& loop);
+  struct Partials;
+  void vector_instance(const kernel::Loop& loop, const kernel::Index& position, int width, int active, int accumulator,
+                       Partials& partials);
+  void finish_reductions(const kernel::Loop& loop, Partials& partials);
+  llvm::Value* reduce_lanes(kernel::Combine how, DType dtype, std::vector<llvm::Value*> partials);
+  using LoopBody = std::function<std::vector<llvm::Value*>(Bound position, std::span<llvm::Value* const> carried)>;
+  /// position = begin, begin + step, ... while < end; runs at least once. Returns what the last iteration yielded.
+  std::vector<llvm::Value*> counted_loop(const std::string& name, llvm::Value* begin, llvm::Value* end,
+                                         std::int64_t step, std::span<llvm::Value* const> initial,
+                                         const LoopBody& body);
+
+  // Contractions (contract.cpp).
+  struct Segment;
+  struct Tile;
+  void contract(const kernel::Contract& tile);
+  std::vector<llvm::Value*> start_tile(const Tile& tile);
+  void tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std::int64_t k, std::vector<llvm::Value*>& sums);
+  void contract_depth(const Tile& tile, std::vector<llvm::Value*>& sums);
+  void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
+  void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
+
+  // Values (values.cpp).
+  Bound get(const kernel::Value* value);
+  void bind(const kernel::Value* value, Bound bound) { values_[value] = bound; }
+  void define(const kernel::Value& value);
+  Bound pure(const kernel::Value& value);
+  Bound lookup(const kernel::Value& value);
+  Bound call(const kernel::Function& function, std::vector<Bound> arguments);
+  Bound call_where(const kernel::Value& value);
+  llvm::Value* at_width(llvm::Value* value, int width) const;
+
+  // Memory (memory.cpp).
+  Bound load(const kernel::Value& value);
+  llvm::Value* load_uniform(int buffer, const kernel::Index& index, Bound predicate, Bound fallback, int& depth);
+  llvm::Value* load_contiguous(int buffer, const kernel::Index& index, Bound predicate, llvm::Value* fallback,
+                               int& depth);
+  llvm::Value* load_strided(int buffer, const kernel::Index& index, std::int64_t stride, int& depth);
+  llvm::Value* gather(int buffer, const kernel::Index& index, llvm::Value* mask, llvm::Value* fallback);
+  void store_lanes(const kernel::Store& store, const kernel::Index& index, llvm::Value* value, llvm::Value* mask);
+  llvm::Value* to_memory(llvm::Value* value) const;
+  llvm::Value* from_memory(llvm::Value* value, DType dtype) const;
+  /// A load or store that all lanes take part in: the stride from lane to lane, if there is one.
+  std::optional<std::int64_t> lane_stride(const kernel::Index& index);
+  /// Which lanes may touch memory; null: all.
+  llvm::Value* mask(llvm::Value* predicate);
+  llvm::Value* tail_mask(int width, int active) const;
+  llvm::Align alignment(int buffer) const;
+
+  // Indices (indices.cpp).
+  kernel::Index resolve(const kernel::Index& index) const;
+  bool varies(const kernel::Index& index);
+  kernel::Index without_lane(const kernel::Index& index) const;
+  Bound atom(const kernel::Atom& atom);
+  Bound scalar_index(const kernel::Index& index);
+  /// The element's address for the first lane, computed as far out as possible.
+  Bound address(int buffer, const kernel::Index& index);
+  /// index for each lane as integers of `type`; wraps in them.
+  llvm::Value* lane_index(const kernel::Index& index, llvm::Type* type);
+  llvm::Value* lane_atom(const kernel::Atom& atom, llvm::Type* type);
+  void replace(const kernel::LoopVar& variable, kernel::Index by);
+  const kernel::LoopVar* new_variable(std::int64_t extent);
+
+  int depth() const { return static_cast<int>(scopes_.size()) - 1; }
+  int conditional_depth() const;
+  Bound here(llvm::Value* value) const { return {value, depth()}; }
+  llvm::BasicBlock* new_block(const std::string& name) const;
+
+  ModuleContext& context_;
+  llvm::Function* function_;
+  llvm::IRBuilder<> b_;
+  Arithmetic arithmetic_;
+  const kernel::Kernel* kernel_ = nullptr;
+  std::vector<llvm::Value*> buffers_;
+  llvm::Value *begin_ = nullptr, *end_ = nullptr;
+  std::vector<Scope> scopes_;
+  std::unordered_map<const kernel::Value*, Bound> values_;
+  std::unordered_map<const kernel::LoopVar*, Variable> variables_;
+  std::deque<kernel::LoopVar> own_variables_;
+  Lanes lanes_;
+};
+
+/// The builder inserts at `depth` while this lives.
+class Translator::AtDepth {
+ public:
+  AtDepth(Translator& translator, int depth) : guard_(translator.b_) {
+    if (depth < translator.depth()) translator.b_.SetInsertPoint(translator.scopes_[depth + 1].entry);
+  }
+
+ private:
+  llvm::IRBuilder<>::InsertPointGuard guard_;
+};
+
+}  // namespace pullback::codegen
