@@ -198,9 +198,11 @@ class ModuleEmitter {
 
 }  // namespace
 
-std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module,
-                                          const Target& target) {
+std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Target& target,
+                                          const llvm::TargetMachine& machine) {
   auto out = std::make_unique<llvm::Module>(module.name, llvm);
+  out->setTargetTriple(machine.getTargetTriple().str());
+  out->setDataLayout(machine.createDataLayout());
   ModuleEmitter(llvm, *out, module, target).run();
   std::string message;
   llvm::raw_string_ostream stream(message);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <llvm/IR/Module.h>
+#include <llvm/Target/TargetMachine.h>
 
 #include <memory>
 
@@ -14,7 +15,7 @@ namespace pullback::codegen {
 inline constexpr const char* kEntryName = "pullback_entry";
 
 /// Throws InternalError when the module does not verify.
-std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module,
-                                          const Target& target);
+std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Target& target,
+                                          const llvm::TargetMachine& machine);
 
 }  // namespace pullback::codegen

@@ -30,12 +30,7 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   Timings& times = result.timings;
   llvm::LLVMContext context;
   const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
-  const auto module = timed(times.translate, [&] {
-    auto out = emit_module(context, schedule, options.target);
-    out->setTargetTriple(machine->getTargetTriple().str());
-    out->setDataLayout(machine->createDataLayout());
-    return out;
-  });
+  const auto module = timed(times.translate, [&] { return emit_module(context, schedule, options.target, *machine); });
   timed(times.optimize, [&] { optimize(*module, *machine); });
   if (options.want_llvm_text) {
     llvm::raw_string_ostream stream(result.llvm_text);

@@ -2,17 +2,18 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include <pullback/error.h>
 
+#include "compiler/support/environment.h"
+
 namespace pullback::driver {
 namespace {
 
 std::string library_path() {
-  if (const char* path = std::getenv("PULLBACK_CODEGEN"); path && *path) return path;
+  if (const std::string path = environment().codegen_library; !path.empty()) return path;
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
     return "libpullback_codegen.so";
