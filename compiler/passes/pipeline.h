@@ -1,6 +1,7 @@
 // The pipeline: passes in order, each with the reason for its place, and the runner that verifies, dumps and times.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ struct PassReport {
 
 struct RunOptions {
   bool verify = false;  ///< verify after each pass; PULLBACK_VERIFY turns it on as well
+  /// Called after each pass: a tool prints the function here.
+  std::function<void(const PassReport&, const ir::Function&)> after;
 };
 
 /// Runs `passes` in order. Throws InternalError naming the pass when verification fails.

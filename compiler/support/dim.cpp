@@ -107,8 +107,10 @@ class DimParser {
 
   Dim factor() {
     if (accept('(')) {
+      if (++depth_ > deepest_nesting) fail();
       Dim result = sum();
       if (!accept(')')) fail();
+      --depth_;
       return result;
     }
     const std::size_t begin = position_;
@@ -124,8 +126,10 @@ class DimParser {
     return number;
   }
 
+  static constexpr int deepest_nesting = 32;  // of parentheses: the text may come from anywhere
   const std::string& text_;
   std::size_t position_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,113 @@
+// composite: a named group of ops with one meaning, its region's. Inlined before lowering unless a rewrite knows
+// better.
+#include <fmt/format.h>
+
+#include "compiler/ops/evaluate.h"
+#include "compiler/ops/regions.h"
+
+namespace pullback::ops {
+
+namespace {
+
+// What a gradient region takes and gives: see op_composite.doc.
+void check_gradient_region(const InferContext& c, const ir::Region& body, const ir::Region& gradient) {
+  std::vector<ir::Type> taken, given;
+  for (std::size_t i = 0; i < c.operand_count(); ++i) {
+    taken.push_back(c.type(i));
+    if (is_float(c.dtype(i))) given.push_back(c.type(i));
+  }
+  const std::vector<ir::Type> results = result_types(body);
+  taken.insert(taken.end(), results.begin(), results.end());
+  for (const ir::Type& type : results)
+    if (is_float(type.dtype)) taken.push_back(type);
+  bool agrees = gradient.arguments.size() == taken.size() && result_types(gradient) == given;
+  for (std::size_t i = 0; agrees && i < taken.size(); ++i) agrees = gradient.arguments[i]->type == taken[i];
+  if (!agrees)
+    c.fail(
+        "the gradient region must take the operands, the results and a cotangent for each floating result, and give a "
+        "gradient for each floating operand");
+}
+
+std::vector<ir::Type> infer_composite(const InferContext& c) {
+  c.attribute<std::string>("name");
+  const auto& regions = c.op().regions;
+  if (regions.empty() || regions.size() > 2)
+    c.fail(fmt::format("needs one region, or two with a gradient, not {}", regions.size()));
+  require_region_takes_operands(c, *regions[0], 0, "the region");
+  if (regions.size() == 2) check_gradient_region(c, *regions[0], *regions[1]);
+  return result_types(*regions[0]);
+}
+
+std::vector<Value> all_of(GradContext& c, bool with_results) {
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < c.op().operands.size(); ++i) values.push_back(c.operand(i));
+  for (std::size_t i = 0; with_results && i < c.op().results.size(); ++i) values.push_back(c.result(i));
+  return values;
+}
+
+// Again a composite: of the gradient region when there is one, else of the derivative of the region (in which the
+// forward ops are repeated; once inlined, CSE joins them with the originals).
+void composite_vjp(GradContext& c) {
+  const bool own = c.op().regions.size() == 2;
+  std::vector<std::size_t> wanted = wanted_gradients(c, 0);
+  std::vector<Value> operands = all_of(c, own);
+  for (const Value& cotangent : floating_cotangents(c)) operands.push_back(cotangent);
+  std::unique_ptr<ir::Region> region =
+      own ? ir::clone_region(*c.op().regions[1]) : c.gradient_region(*c.op().regions[0], wanted);
+  const std::vector<Value> gradients =
+      composite(c.build(), c.attributes().string("name") + ".grad", operands, std::move(region));
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < c.op().operands.size(); ++i) {
+    if (own ? !is_float(c.operand(i).dtype()) : next >= wanted.size() || wanted[next] != i) continue;
+    if (c.needs_grad(i)) c.add_grad(i, gradients[next]);
+    ++next;
+  }
+}
+
+// x * sin(y), once with its derivative and once with the gradient given.
+std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Type>& types, bool with_gradient) {
+  std::vector<std::unique_ptr<ir::Region>> regions;
+  regions.push_back(std::make_unique<ir::Region>());
+  ir::Builder b(*regions[0]);
+  const Value x(b, regions[0]->add_argument(types[0], "x")), y(b, regions[0]->add_argument(types[1], "y"));
+  regions[0]->results = {(x * sin(y)).value};
+  if (!with_gradient) return regions;
+  regions.push_back(std::make_unique<ir::Region>());
+  ir::Region& gradient = *regions[1];
+  ir::Builder gb(gradient);
+  const Value gx(gb, gradient.add_argument(types[0], "x")), gy(gb, gradient.add_argument(types[1], "y"));
+  gradient.add_argument(types[0], "result");
+  const Value g(gb, gradient.add_argument(types[0], "d.result"));
+  gradient.results = {(g * sin(gy)).value, (g * gx * cos(gy)).value};
+  return regions;
+}
+
+Sample composite_sample(bool with_gradient) {
+  return {.shapes = {{dim("a"), dim("b")}, {dim("a"), dim("b")}},
+          .attributes = {{"name", "x_sin_y"}},
+          .regions = [=](const std::vector<ir::Type>& types) { return sample_regions(types, with_gradient); }};
+}
+
+}  // namespace
+
+const OpDef op_composite{
+    .name = "composite",
+    .arity = -1,
+    .doc =
+        "The ops of its region under the name `name`. A second region is its own gradient: its arguments are the "
+        "operands, the results and one cotangent for each floating result; its results are one gradient for each "
+        "floating operand. Without it the region is differentiated. It is inlined before lowering.",
+    .traits = {},
+    .infer = infer_composite,
+    .vjp = composite_vjp,
+    .control = true,
+    .eval =
+        [](EvalContext& c) {
+          std::vector<ir::Literal> arguments;
+          for (std::size_t i = 0; i < c.operand_count(); ++i) arguments.push_back(c.operand(i));
+          c.results() = evaluate(*c.op().regions[0], arguments);
+        },
+    .samples = {composite_sample(false), composite_sample(true)},
+};
+
+}  // namespace pullback::ops
