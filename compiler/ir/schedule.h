@@ -109,7 +109,4 @@ std::string print(const Module& module, const PrintOptions& options = {});
 /// Throws InternalError that names `stage` and prints the module.
 void verify(const Module& module, const std::string& stage);
 
-/// Bytes of the kernel's scratch parameters, each rounded up to kAlignment, laid out in their order.
-std::int64_t scratch_bytes(const kernel::Kernel& kernel);
-
 }  // namespace pullback::schedule

@@ -1,0 +1,106 @@
+// The text of a schedule: slots and buffers first, then the steps, indented by branch.
+#include <fmt/format.h>
+
+#include "compiler/ir/kernel/kernel.h"
+#include "compiler/ir/kernel/print.h"
+#include "compiler/ir/schedule.h"
+
+namespace pullback::schedule {
+namespace {
+
+const char* role_name(SlotRole role) {
+  switch (role) {
+    case SlotRole::input:
+      return "input";
+    case SlotRole::state:
+      return "state";
+    case SlotRole::output:
+      return "output";
+  }
+  return "?";
+}
+
+std::string place(const Buffer& buffer, const Module& module, const PrintOptions& options) {
+  switch (buffer.placement) {
+    case Placement::external:
+      return fmt::format("slot {} {}", buffer.slot, role_name(module.slots[buffer.slot].role));
+    case Placement::constant:
+      return options.offsets ? fmt::format("constant +{}", buffer.offset) : "constant";
+    case Placement::arena:
+      return options.offsets ? fmt::format("arena +{}", buffer.offset) : "arena";
+  }
+  return "?";
+}
+
+class Printer {
+ public:
+  Printer(const Module& module, const PrintOptions& options) : module_(module), options_(options) {}
+
+  std::string run() {
+    text_ = fmt::format("schedule @{}", module_.name);
+    if (options_.offsets)
+      text_ += fmt::format("  // arena {} bytes, constants {} bytes, scratch {} bytes", module_.arena_bytes,
+                           module_.constants.size(), module_.scratch_bytes);
+    text_ += " {\n";
+    for (const Buffer& buffer : module_.buffers)
+      text_ += fmt::format("  %{}: {}[{}] in {}\n", buffer.name, name_of(buffer.dtype), buffer.elements,
+                           place(buffer, module_, options_));
+    steps(module_.body, 1);
+    text_ += "}\n";
+    if (options_.kernels)
+      for (const auto& kernel : module_.kernels) text_ += "\n" + kernel::print(*kernel);
+    return std::move(text_);
+  }
+
+ private:
+  std::string name(std::size_t buffer) const {
+    return buffer < module_.buffers.size() ? "%" + module_.buffers[buffer].name : fmt::format("%<bad {}>", buffer);
+  }
+
+  void steps(const std::vector<Step>& list, int depth) {
+    for (const Step& step : list) {
+      text_.append(static_cast<std::size_t>(2 * depth), ' ');
+      if (const auto* call = std::get_if<KernelCall>(&step.action)) print_call(*call);
+      if (const auto* check = std::get_if<Check>(&step.action))
+        text_ += fmt::format("check {} else #{} \"{}\"\n", name(check->predicate), check->check,
+                             check->check < module_.checks.size() ? module_.checks[check->check].message : "<bad>");
+      if (const auto* branch = std::get_if<Branch>(&step.action)) {
+        text_ += fmt::format("if {} {{\n", name(branch->predicate));
+        steps(branch->then_steps, depth + 1);
+        text_ += fmt::format("{:{}}}} else {{\n", "", 2 * depth);
+        steps(branch->else_steps, depth + 1);
+        text_ += fmt::format("{:{}}}}\n", "", 2 * depth);
+      }
+    }
+  }
+
+  void print_call(const KernelCall& call) {
+    if (call.kernel >= module_.kernels.size()) {
+      text_ += fmt::format("<bad kernel {}>\n", call.kernel);
+      return;
+    }
+    const kernel::Kernel& kernel = *module_.kernels[call.kernel];
+    text_ += fmt::format("call {}(", kernel.name);
+    std::size_t next = 0;
+    for (const kernel::Buffer& parameter : kernel.buffers) {
+      if (parameter.access == kernel::Access::scratch || next == call.arguments.size()) continue;
+      text_ += fmt::format("{}{} {}", next ? ", " : "", kernel::name_of(parameter.access), name(call.arguments[next]));
+      ++next;
+    }
+    text_ += fmt::format(")  // {}", call.what);
+    for (const SourceLine& line : call.lines) text_ += fmt::format(" {}", line.to_string());
+    text_ += "\n";
+  }
+
+  const Module& module_;
+  const PrintOptions& options_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string print(const Module& module, const PrintOptions& options) {
+  return Printer(module, options).run();
+}
+
+}  // namespace pullback::schedule

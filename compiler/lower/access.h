@@ -1,0 +1,53 @@
+// What an op reads, found by running its `element` rule once on a scratch kernel: no pass needs to know the ops.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/ir/graph.h"
+#include "compiler/ir/kernel/kernel.h"
+
+namespace pullback::lower {
+
+/// One element read for result element `f` (a row-major position).
+struct Read {
+  std::size_t operand = 0;
+  kernel::Index address;  ///< row-major position in the operand, over `result` and `reduced` of the OpAccess
+};
+
+/// The access pattern of an op with an `element` rule. Owns the scratch kernel whose variables the addresses mention.
+struct OpAccess {
+  std::vector<Read> reads;
+  kernel::LoopVar result;          ///< position in result 0; extent 1 reads as the constant 0
+  kernel::LoopVar reduced;         ///< position in the reduced extents, when there is exactly one reduction
+  std::int64_t reduced_count = 0;  ///< their product; 0: the op reduces nothing, or not in the one plain way
+  int reductions = 0;              ///< calls of LowerContext::reduce
+  bool loops = false;              ///< the rule wrote loops of its own
+  int cost = 0;                    ///< about how many instructions an element takes, a function call being 10
+  std::shared_ptr<kernel::Kernel> scratch;
+  std::vector<std::unique_ptr<kernel::LoopVar>> others;  ///< variables of further reductions
+
+  kernel::Index result_index() const { return result.extent == 1 ? kernel::Index(0) : kernel::Index(result); }
+  kernel::Index reduced_index() const { return reduced.extent <= 1 ? kernel::Index(0) : kernel::Index(reduced); }
+};
+
+/// Looks ops up, analyzing each once.
+class Accesses {
+ public:
+  /// `op` has an `element` rule and a result that is not empty. Reads of empty operands do not count.
+  const OpAccess& of(const ir::Op& op);
+
+ private:
+  std::unordered_map<const ir::Op*, std::unique_ptr<OpAccess>> cache_;
+};
+
+/// The number of elements of a value of known shape.
+std::int64_t count_of(const ir::Value& value);
+std::vector<std::int64_t> dims_of(const ir::Value& value);
+
+/// address(variable := replacement)
+kernel::Index substitute(const kernel::Index& address, const kernel::LoopVar& variable,
+                         const kernel::Index& replacement);
+
+}  // namespace pullback::lower

@@ -1,0 +1,162 @@
+#include "compiler/lower/anchors.h"
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/lower/contraction_shape.h"
+#include "compiler/ops/op_def.h"
+
+namespace pullback::lower {
+namespace {
+
+using kernel::Index;
+
+/// The expression that would be computed in place of a value.
+struct Cone {
+  std::set<const ir::Op*> ops;
+  int cost = 0;
+  int leaves = 0;  ///< buffers it reads, about
+};
+
+class Chooser {
+ public:
+  Chooser(const ir::Region& region, Accesses& accesses, const GroupLimits& limits)
+      : region_(region), accesses_(accesses), limits_(limits) {}
+
+  std::unordered_set<const ir::Value*> run() {
+    for (const ir::Value* result : region_.results)
+      if (result->definer && !is_leaf(*result)) anchors_.insert(result);
+    count_readers();
+    for (const auto& op : region_.ops) visit(*op);
+    return std::move(anchors_);
+  }
+
+ private:
+  void count_readers() {
+    for (const auto& op : region_.ops) {
+      const std::set<const ir::Value*> distinct(op->operands.begin(), op->operands.end());
+      for (const ir::Value* operand : distinct) ++readers_[operand];
+    }
+  }
+
+  bool inlinable(const ir::Value* value) const { return !is_leaf(*value) && !anchors_.count(value); }
+
+  void visit(const ir::Op& op) {
+    if (!op.results.empty() && is_leaf(*op.result())) return;
+    const bool composed = op.def->element && !is_contraction(op, accesses_);
+    if (!composed) {
+      for (const ir::Value* operand : op.operands)
+        if (inlinable(operand) && !(is_contraction(op, accesses_) && is_view(operand))) anchors_.insert(operand);
+      for (const auto& result : op.results) anchors_.insert(result.get());
+      return;
+    }
+    const ir::Value* result = op.result();
+    if (count_of(*result) == 0) {
+      anchors_.insert(result);
+      return;
+    }
+    const OpAccess& access = accesses_.of(op);
+    for (const Read& read : access.reads) store_if_repeated(op, op.operand(read.operand), access);
+    keep_small(op);
+    Cone cone = cone_of(op, access);
+    const bool reduces = access.reductions > 1 || access.reduced_count > 1 || access.loops ||
+                         (access.reductions == 1 && access.reduced_count == 0);
+    const bool movement = op.def->traits.moves_data || op.def->traits.cheap;
+    if (reduces || (!limits_.fuse && !movement) || duplicated_too_often(result, cone)) anchors_.insert(result);
+    cones_[result] = std::move(cone);
+  }
+
+  /// An operand whose elements are read several times each, and not cheap to compute.
+  void store_if_repeated(const ir::Op& op, const ir::Value* operand, const OpAccess& access) {
+    if (!inlinable(operand)) return;
+    const std::int64_t read = count_of(*op.result()) * std::max<std::int64_t>(access.reduced_count, 1);
+    if (cones_[operand].cost >= limits_.duplicate && read > count_of(*operand)) anchors_.insert(operand);
+  }
+
+  /// Stores the operands with the largest expressions until the op's own stays within the limit.
+  void keep_small(const ir::Op& op) {
+    for (;;) {
+      std::set<const ir::Op*> all;
+      const ir::Value* largest = nullptr;
+      for (const ir::Value* operand : op.operands) {
+        if (!inlinable(operand)) continue;
+        const Cone& cone = cones_[operand];
+        all.insert(cone.ops.begin(), cone.ops.end());
+        if (!largest || cone.ops.size() > cones_[largest].ops.size()) largest = operand;
+      }
+      if (!largest || static_cast<int>(all.size()) < limits_.cone) return;
+      anchors_.insert(largest);
+    }
+  }
+
+  Cone cone_of(const ir::Op& op, const OpAccess& access) {
+    Cone cone;
+    cone.ops.insert(&op);
+    for (const ir::Value* operand : op.operands) {
+      if (!inlinable(operand)) {
+        ++cone.leaves;
+        continue;
+      }
+      const Cone& inner = cones_[operand];
+      cone.ops.insert(inner.ops.begin(), inner.ops.end());
+      cone.leaves += inner.leaves;
+    }
+    for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;
+    return cone;
+  }
+
+  bool duplicated_too_often(const ir::Value* value, const Cone& cone) const {
+    const auto found = readers_.find(value);
+    const int readers = found == readers_.end() ? 0 : found->second;
+    if (readers < 2) return false;
+    const int once = cone.cost + 2 * std::max(0, cone.leaves - 1);
+    return once * (readers - 1) > limits_.duplicate;
+  }
+
+  /// A contraction reads the operand in place when it is a strided view of something stored.
+  bool is_view(const ir::Value* operand) {
+    return view_of(*operand, accesses_, [&](const ir::Value& v) { return !inlinable(&v); }).has_value();
+  }
+
+  const ir::Region& region_;
+  Accesses& accesses_;
+  const GroupLimits& limits_;
+  std::unordered_set<const ir::Value*> anchors_;
+  std::unordered_map<const ir::Value*, int> readers_;
+  std::unordered_map<const ir::Value*, Cone> cones_;
+};
+
+struct VisitedReads {
+  std::vector<AnchorRead> reads;
+  std::vector<AnchorRead> seen;
+
+  static bool add(std::vector<AnchorRead>& list, const ir::Value* value, const Index& address) {
+    for (const AnchorRead& read : list)
+      if (read.value == value && read.address == address) return false;
+    list.push_back({value, address});
+    return true;
+  }
+};
+
+}  // namespace
+
+std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_set<const ir::Value*>& anchors,
+                                 Accesses& accesses) {
+  VisitedReads visited;
+  const auto visit = [&](const auto& self, const ir::Op& op, const Index* position) -> void {
+    const OpAccess& access = accesses.of(op);
+    for (const Read& read : access.reads) {
+      const ir::Value* operand = op.operand(read.operand);
+      const Index address = position ? substitute(read.address, access.result, *position) : read.address;
+      if (operand->definer && is_leaf(*operand)) continue;  // a constant
+      if (is_leaf(*operand) || anchors.count(operand))
+        VisitedReads::add(visited.reads, operand, address);
+      else if (VisitedReads::add(visited.seen, operand, address))
+        self(self, *operand->definer, &address);
+    }
+  };
+  visit(visit, *anchor.definer, nullptr);
+  return std::move(visited.reads);
+}
+
+}  // namespace pullback::lower

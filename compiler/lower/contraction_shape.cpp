@@ -1,0 +1,98 @@
+#include "compiler/lower/contraction_shape.h"
+
+#include "compiler/ops/op_def.h"
+
+namespace pullback::lower {
+namespace {
+
+using Role = ops::ContractionSpec::Role;
+
+/// How far dimension `d` moves through a tensor with these strides.
+std::int64_t stride_of(std::size_t d, const ops::ContractionSpec::Map& map, const std::vector<std::int64_t>& strides) {
+  std::int64_t stride = 0;
+  for (std::size_t axis = 0; axis < map.coordinates.size(); ++axis)
+    for (const auto& term : map.coordinates[axis].terms)
+      if (term.dimension == d) stride += term.coefficient * strides[axis];
+  return stride;
+}
+
+std::int64_t offset_of(const ops::ContractionSpec::Map& map, const View& view) {
+  std::int64_t offset = view.offset;
+  for (std::size_t axis = 0; axis < map.coordinates.size(); ++axis)
+    offset += map.coordinates[axis].offset * view.strides[axis];
+  return offset;
+}
+
+std::vector<std::int64_t> row_major(const std::vector<std::int64_t>& sizes) {
+  std::vector<std::int64_t> strides(sizes.size(), 1);
+  for (std::size_t d = sizes.size(); d-- > 1;) strides[d - 1] = strides[d] * sizes[d];
+  return strides;
+}
+
+std::vector<Loop> loops_of(Role role, const ContractionShape& shape) {
+  const std::vector<std::int64_t> c_strides = row_major(shape.spec.c.sizes);
+  std::vector<Loop> loops;
+  for (std::size_t d = 0; d < shape.spec.dimensions.size(); ++d) {
+    const auto& dimension = shape.spec.dimensions[d];
+    if (dimension.role != role || dimension.size == 1) continue;
+    Loop loop{dimension.size,
+              stride_of(d, shape.spec.a, shape.a.strides),
+              stride_of(d, shape.spec.b, shape.b.strides),
+              stride_of(d, shape.spec.c, c_strides),
+              {d}};
+    if (!loops.empty()) {
+      Loop& outer = loops.back();
+      if (outer.a == loop.a * loop.size && outer.b == loop.b * loop.size && outer.c == loop.c * loop.size) {
+        outer = {outer.size * loop.size, loop.a, loop.b, loop.c, outer.dimensions};
+        outer.dimensions.push_back(d);
+        continue;
+      }
+    }
+    loops.push_back(std::move(loop));
+  }
+  return loops;
+}
+
+}  // namespace
+
+std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
+                                                  const std::function<bool(const ir::Value&)>& stored) {
+  ContractionShape shape;
+  shape.spec = op.def->contraction(op);
+  if (shape.spec.a.bounded || shape.spec.b.bounded) return std::nullopt;
+  const std::optional<View> a = view_of(*op.operand(shape.spec.lhs), accesses, stored);
+  const std::optional<View> b = view_of(*op.operand(shape.spec.rhs), accesses, stored);
+  if (!a || !b) return std::nullopt;
+  shape.a = *a;
+  shape.b = *b;
+  shape.a_offset = offset_of(shape.spec.a, shape.a);
+  shape.b_offset = offset_of(shape.spec.b, shape.b);
+  shape.batch = loops_of(Role::batch, shape);
+  shape.m = loops_of(Role::m, shape);
+  shape.n = loops_of(Role::n, shape);
+  shape.k = loops_of(Role::k, shape);
+  return shape;
+}
+
+bool is_contraction(const ir::Op& op, Accesses& accesses) {
+  if (!op.def->contraction || !is_float(op.operand(0)->type.dtype)) return false;
+  for (const ir::Value* operand : op.operands)
+    if (count_of(*operand) == 0) return false;
+  if (count_of(*op.result()) == 0) return false;
+  if (!op.def->element) return true;
+  const auto moved = [](const ir::Value& v) {
+    return v.definer && v.definer->def->element && v.definer->def->traits.moves_data;
+  };
+  std::optional<ContractionShape> shape =
+      contraction_shape(op, accesses, [&](const ir::Value& v) { return !moved(v); });
+  if (!shape)  // what moves it cannot be read in place: it will be stored first
+    shape = contraction_shape(op, accesses, [](const ir::Value&) { return true; });
+  if (!shape || shape->k.empty()) return false;
+  constexpr std::int64_t kFewRows = 2;
+  const std::int64_t m = ContractionShape::product(shape->m), n = ContractionShape::product(shape->n);
+  const bool along_k = shape->k.back().a == 1 && shape->k.back().b == 1 && shape->k.back().size >= 16;
+  if (m <= kFewRows && n <= kFewRows) return false;
+  return !(along_k && (m <= kFewRows || n <= kFewRows));
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,286 @@
+#include "compiler/lower/emitter.h"
+
+#include <algorithm>
+
+#include "compiler/ir/layout.h"
+#include "compiler/lower/access.h"
+#include "compiler/lower/group.h"
+#include "compiler/ops/math/math.h"
+
+namespace pullback::lower {
+
+using kernel::Access;
+using kernel::Index;
+using ops::Indices;
+
+std::size_t Placement::of(const ir::Value* value) {
+  const auto found = storages_.find(value);
+  if (found != storages_.end()) return found->second;
+  if (!value->definer || !is_leaf(*value)) throw InternalError("lower: %" + value->name + " is nowhere in memory");
+  const ir::Literal& literal = value->definer->attributes.literal("value");
+  for (std::size_t i = 0; i < draft_->storages.size(); ++i)
+    if (draft_->storages[i].constant && *draft_->storages[i].constant == literal) return storages_[value] = i;
+  Storage storage{value->name.empty() ? "constant" : value->name, literal.dtype, literal.size(), -1, &literal};
+  return storages_[value] = draft_->add_storage(std::move(storage));
+}
+
+namespace {
+
+std::uint64_t element_bits(const ir::Literal& literal) {
+  std::uint64_t bits = 0;
+  std::copy_n(literal.bytes.data(), size_of(literal.dtype), reinterpret_cast<std::byte*>(&bits));
+  return bits;
+}
+
+}  // namespace
+
+/// What an op's rule sees while one of its elements is composed.
+class ElementContext : public ops::LowerContext {
+ public:
+  ElementContext(Emitter& emitter, const ir::Op& op, const Indices& indices)
+      : emitter_(emitter), op_(op), indices_(indices) {}
+
+  const ir::Op& op() const override { return op_; }
+  kernel::Builder& build() override { return emitter_.build_; }
+  const Indices& indices() const override { return indices_; }
+  using LowerContext::read;
+  kernel::Value* read(std::size_t operand, const Indices& indices) override {
+    return emitter_.element(op_.operand(operand), indices);
+  }
+  kernel::Value* read_if(kernel::Value* condition, std::size_t operand, const Indices& indices,
+                         kernel::Value* fallback) override {
+    return emitter_.element_if(condition, op_.operand(operand), indices, fallback);
+  }
+  kernel::Value* reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                        const std::function<kernel::Value*(const Indices&)>& body) override {
+    return emitter_.reduce(extents, how, dtype, body);
+  }
+  void outer_loop(std::int64_t, const std::function<void(const Index&)>&) override { not_a_kernel(); }
+  kernel::Value* load(std::size_t, const Indices&) override { not_a_kernel(); }
+  void store(std::size_t, const Indices&, kernel::Value*) override { not_a_kernel(); }
+
+ private:
+  [[noreturn]] void not_a_kernel() const {
+    throw InternalError("lower: the element rule of " + op_.def->name + " writes a kernel");
+  }
+  Emitter& emitter_;
+  const ir::Op& op_;
+  const Indices& indices_;
+};
+
+/// What an op's `kernel` rule sees.
+class KernelContext : public ops::LowerContext {
+ public:
+  KernelContext(Emitter& emitter, const ir::Op& op) : emitter_(emitter), op_(op) {
+    for (const auto& result : op.results) emitter.buffer_of(result.get(), Access::out);
+  }
+
+  const ir::Op& op() const override { return op_; }
+  kernel::Builder& build() override { return emitter_.build_; }
+  const Indices& indices() const override {
+    throw InternalError("lower: the kernel rule of " + op_.def->name + " asks for the indices of an element");
+  }
+  using LowerContext::read;
+  // A kernel rule opens its loops itself, unseen here: each read has a scope of its own.
+  kernel::Value* read(std::size_t operand, const Indices& indices) override {
+    return emitter_.in_vector([&] { return emitter_.element(op_.operand(operand), indices); });
+  }
+  kernel::Value* read_if(kernel::Value* condition, std::size_t operand, const Indices& indices,
+                         kernel::Value* fallback) override {
+    return emitter_.in_vector([&] { return emitter_.element_if(condition, op_.operand(operand), indices, fallback); });
+  }
+  kernel::Value* reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                        const std::function<kernel::Value*(const Indices&)>& body) override {
+    return emitter_.in_vector([&] { return emitter_.reduce(extents, how, dtype, body); });
+  }
+  void outer_loop(std::int64_t extent, const std::function<void(const Index&)>& body) override {
+    emitter_.build_.serial_loop("i", extent, body);
+  }
+  kernel::Value* load(std::size_t result, const Indices& indices) override {
+    const ir::Value* value = op_.result(result);
+    const int buffer = emitter_.buffer_of(value, Access::inout);
+    return emitter_.build_.load(buffer, emitter_.address(*value, indices));
+  }
+  void store(std::size_t result, const Indices& indices, kernel::Value* value) override {
+    emitter_.store(op_.result(result), indices, value);
+  }
+
+ private:
+  Emitter& emitter_;
+  const ir::Op& op_;
+};
+
+void write_kernel(const ir::Op& op, Emitter& emitter) {
+  emitter.note(op);
+  KernelContext context(emitter, op);
+  op.def->kernel(context);
+}
+
+bool Emitter::Key::operator==(const Key& other) const {
+  return value == other.value && predicate == other.predicate && indices == other.indices;
+}
+
+std::size_t Emitter::KeyHash::operator()(const Key& key) const {
+  std::uint64_t hash =
+      reinterpret_cast<std::uintptr_t>(key.value) ^ (reinterpret_cast<std::uintptr_t>(key.predicate) << 1);
+  for (const Index& index : key.indices) hash = hash * 0x9e3779b97f4a7c15u + index.hash();
+  return hash;
+}
+
+Emitter::Emitter(Unit& unit, Placement& placement, int vector_bytes, std::vector<const ir::Value*> members)
+    : unit_(unit),
+      placement_(placement),
+      vector_bytes_(vector_bytes),
+      members_(std::move(members)),
+      build_(unit.kernel, &ops::math_functions()),
+      scopes_(1) {}
+
+int Emitter::width_of(DType dtype) const {
+  // 16-bit floats are computed in f32.
+  const int bytes =
+      is_float(dtype) ? std::max<int>(4, static_cast<int>(size_of(dtype))) : static_cast<int>(size_of(dtype));
+  return std::max(1, vector_bytes_ / bytes);
+}
+
+void Emitter::note(const ir::Op& op) {
+  if (!noted_.insert(&op).second) return;
+  if (!unit_.what.empty()) unit_.what += "+";
+  unit_.what += op.def->name;
+  const SourceLine& line = op.location.line;
+  if (line.known() && std::find(unit_.lines.begin(), unit_.lines.end(), line) == unit_.lines.end())
+    unit_.lines.push_back(line);
+}
+
+int Emitter::buffer_of(const ir::Value* value, Access access) {
+  const auto found = buffers_.find(value);
+  if (found != buffers_.end()) {
+    kernel::Access& current = unit_.kernel.buffers[static_cast<std::size_t>(found->second)].access;
+    if (current != access) current = Access::inout;
+    return found->second;
+  }
+  const std::size_t storage = placement_.of(value);
+  // Two values may share a storage (a constant twice, a branch's argument).
+  for (const auto& [other, buffer] : buffers_)
+    if (placement_.of(other) == storage) return buffers_[value] = buffer;
+  const Storage& s = placement_.draft().storages[storage];
+  unit_.storages.push_back(storage);
+  return buffers_[value] = build_.buffer(s.name, s.dtype, s.elements, access);
+}
+
+Index Emitter::address(const ir::Value& value, const Indices& indices) const {
+  const ir::Integers strides = ir::strides_of(value);
+  Index position;
+  for (std::size_t d = 0; d < indices.size(); ++d) position += indices[d] * strides[d];
+  return position;
+}
+
+kernel::Value* Emitter::find(const Key& key) const {
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    const auto found = scope->find(key);
+    if (found != scope->end()) return found->second;
+  }
+  return nullptr;
+}
+
+bool Emitter::is_member(const ir::Value* value) const {
+  return std::find(members_.begin(), members_.end(), value) != members_.end();
+}
+
+/// Members are known by their position: readers may reach the same element by way of other dimensions.
+Emitter::Key Emitter::key(const ir::Value* value, const kernel::Value* predicate, const Indices& indices) const {
+  if (!is_member(value)) return {value, predicate, indices};
+  return {value, predicate, {kernel::flatten(indices, dims_of(*value))}};
+}
+
+kernel::Value* Emitter::element(const ir::Value* value, const Indices& indices) {
+  if (kernel::Value* known = find(key(value, nullptr, indices))) return known;
+  if (predicate_)
+    if (kernel::Value* known = find(key(value, predicate_, indices))) return known;
+  kernel::Value* computed = compose(value, indices);
+  scopes_.back()[key(value, predicate_, indices)] = computed;
+  return computed;
+}
+
+kernel::Value* Emitter::compose(const ir::Value* value, const Indices& indices) {
+  const DType dtype = value->type.dtype;
+  if (count_of(*value) == 0) return build_.constant(dtype, 0);  // nobody can use it
+  if (value->definer && is_leaf(*value)) {
+    const ir::Literal& literal = value->definer->attributes.literal("value");
+    return literal.is_splat() ? build_.bits(dtype, element_bits(literal)) : load(value, indices);
+  }
+  const auto kept = kept_.find(value);
+  if (kept != kept_.end())
+    return build_.load(kept->second.scratch, kernel::flatten(indices, dims_of(*value)) - kept->second.base);
+  if (!is_member(value) && placement_.has(value)) return load(value, indices);
+  if (!value->definer || !value->definer->def->element)
+    throw InternalError("lower: %" + value->name + " is read, but neither stored nor composable");
+  note(*value->definer);
+  ElementContext context(*this, *value->definer, indices);
+  return value->definer->def->element(context);
+}
+
+kernel::Value* Emitter::load(const ir::Value* value, const Indices& indices) {
+  const int buffer = buffer_of(value, Access::in);
+  const Index position = address(*value, indices);
+  if (!predicate_) return build_.load(buffer, position);
+  return build_.load_if(predicate_, buffer, position, build_.constant(value->type.dtype, 0));
+}
+
+kernel::Value* Emitter::element_if(kernel::Value* condition, const ir::Value* value, const Indices& indices,
+                                   kernel::Value* fallback) {
+  if (condition->opcode == kernel::Opcode::constant) return condition->bits ? element(value, indices) : fallback;
+  if (count_of(*value) == 0) return fallback;
+  kernel::Value* const outer = predicate_;
+  predicate_ = outer ? build_.bit_and(outer, condition) : condition;
+  kernel::Value* computed = element(value, indices);
+  predicate_ = outer;
+  return build_.select(condition, computed, fallback);
+}
+
+void Emitter::provide(const ir::Value* value, const Indices& indices, kernel::Value* computed) {
+  scopes_.back()[key(value, nullptr, indices)] = computed;
+}
+
+void Emitter::store(const ir::Value* value, const Indices& indices, kernel::Value* computed) {
+  build_.store(buffer_of(value, Access::out), address(*value, indices), computed);
+}
+
+kernel::Value* Emitter::reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                               const std::function<kernel::Value*(const Indices&)>& body) {
+  kernel::Value* init =
+      how == kernel::Combine::add ? build_.constant(dtype, 0) : build_.bits(dtype, kernel::identity_bits(how, dtype));
+  if (std::find(extents.begin(), extents.end(), 0) != extents.end()) return init;
+  Indices indices;
+  return reduce_from(0, extents, how, init, indices, body);
+}
+
+/// The loops of extents[axis..]; `indices` holds those outside. Innermost a vector loop, unless already in one.
+kernel::Value* Emitter::reduce_from(std::size_t axis, const std::vector<std::int64_t>& extents, kernel::Combine how,
+                                    kernel::Value* init, Indices& indices,
+                                    const std::function<kernel::Value*(const Indices&)>& body) {
+  if (axis == extents.size()) return build_.combine(how, init, body(indices));
+  const std::int64_t extent = extents[axis];
+  const auto rest = [&](const Index& i, kernel::Value* carried) {
+    indices.push_back(i);
+    kernel::Value* result = reduce_from(axis + 1, extents, how, carried, indices, body);
+    indices.pop_back();
+    return result;
+  };
+  if (extent == 1) return rest(Index(0), init);
+  const bool innermost = std::all_of(extents.begin() + static_cast<std::ptrdiff_t>(axis) + 1, extents.end(),
+                                     [](std::int64_t e) { return e == 1; });
+  if (vector_depth_ == 0 && innermost) {
+    const int width = width_of(init->dtype);
+    const int accumulators = extent >= 8 * width ? 4 : 1;
+    return build_.loop("k", extent, {kernel::LoopKind::vector, width, accumulators}, {{init, how}},
+                       [&](const Index& i, const std::vector<kernel::Value*>& carried) {
+                         return in_vector([&] { return std::vector<kernel::Value*>{rest(i, carried[0])}; });
+                       })[0];
+  }
+  return build_.loop("k", extent, {kernel::LoopKind::serial}, {{init, kernel::Combine::none}},
+                     [&](const Index& i, const std::vector<kernel::Value*>& carried) {
+                       return scoped([&] { return std::vector<kernel::Value*>{rest(i, carried[0])}; });
+                     })[0];
+}
+
+}  // namespace pullback::lower

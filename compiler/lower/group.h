@@ -1,0 +1,55 @@
+// Which values share a kernel. An anchor is a value that a kernel computes as such; every other value is computed where
+// it is read, inside its readers' kernels. A group is a set of anchors that one kernel computes together.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "compiler/ir/graph.h"
+#include "compiler/lower/access.h"
+
+namespace pullback::lower {
+
+/// An anchor (or region argument) that an anchor's expression reads.
+struct AnchorRead {
+  const ir::Value* value = nullptr;
+  kernel::Index address;  ///< over the reading anchor's result and reduced variables
+};
+
+struct Group {
+  enum class Kind : std::uint8_t {
+    elementwise,  ///< anchors of `rows` elements each, all computed at the same position
+    rows,         ///< rows x inner positions: reductions over the inner ones, values at rows, values at all positions
+    contraction,  ///< `op` is a contraction; the other anchors are computed at its result's positions
+    kernel,       ///< `op` has a rule that writes its own kernel
+    control       ///< check or cond
+  };
+  Kind kind = Kind::elementwise;
+  std::int64_t rows = 0, inner = 1;
+  const ir::Op* op = nullptr;             ///< of contraction, kernel and control
+  std::vector<const ir::Value*> anchors;  ///< in the order of the region
+  std::vector<const ir::Value*> stored;   ///< those that other groups or the region's results read
+  std::size_t first = 0;                  ///< position in the region of the earliest anchor's op
+};
+
+struct Grouping {
+  std::vector<Group> groups;                                   ///< each after those it reads from
+  std::unordered_map<const ir::Value*, std::size_t> group_of;  ///< of anchors
+  bool is_anchor(const ir::Value* value) const { return group_of.count(value) != 0; }
+};
+
+struct GroupLimits {
+  bool fuse = true;
+  int cone = 64;      ///< ops an anchor's expression may hold
+  int duplicate = 8;  ///< the cost of an expression that is computed again rather than stored
+  int anchors = 12;   ///< of one group
+  int buffers = 24;   ///< of one kernel
+};
+
+Grouping group(const ir::Region& region, Accesses& accesses, const GroupLimits& limits = {});
+
+/// Constants and region arguments: never computed.
+bool is_leaf(const ir::Value& value);
+
+}  // namespace pullback::lower

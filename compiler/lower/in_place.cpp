@@ -1,0 +1,119 @@
+#include "compiler/lower/in_place.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace pullback::lower {
+namespace {
+
+using kernel::Block;
+using kernel::Index;
+
+/// Where a load or store stands: the loops and contractions around it, outermost first.
+using Nest = std::vector<const void*>;
+
+struct Place {
+  Nest nest;
+  Index index;
+  int order = 0;  ///< position in the kernel's text
+};
+
+/// Collects the loads of `in` and the stores to `out`; `excluded` tells of accesses that rule sharing out.
+struct Collector {
+  int in, out;
+  std::vector<Place> loads, stores;
+  bool excluded = false;
+  Nest nest;
+  int order = 0;
+
+  void visit(const Block& block) {
+    for (const kernel::Statement& statement : block.statements) {
+      ++order;
+      if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+        const kernel::Value& value = *define->value;
+        if (value.opcode != kernel::Opcode::load) continue;
+        if (value.buffer == in) loads.push_back({nest, value.index, order});
+        if (value.buffer == out) excluded = true;
+      } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
+        if (store->buffer == out) stores.push_back({nest, store->index, order});
+        if (store->buffer == in) excluded = true;
+      } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+        within(loop->get(), (*loop)->body);
+      } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+        visit((*branch)->then_block);
+        visit((*branch)->else_block);
+      } else {
+        visit_contract(*std::get<std::unique_ptr<kernel::Contract>>(statement));
+      }
+    }
+  }
+
+  void visit_contract(const kernel::Contract& tile) {
+    for (int read : {tile.a.buffer, tile.b.buffer, tile.start.buffer})
+      if (read == in || read == out) excluded = true;
+    within(&tile, tile.epilogue);
+  }
+
+  void within(const void* owner, const Block& body) {
+    nest.push_back(owner);
+    visit(body);
+    nest.pop_back();
+  }
+};
+
+bool same_iteration(const Place& load, const Place& store) {
+  return load.nest == store.nest && load.index == store.index && load.order < store.order;
+}
+
+void for_each_block(Block& block, const std::function<void(kernel::Statement&)>& visit) {
+  for (kernel::Statement& statement : block.statements) {
+    visit(statement);
+    if (auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) for_each_block((*loop)->body, visit);
+    if (auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement))
+      for_each_block((*tile)->epilogue, visit);
+    if (auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+      for_each_block((*branch)->then_block, visit);
+      for_each_block((*branch)->else_block, visit);
+    }
+  }
+}
+
+}  // namespace
+
+bool can_share(const kernel::Kernel& kernel, int in, int out) {
+  const kernel::Buffer &source = kernel.buffers[static_cast<std::size_t>(in)],
+                       &target = kernel.buffers[static_cast<std::size_t>(out)];
+  if (source.dtype != target.dtype || source.elements != target.elements || source.access != kernel::Access::in ||
+      target.access != kernel::Access::out)
+    return false;
+  Collector collector{in, out};
+  collector.visit(kernel.body);
+  if (collector.excluded) return false;
+  // A kernel stores each element of a result once, but for partial sums of a contraction; those have no matching load.
+  const auto matched = [](const Place& place, const std::vector<Place>& others, auto matches) {
+    return std::any_of(others.begin(), others.end(), [&](const Place& other) { return matches(place, other); });
+  };
+  const auto load_first = [](const Place& load, const Place& store) { return same_iteration(load, store); };
+  const auto store_last = [](const Place& store, const Place& load) { return same_iteration(load, store); };
+  return std::all_of(collector.loads.begin(), collector.loads.end(),
+                     [&](const Place& p) { return matched(p, collector.stores, load_first); }) &&
+         std::all_of(collector.stores.begin(), collector.stores.end(),
+                     [&](const Place& p) { return matched(p, collector.loads, store_last); });
+}
+
+void share(kernel::Kernel& kernel, int in, int out) {
+  const auto renumber = [&](int& buffer) {
+    if (buffer == out) buffer = in;
+    if (buffer > out) --buffer;
+  };
+  kernel.buffers[static_cast<std::size_t>(in)].access = kernel::Access::inout;
+  for_each_block(kernel.body, [&](kernel::Statement& statement) {
+    if (auto* define = std::get_if<kernel::Define>(&statement)) renumber(define->value->buffer);
+    if (auto* store = std::get_if<kernel::Store>(&statement)) renumber(store->buffer);
+    if (auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement))
+      for (int* buffer : {&(*tile)->a.buffer, &(*tile)->b.buffer, &(*tile)->start.buffer}) renumber(*buffer);
+  });
+  kernel.buffers.erase(kernel.buffers.begin() + out);
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,26 @@
+// The loops of kernels without contractions: which axes are joined, which is the vector's, what runs in parallel.
+#pragma once
+
+#include "compiler/lower/emitter.h"
+#include "compiler/lower/group.h"
+
+namespace pullback::lower {
+
+struct LoopOptions {
+  int vector_bytes = 32;
+  int vector_registers = 16;
+  bool parallel = true;
+};
+
+/// Computes all `values` where the loops stand, then stores them: a store must not come between loads that may turn out
+/// to be the same memory. `indices` are the element's in a tensor of sizes `dims`; each value has as many elements.
+void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, const ops::Indices& indices,
+              const std::vector<std::int64_t>& dims);
+
+/// Writes the kernel of an elementwise group: every anchor at each position.
+void write_elementwise(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);
+
+/// Writes the kernel of a rows group: for each row the reductions over it, then what is computed along it.
+void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);
+
+}  // namespace pullback::lower

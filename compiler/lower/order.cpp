@@ -1,0 +1,224 @@
+#include "compiler/lower/order.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+#include "compiler/lower/in_place.h"
+
+namespace pullback::lower {
+
+Dependences::Dependences(const Draft& draft) {
+  for (const Item& item : draft.items) add_item(draft, item);
+}
+
+void Dependences::add_item(const Draft& draft, const Item& item) {
+  const std::size_t i = after_.size();
+  const Footprint f = footprint(item, draft);
+  after_.emplace_back();
+  writer_.resize(draft.storages.size(), -1);
+  readers_.resize(draft.storages.size());
+  for (std::size_t storage : f.writes) writer_[storage] = static_cast<std::ptrdiff_t>(i);
+  for (std::size_t storage : f.reads) {
+    readers_[storage].push_back(i);
+    const std::ptrdiff_t source = writer_[storage];
+    if (source >= 0 && source != static_cast<std::ptrdiff_t>(i)) after_[static_cast<std::size_t>(source)].insert(i);
+  }
+}
+
+std::ptrdiff_t Dependences::writer(std::size_t storage) const {
+  return storage < writer_.size() ? writer_[storage] : -1;
+}
+
+const std::vector<std::size_t>& Dependences::readers(std::size_t storage) const {
+  static const std::vector<std::size_t> none;
+  return storage < readers_.size() ? readers_[storage] : none;
+}
+
+bool Dependences::reaches(std::size_t from, std::size_t to) const {
+  std::vector<bool> seen(after_.size());
+  std::vector<std::size_t> stack{from};
+  while (!stack.empty()) {
+    const std::size_t i = stack.back();
+    stack.pop_back();
+    if (i == to) return true;
+    if (seen[i]) continue;
+    seen[i] = true;
+    stack.insert(stack.end(), after_[i].begin(), after_[i].end());
+  }
+  return false;
+}
+
+bool Dependences::try_order(std::size_t before, std::size_t after) {
+  if (before == after || reaches(after, before)) return false;
+  after_[before].insert(after);
+  return true;
+}
+
+std::vector<std::size_t> Dependences::order(const Draft& draft) const {
+  const std::size_t count = after_.size();
+  // What a check needs, directly or not, comes first.
+  std::vector<bool> urgent(count);
+  std::vector<std::vector<std::size_t>> before(count);
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t next : after_[i]) before[next].push_back(i);
+  const std::function<void(std::size_t)> mark = [&](std::size_t i) {
+    if (urgent[i]) return;
+    urgent[i] = true;
+    for (std::size_t need : before[i]) mark(need);
+  };
+  for (std::size_t i = 0; i < count; ++i)
+    if (std::holds_alternative<CheckItem>(draft.items[i].action)) mark(i);
+
+  using Entry = std::tuple<bool, std::size_t, std::size_t>;  // not urgent, priority, item
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+  std::vector<std::size_t> waiting(count);
+  const auto offer = [&](std::size_t i) { ready.emplace(!urgent[i], draft.items[i].priority, i); };
+  for (std::size_t i = 0; i < count; ++i) waiting[i] = before[i].size();
+  for (std::size_t i = 0; i < count; ++i)
+    if (waiting[i] == 0) offer(i);
+  std::vector<std::size_t> result;
+  while (!ready.empty()) {
+    const std::size_t i = std::get<2>(ready.top());
+    ready.pop();
+    result.push_back(i);
+    for (std::size_t next : after_[i])
+      if (--waiting[next] == 0) offer(next);
+  }
+  if (result.size() != count) throw InternalError("lower: kernels of " + draft.name + " depend on each other");
+  return result;
+}
+
+namespace {
+
+class Deliverer {
+ public:
+  Deliverer(Draft& draft, int vector_bytes) : draft_(draft), vector_bytes_(vector_bytes), dependences_(draft) {
+    for (std::size_t i = 0; i < draft.items.size(); ++i)
+      if (has_check(draft.items[i])) checks_.push_back(i);
+  }
+
+  void run() {
+    // Copies that read old states are there before anything replaces one.
+    const auto rank = [&](const Delivery& d) {
+      if (draft_.slots[d.slot].role == schedule::SlotRole::output) return 0;
+      return dependences_.writer(d.storage) < 0 ? 1 : 2;
+    };
+    std::stable_sort(draft_.deliveries.begin(), draft_.deliveries.end(),
+                     [&](const Delivery& a, const Delivery& b) { return rank(a) < rank(b); });
+    for (const Delivery& delivery : draft_.deliveries) {
+      const schedule::Slot& slot = draft_.slots[delivery.slot];
+      if (draft_.storages[delivery.storage].elements == 0) continue;
+      if (slot.role == schedule::SlotRole::output)
+        deliver_output(delivery);
+      else if (delivery.storage != delivery.slot)
+        deliver_state(delivery);
+    }
+    // Copies into states come last: by then every other reader of the old values is known.
+    for (const auto& [from, slot] : late_) copy_into_state(from, slot);
+    std::vector<Item> sorted;
+    for (std::size_t i : dependences_.order(draft_)) sorted.push_back(std::move(draft_.items[i]));
+    draft_.items = std::move(sorted);
+  }
+
+ private:
+  static bool has_check(const Item& item) {
+    if (std::holds_alternative<CheckItem>(item.action)) return true;
+    const auto* branch = std::get_if<BranchItem>(&item.action);
+    return branch && (std::any_of(branch->then_items.begin(), branch->then_items.end(), has_check) ||
+                      std::any_of(branch->else_items.begin(), branch->else_items.end(), has_check));
+  }
+
+  /// A storage nobody has claimed for a slot, written by an item.
+  bool is_free(std::size_t storage) const {
+    const Storage& s = draft_.storages[storage];
+    return s.slot < 0 && !s.constant && dependences_.writer(storage) >= 0;
+  }
+
+  std::size_t slot_storage(std::size_t slot) {
+    const schedule::Slot& s = draft_.slots[slot];
+    std::int64_t elements = 1;
+    for (std::int64_t d : s.dims) elements *= d;
+    return draft_.add_storage({s.name, s.dtype, elements, static_cast<std::ptrdiff_t>(slot), nullptr});
+  }
+
+  std::size_t add_copy(std::size_t from, std::size_t to) {
+    draft_.items.push_back({copy_unit(draft_, from, to, vector_bytes_), draft_.items.size() + 1000000});
+    dependences_.add_item(draft_, draft_.items.back());
+    return draft_.items.size() - 1;
+  }
+
+  void deliver_output(const Delivery& delivery) {
+    if (is_free(delivery.storage))
+      draft_.storages[delivery.storage].slot = static_cast<std::ptrdiff_t>(delivery.slot);
+    else
+      add_copy(delivery.storage, slot_storage(delivery.slot));
+  }
+
+  void deliver_state(const Delivery& delivery) {
+    draft_.slots[delivery.slot].written = true;
+    if (donate(delivery)) {
+      draft_.storages[delivery.storage].slot = static_cast<std::ptrdiff_t>(delivery.slot);
+      return;
+    }
+    std::size_t from = delivery.storage;
+    const std::ptrdiff_t slot = draft_.storages[from].slot;
+    if (slot >= 0 && draft_.slots[static_cast<std::size_t>(slot)].role == schedule::SlotRole::state) {
+      // Another state, which may be replaced before the copy: its value is kept.
+      const Storage& source = draft_.storages[from];
+      const std::size_t kept = draft_.add_storage({source.name + ".old", source.dtype, source.elements});
+      add_copy(from, kept);
+      from = kept;
+    }
+    late_.emplace_back(from, delivery.slot);
+  }
+
+  /// Can the storage's writer write the state in place?
+  bool donate(const Delivery& delivery) {
+    if (!is_free(delivery.storage)) return false;
+    const auto writer = static_cast<std::size_t>(dependences_.writer(delivery.storage));
+    const std::size_t old = delivery.slot;  // storages of arguments have their slot's number
+    const auto* unit = std::get_if<Unit>(&draft_.items[writer].action);
+    if (!unit) return false;
+    const int out = parameter(*unit, delivery.storage), in = parameter(*unit, old);
+    if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
+    Dependences trial = dependences_;
+    for (std::size_t reader : dependences_.readers(old))
+      if (reader != writer && !trial.try_order(reader, writer)) return false;
+    for (std::size_t check : checks_)
+      if (!trial.try_order(check, writer)) return false;
+    dependences_ = std::move(trial);
+    return true;
+  }
+
+  static int parameter(const Unit& unit, std::size_t storage) {
+    std::size_t next = 0;
+    for (std::size_t b = 0; b < unit.kernel.buffers.size(); ++b) {
+      if (unit.kernel.buffers[b].access == kernel::Access::scratch) continue;
+      if (unit.storages[next++] == storage) return static_cast<int>(b);
+    }
+    return -1;
+  }
+
+  void copy_into_state(std::size_t from, std::size_t slot) {
+    const std::size_t copy = add_copy(from, slot_storage(slot));
+    std::vector<std::size_t> earlier = dependences_.readers(slot);
+    earlier.insert(earlier.end(), checks_.begin(), checks_.end());
+    for (std::size_t item : earlier)
+      if (!dependences_.try_order(item, copy)) throw InternalError("lower: a state is replaced before it is read");
+  }
+
+  Draft& draft_;
+  int vector_bytes_;
+  Dependences dependences_;
+  std::vector<std::size_t> checks_;
+  std::vector<std::pair<std::size_t, std::size_t>> late_;  // storage, slot
+};
+
+}  // namespace
+
+void deliver(Draft& draft, int vector_bytes) {
+  Deliverer(draft, vector_bytes).run();
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,37 @@
+// The order of a draft's items, and the delivery of results to their slots, which adds to what order must respect.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "compiler/lower/draft.h"
+
+namespace pullback::lower {
+
+/// The items of a draft as a graph: an edge says that one must run before another.
+class Dependences {
+ public:
+  explicit Dependences(const Draft& draft);
+
+  /// The item that writes the storage, or -1.
+  std::ptrdiff_t writer(std::size_t storage) const;
+  const std::vector<std::size_t>& readers(std::size_t storage) const;
+  /// Adds the item that comes after those known so far.
+  void add_item(const Draft& draft, const Item& item);
+  /// Makes `before` run before `after`; false (and nothing changes) when that is impossible.
+  bool try_order(std::size_t before, std::size_t after);
+  /// All items, each after what it needs; lower priority first, and what checks need before all else.
+  std::vector<std::size_t> order(const Draft& draft) const;
+
+ private:
+  bool reaches(std::size_t from, std::size_t to) const;
+  std::vector<std::set<std::size_t>> after_;  // of each item: who must come later
+  std::vector<std::ptrdiff_t> writer_;
+  std::vector<std::vector<std::size_t>> readers_;
+};
+
+/// Turns the draft's deliveries into storages that are slots, copies, and an order of items, which are then sorted by
+/// it.
+void deliver(Draft& draft, int vector_bytes);
+
+}  // namespace pullback::lower

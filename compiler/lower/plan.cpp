@@ -1,0 +1,234 @@
+#include "compiler/lower/plan.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "compiler/ir/literal.h"
+#include "compiler/lower/in_place.h"
+#include "compiler/lower/order.h"
+
+namespace pullback::lower {
+namespace {
+
+constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
+/// When a storage is first and last used, by position of steps in their order (both sides of branches counted through).
+struct Life {
+  std::size_t first = kNever, last = 0;
+
+  void include(const Life& other) {
+    first = std::min(first, other.first);
+    last = std::max(last, other.last);
+  }
+};
+
+class Planner {
+ public:
+  Planner(Draft draft, const PlanOptions& options) : draft_(std::move(draft)), options_(options) {}
+
+  schedule::Module run() {
+    deliver(draft_, options_.vector_bytes);
+    lives_.resize(draft_.storages.size());
+    home_.resize(draft_.storages.size());
+    for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = i;
+    std::size_t position = 0;
+    live_through(draft_.items, position);
+    position = 0;
+    share_memory(draft_.items, position);
+
+    module_.name = draft_.name;
+    module_.slots = draft_.slots;
+    for (schedule::Slot& slot : module_.slots) slot.written = slot.written || slot.role == schedule::SlotRole::output;
+    place_storages();
+    module_.body = steps(draft_.items);
+    for (schedule::CheckInfo& check : draft_.checks) {
+      for (std::size_t& witness : check.witnesses) witness = buffer_of(witness);
+      module_.checks.push_back(std::move(check));
+    }
+    return std::move(module_);
+  }
+
+ private:
+  void live_through(const std::vector<Item>& items, std::size_t& position) {
+    for (const Item& item : items) {
+      if (const auto* branch = std::get_if<BranchItem>(&item.action)) {
+        use(branch->predicate, position++);
+        live_through(branch->then_items, position);
+        live_through(branch->else_items, position);
+        continue;
+      }
+      const Footprint f = footprint(item, draft_);
+      for (std::size_t storage : f.reads) use(storage, position);
+      for (std::size_t storage : f.writes) use(storage, position);
+      ++position;
+    }
+  }
+
+  void use(std::size_t storage, std::size_t position) { lives_[storage].include({position, position}); }
+
+  /// Makes results take the memory of operands that die with them.
+  void share_memory(std::vector<Item>& items, std::size_t& position) {
+    for (Item& item : items) {
+      if (auto* unit = std::get_if<Unit>(&item.action)) share_parameters(*unit, position);
+      ++position;
+      if (auto* branch = std::get_if<BranchItem>(&item.action)) {
+        share_memory(branch->then_items, position);
+        share_memory(branch->else_items, position);
+      }
+    }
+  }
+
+  /// The storage of each buffer; scratch has none.
+  static std::vector<std::size_t> storages_by_buffer(const Unit& unit) {
+    std::vector<std::size_t> result;
+    std::size_t next = 0;
+    for (const kernel::Buffer& b : unit.kernel.buffers)
+      result.push_back(b.access == kernel::Access::scratch ? kNever : unit.storages[next++]);
+    return result;
+  }
+
+  void share_parameters(Unit& unit, std::size_t position) {
+    for (std::size_t out = 0; out < unit.kernel.buffers.size();) {
+      const std::vector<std::size_t> storages = storages_by_buffer(unit);
+      std::ptrdiff_t match = -1;
+      for (std::size_t in = 0; in < storages.size() && match < 0; ++in)
+        if (in != out && storages[in] != kNever && storages[out] != kNever &&
+            may_share(storages[in], storages[out], position) &&
+            can_share(unit.kernel, static_cast<int>(in), static_cast<int>(out)))
+          match = static_cast<std::ptrdiff_t>(in);
+      if (match < 0) {
+        ++out;
+        continue;
+      }
+      const auto in = static_cast<std::size_t>(match);
+      join(storages[in], storages[out]);
+      std::size_t parameter = 0;
+      for (std::size_t b = 0; b < out; ++b) parameter += storages[b] != kNever;
+      unit.storages.erase(unit.storages.begin() + static_cast<std::ptrdiff_t>(parameter));
+      share(unit.kernel, static_cast<int>(in), static_cast<int>(out));
+    }
+  }
+
+  bool may_share(std::size_t in, std::size_t out, std::size_t position) const {
+    const Storage &source = draft_.storages[in], &target = draft_.storages[out];
+    if (source.slot >= 0 || target.slot >= 0) return source.slot == target.slot;  // a state and what replaces it
+    return options_.reuse_memory && !source.constant && home(in) != home(out) && lives_[home(in)].last == position &&
+           lives_[home(out)].first == position;
+  }
+
+  std::size_t home(std::size_t storage) const {
+    while (home_[storage] != storage) storage = home_[storage];
+    return storage;
+  }
+
+  void join(std::size_t a, std::size_t b) {
+    a = home(a);
+    b = home(b);
+    if (a == b) return;
+    lives_[a].include(lives_[b]);
+    home_[b] = a;
+  }
+
+  void place_storages() {
+    std::vector<Block> blocks;
+    std::vector<std::size_t> owners;
+    for (std::size_t i = 0; i < draft_.storages.size(); ++i) {
+      const Storage& s = draft_.storages[i];
+      if (home(i) != i || s.slot >= 0 || s.constant || s.elements == 0 || lives_[i].first == kNever) continue;
+      Block block{s.elements * static_cast<std::int64_t>(size_of(s.dtype)), lives_[i].first, lives_[i].last};
+      if (!options_.reuse_memory) block.first = 0, block.last = kNever;
+      blocks.push_back(block);
+      owners.push_back(i);
+    }
+    module_.arena_bytes = assign_offsets(blocks, schedule::kAlignment);
+    offsets_.resize(draft_.storages.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) offsets_[owners[i]] = blocks[i].offset;
+  }
+
+  /// The module's buffer for a storage, made when first asked for.
+  std::size_t buffer_of(std::size_t storage) {
+    const auto [entry, fresh] = buffers_.try_emplace(storage, module_.buffers.size());
+    if (!fresh) return entry->second;
+    const Storage& s = draft_.storages[storage];
+    schedule::Buffer buffer{unique(s.name, names_), s.dtype, s.elements};
+    if (s.slot >= 0) {
+      buffer.placement = schedule::Placement::external;
+      buffer.slot = static_cast<std::size_t>(s.slot);
+    } else if (s.constant) {
+      buffer.placement = schedule::Placement::constant;
+      buffer.offset = add_constant(*s.constant);
+    } else {
+      buffer.offset = offsets_[home(storage)];
+    }
+    module_.buffers.push_back(std::move(buffer));
+    return entry->second;
+  }
+
+  std::int64_t add_constant(const ir::Literal& literal) {
+    std::vector<std::byte>& pool = module_.constants;
+    const std::size_t offset = pool.size();
+    pool.insert(pool.end(), literal.bytes.begin(), literal.bytes.end());
+    const auto alignment = static_cast<std::size_t>(schedule::kAlignment);
+    pool.resize((pool.size() + alignment - 1) / alignment * alignment);
+    return static_cast<std::int64_t>(offset);
+  }
+
+  static std::string unique(const std::string& name, std::set<std::string>& taken) {
+    std::string candidate = name;
+    for (int i = 1; !taken.insert(candidate).second; ++i) candidate = name + "." + std::to_string(i);
+    return candidate;
+  }
+
+  std::vector<schedule::Step> steps(std::vector<Item>& items) {
+    std::vector<schedule::Step> result;
+    for (Item& item : items) {
+      if (auto* unit = std::get_if<Unit>(&item.action)) {
+        schedule::KernelCall call;
+        for (std::size_t storage : unit->storages) call.arguments.push_back(buffer_of(storage));
+        call.what = std::move(unit->what);
+        call.lines = std::move(unit->lines);
+        call.kernel = kernel_number(std::move(unit->kernel));
+        result.push_back({std::move(call)});
+      } else if (const auto* check = std::get_if<CheckItem>(&item.action)) {
+        result.push_back({schedule::Check{buffer_of(check->predicate), check->check}});
+      } else {
+        auto& branch = std::get<BranchItem>(item.action);
+        schedule::Branch step{buffer_of(branch.predicate), {}, {}};
+        step.then_steps = steps(branch.then_items);
+        step.else_steps = steps(branch.else_items);
+        result.push_back({std::move(step)});
+      }
+    }
+    return result;
+  }
+
+  /// Equal kernels are kept once.
+  std::size_t kernel_number(kernel::Kernel kernel) {
+    std::string text = kernel::canonical_text(kernel);
+    const auto [entry, fresh] = kernels_.try_emplace(std::move(text), module_.kernels.size());
+    if (!fresh) return entry->second;
+    kernel.name = unique(kernel.name, kernel_names_);
+    module_.scratch_bytes = std::max(module_.scratch_bytes, kernel.scratch_bytes());
+    module_.kernels.push_back(std::make_shared<const kernel::Kernel>(std::move(kernel)));
+    return entry->second;
+  }
+
+  Draft draft_;
+  const PlanOptions& options_;
+  schedule::Module module_;
+  std::vector<Life> lives_;
+  std::vector<std::size_t> home_;  ///< storages that share memory point to one of them
+  std::vector<std::int64_t> offsets_;
+  std::unordered_map<std::size_t, std::size_t> buffers_;
+  std::unordered_map<std::string, std::size_t> kernels_;
+  std::set<std::string> names_, kernel_names_;
+};
+
+}  // namespace
+
+schedule::Module plan(Draft draft, const PlanOptions& options) {
+  return Planner(std::move(draft), options).run();
+}
+
+}  // namespace pullback::lower

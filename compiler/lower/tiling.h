@@ -1,0 +1,39 @@
+// The sizes of a contraction's tiles and blocks. They decide speed only, never a result: every element is one chain of
+// fused multiply-adds over k, however it is cut.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pullback::lower {
+
+/// `count` neighbouring pieces of `size` each, from `begin` on.
+struct Segment {
+  std::int64_t begin = 0, count = 1, size = 1;
+};
+
+/// Cuts `total` into as few pieces of at most `most` as possible, sizes differing by one unit at most.
+std::vector<Segment> balanced(std::int64_t total, std::int64_t most);
+/// The same for columns in vectors of `width`, the last of which may be partial; sizes are in elements.
+std::vector<Segment> balanced_columns(std::int64_t columns, std::int64_t width, std::int64_t vectors);
+
+struct Registers {
+  std::int64_t vectors = 16;  ///< how many there are
+  std::int64_t width = 8;     ///< elements in each
+};
+
+struct Tile {
+  std::int64_t rows = 1, vectors = 1;
+};
+
+/// The register tile for an m x n result: rows*vectors accumulators, `vectors` of B and one of A fit the registers.
+Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers);
+
+/// Pieces of rows or columns that run in parallel: `count` of `size`, the last of `last` elements.
+struct Split {
+  std::int64_t count = 1, size = 1, last = 1;
+};
+/// Cuts `total` into at most `most` pieces of whole units of `unit`.
+Split split(std::int64_t total, std::int64_t unit, std::int64_t most);
+
+}  // namespace pullback::lower

@@ -1,0 +1,38 @@
+#include "compiler/lower/view.h"
+
+#include "compiler/ir/layout.h"
+#include "compiler/ops/op_def.h"
+
+namespace pullback::lower {
+
+using kernel::Index;
+
+std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
+                            const std::function<bool(const ir::Value&)>& stored) {
+  const std::vector<std::int64_t> dims = dims_of(value);
+  std::vector<kernel::LoopVar> variables;
+  for (std::int64_t d : dims) variables.push_back({"i", d, static_cast<int>(variables.size())});
+  std::vector<Index> indices;
+  for (const kernel::LoopVar& v : variables) indices.push_back(v.extent == 1 ? Index(0) : Index(v));
+
+  View view{&value};
+  Index position = kernel::flatten(indices, dims);
+  while (!stored(*view.base)) {
+    const ir::Op* op = view.base->definer;
+    if (!op || !op->def->traits.moves_data || !op->def->element) return std::nullopt;
+    const OpAccess& access = accesses.of(*op);
+    if (access.reads.size() != 1 || access.cost > 0) return std::nullopt;
+    position = substitute(access.reads[0].address, access.result, position);
+    view.base = op->operand(access.reads[0].operand);
+  }
+  const std::vector<Index> at = kernel::unflatten(position, dims_of(*view.base));
+  const ir::Integers strides = ir::strides_of(*view.base);
+  Index address;
+  for (std::size_t d = 0; d < at.size(); ++d) address += at[d] * strides[d];
+  if (!address.is_affine()) return std::nullopt;
+  view.offset = address.constant();
+  for (const kernel::LoopVar& v : variables) view.strides.push_back(address.coefficient(v));
+  return view;
+}
+
+}  // namespace pullback::lower
