@@ -13,7 +13,7 @@ namespace pullback::driver {
 namespace {
 
 std::string library_path() {
-  if (const std::string path = environment().codegen_library; !path.empty()) return path;
+  if (const std::string path = read_environment().codegen_library; !path.empty()) return path;
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
     return "libpullback_codegen.so";
