@@ -70,7 +70,7 @@ Expr exp(Expr x) {
 ScaledPair exp_pair(Pair x) {
   const Expr high = clamp_exponent(x.hi);
   Reduced reduced = reduce(high);
-  reduced.r.lo = reduced.r.lo + select(high == x.hi, x.lo, 0.0);
+  reduced.r = fast_two_sum(reduced.r.hi, reduced.r.lo + select(high == x.hi, x.lo, 0.0));
   return {add(expm1_pair_reduced(reduced.r), high.like(1)), reduced.n.integer};
 }
 
@@ -128,10 +128,10 @@ Expr cosh_f64(Expr x) {
 // Small: a polynomial. Otherwise 1 - 2/(exp(2|x|) + 1).
 Expr tanh_f32(Expr x) {
   const Expr magnitude = abs(x), square = x * x;
-  const Expr small = fma(x * square, polynomial(square, tanh_tail_f32), x);
+  const Expr small = fma(magnitude * square, polynomial(square, tanh_tail_f32), magnitude);
   const Expr e = finish_exp(reduce(clamp(magnitude + magnitude, 0, 20)));
-  const Expr large = copysign(1.0 - 2.0 / (e + 1.0), x);
-  return select(magnitude < 0.625, small, large);
+  const Expr large = 1.0 - 2.0 / (e + 1.0);
+  return copysign(select(magnitude < 0.625, small, large), x);
 }
 
 // t/(t+2) with t = exp(2|x|) - 1.
