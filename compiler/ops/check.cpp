@@ -23,14 +23,19 @@ std::vector<ir::Type> infer_check(const InferContext& c) {
   return {};
 }
 
+// As the runtime writes them.
+std::string witness_text(const ir::Literal& witness) {
+  if (witness.dtype == DType::boolean) return witness.as_integer(0) != 0 ? "true" : "false";
+  return is_float(witness.dtype) ? fmt::format("{:.9g}", witness.as_double(0))
+                                 : fmt::format("{}", witness.as_integer(0));
+}
+
 void eval_check(EvalContext& c) {
   if (c.operand(0).as_integer(0) != 0) return;
   std::string message = c.attributes().string("message");
   std::size_t at = 0;
   for (std::size_t i = 1; i < c.operand_count(); ++i) {
-    const ir::Literal& witness = c.operand(i);
-    const std::string text =
-        is_float(witness.dtype) ? fmt::format("{}", witness.as_double(0)) : fmt::format("{}", witness.as_integer(0));
+    const std::string text = witness_text(c.operand(i));
     at = message.find("{}", at);
     message.replace(at, 2, text);
     at += text.size();

@@ -2,6 +2,7 @@
 // better.
 #include <fmt/format.h>
 
+#include "compiler/ir/prune.h"
 #include "compiler/ops/evaluate.h"
 #include "compiler/ops/regions.h"
 
@@ -11,21 +12,18 @@ namespace {
 
 // What a gradient region takes and gives: see op_composite.doc.
 void check_gradient_region(const InferContext& c, const ir::Region& body, const ir::Region& gradient) {
-  std::vector<ir::Type> taken, given;
-  for (std::size_t i = 0; i < c.operand_count(); ++i) {
-    taken.push_back(c.type(i));
-    if (is_float(c.dtype(i))) given.push_back(c.type(i));
-  }
+  std::vector<ir::Type> operands, given;
+  for (std::size_t i = 0; i < c.operand_count(); ++i) operands.push_back(c.type(i));
+  std::vector<ir::Type> taken = operands;
   const std::vector<ir::Type> results = result_types(body);
-  taken.insert(taken.end(), results.begin(), results.end());
-  for (const ir::Type& type : results)
-    if (is_float(type.dtype)) taken.push_back(type);
-  bool agrees = gradient.arguments.size() == taken.size() && result_types(gradient) == given;
-  for (std::size_t i = 0; agrees && i < taken.size(); ++i) agrees = gradient.arguments[i]->type == taken[i];
-  if (!agrees)
-    c.fail(
-        "the gradient region must take the operands, the results and a cotangent for each floating result, and give a "
-        "gradient for each floating operand");
+  for (int pass = 0; pass < 2; ++pass) taken.insert(taken.end(), results.begin(), results.end());
+  for (const auto& argument : gradient.arguments) given.push_back(argument->type);
+  if (given != taken)
+    c.fail("the gradient region must take the operands, the results and a cotangent for each result, " +
+           list_types(taken) + ", not " + list_types(given));
+  if (result_types(gradient) != operands)
+    c.fail("the gradient region must give a cotangent for each operand, " + list_types(operands) + ", not " +
+           list_types(result_types(gradient)));
 }
 
 std::vector<ir::Type> infer_composite(const InferContext& c) {
@@ -38,30 +36,34 @@ std::vector<ir::Type> infer_composite(const InferContext& c) {
   return result_types(*regions[0]);
 }
 
-std::vector<Value> all_of(GradContext& c, bool with_results) {
-  std::vector<Value> values;
-  for (std::size_t i = 0; i < c.op().operands.size(); ++i) values.push_back(c.operand(i));
-  for (std::size_t i = 0; with_results && i < c.op().results.size(); ++i) values.push_back(c.result(i));
-  return values;
+/// The gradient region that the composite has, cut down to what is wanted.
+std::unique_ptr<ir::Region> own_gradient(const ir::Op& op, const std::vector<std::size_t>& wanted) {
+  std::unique_ptr<ir::Region> region = ir::clone_region(*op.regions[1]);
+  std::vector<ir::Value*> results;
+  for (const std::size_t i : wanted) results.push_back(region->results[i]);
+  region->results = std::move(results);
+  ir::remove_unread_ops(*region);
+  return region;
 }
 
 // Again a composite: of the gradient region when there is one, else of the derivative of the region (in which the
 // forward ops are repeated; once inlined, CSE joins them with the originals).
 void composite_vjp(GradContext& c) {
-  const bool own = c.op().regions.size() == 2;
-  std::vector<std::size_t> wanted = wanted_gradients(c, 0);
-  std::vector<Value> operands = all_of(c, own);
-  for (const Value& cotangent : floating_cotangents(c)) operands.push_back(cotangent);
-  std::unique_ptr<ir::Region> region =
-      own ? ir::clone_region(*c.op().regions[1]) : c.gradient_region(*c.op().regions[0], wanted);
+  const ir::Op& op = c.op();
+  const bool own = op.regions.size() == 2;
+  const std::vector<std::size_t> wanted = wanted_gradients(c, 0);
+  std::vector<Value> operands;
+  for (std::size_t i = 0; i < op.operands.size(); ++i) operands.push_back(c.operand(i));
+  if (own) {
+    for (std::size_t i = 0; i < op.results.size(); ++i) operands.push_back(c.result(i));
+    for (std::size_t i = 0; i < op.results.size(); ++i) operands.push_back(c.out_grad(i));
+  } else {
+    for (const Value& cotangent : floating_cotangents(c)) operands.push_back(cotangent);
+  }
+  std::unique_ptr<ir::Region> region = own ? own_gradient(op, wanted) : pure_gradient_region(c, *op.regions[0], wanted);
   const std::vector<Value> gradients =
       composite(c.build(), c.attributes().string("name") + ".grad", operands, std::move(region));
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < c.op().operands.size(); ++i) {
-    if (own ? !is_float(c.operand(i).dtype()) : next >= wanted.size() || wanted[next] != i) continue;
-    if (c.needs_grad(i)) c.add_grad(i, gradients[next]);
-    ++next;
-  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) c.add_grad(wanted[i], gradients[i]);
 }
 
 // x * sin(y), once with its derivative and once with the gradient given.
@@ -95,9 +97,8 @@ const OpDef op_composite{
     .arity = -1,
     .doc =
         "The ops of its region under the name `name`. A second region is its own gradient: its arguments are the "
-        "operands, the results and one cotangent for each floating result; its results are one gradient for each "
-        "floating operand. Without it the region is differentiated. It is inlined before lowering.",
-    .traits = {},
+        "operands, the results and one cotangent for each result; its results are one cotangent for each operand "
+        "(of integers: ignored). Without it the region is differentiated. It is inlined before lowering.",
     .infer = infer_composite,
     .vjp = composite_vjp,
     .control = true,

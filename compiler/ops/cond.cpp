@@ -17,7 +17,8 @@ std::vector<ir::Type> infer_cond(const InferContext& c) {
   require_region_takes_operands(c, on_true, 1, "the true region");
   require_region_takes_operands(c, on_false, 1, "the false region");
   if (result_types(on_true) != result_types(on_false))
-    c.fail("the results of the two regions differ in number or type");
+    c.fail("the regions give " + list_types(result_types(on_true)) + " and " + list_types(result_types(on_false)) +
+           ": the types must agree");
   return result_types(on_true);
 }
 
@@ -27,8 +28,8 @@ void cond_vjp(GradContext& c) {
   std::vector<Value> operands;
   for (std::size_t i = 1; i < c.op().operands.size(); ++i) operands.push_back(c.operand(i));
   for (const Value& cotangent : floating_cotangents(c)) operands.push_back(cotangent);
-  const std::vector<Value> gradients = cond(c.operand(0), operands, c.gradient_region(*c.op().regions[0], wanted),
-                                            c.gradient_region(*c.op().regions[1], wanted));
+  const std::vector<Value> gradients = cond(c.operand(0), operands, pure_gradient_region(c, *c.op().regions[0], wanted),
+                                            pure_gradient_region(c, *c.op().regions[1], wanted));
   for (std::size_t i = 0; i < wanted.size(); ++i) c.add_grad(1 + wanted[i], gradients[i]);
 }
 
@@ -61,7 +62,6 @@ const OpDef op_cond{
     .doc =
         "(predicate, operands): the results of the first region where the predicate (a bool scalar) holds, else of "
         "the second; both take the operands. Gradient: the gradient of the region that was taken.",
-    .traits = {},
     .infer = infer_cond,
     .vjp = cond_vjp,
     .control = true,

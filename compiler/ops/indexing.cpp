@@ -52,10 +52,12 @@ Shape picked_shape(const InferContext& c) {
     c.fail(fmt::format("batch {} must lie in [0, axis {}] and not exceed the rank of the indices", batch, axis));
   for (std::int64_t d = 0; d < batch; ++d)
     if (c.shape(0)[d] != c.shape(1)[d]) c.fail(fmt::format("batch axis {} differs", d));
-  if (c.shape(0)[axis] == Dim(0)) c.fail(fmt::format("axis {} has no elements to pick from", axis));
   Shape shape(c.shape(0).begin(), c.shape(0).begin() + axis);
   shape.insert(shape.end(), c.shape(1).begin() + batch, c.shape(1).end());
   shape.insert(shape.end(), c.shape(0).begin() + axis + 1, c.shape(0).end());
+  const Dim picked = ir::element_count(shape);
+  if (c.shape(0)[axis] == Dim(0) && picked.is_constant() && picked.constant() > 0)
+    c.fail(fmt::format("axis {} has no elements to pick from", axis));
   return shape;
 }
 
@@ -66,45 +68,110 @@ std::int64_t evaluated_source(const EvalContext& c, const Layout& layout, const 
   return position_of(layout.source_of(picked, std::clamp<std::int64_t>(entry, 0, x.dims[layout.axis] - 1)), x.dims);
 }
 
-Indices lowered_source(LowerContext& c, const Layout& layout, const Indices& picked) {
-  kernel::Value* entry = c.read(1, layout.index_of(picked));
-  return layout.source_of(picked, clamped_index(c, entry, c.operand_dims(0)[layout.axis] - 1));
+kernel::Value* lower_gather(LowerContext& c) {
+  const Layout layout(c.op());
+  const std::int64_t entries = c.operand_dims(0)[layout.axis];
+  if (entries == 0) return c.build().constant(c.op().result()->type.dtype, 0);  // there are no elements
+  kernel::Value* entry = c.read(1, layout.index_of(c.indices()));
+  return c.read(0, layout.source_of(c.indices(), clamped_index(c, entry, entries - 1)));
 }
 
-// One independent piece of work for each batch index: within it, updates come in row-major order, so that equal indices
-// add up in a fixed order.
-void lower_scatter_add(LowerContext& c) {
-  kernel::Builder& b = c.build();
-  const Layout layout(c.op());
-  const std::vector<std::int64_t> dims = c.result_dims(), updates = c.operand_dims(2);
-  const auto split = [&](const std::vector<std::int64_t>& sizes) {
-    return std::vector<std::int64_t>(sizes.begin() + static_cast<std::ptrdiff_t>(layout.batch), sizes.end());
-  };
-  const std::vector<std::int64_t> batch_dims(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(layout.batch));
-  const std::vector<std::int64_t> inner = split(dims), inner_updates = split(updates);
-  const auto count = [](const std::vector<std::int64_t>& sizes) {
-    std::int64_t product = 1;
-    for (const std::int64_t size : sizes) product *= size;
-    return product;
-  };
-  const auto whole = [&](const kernel::Index& batch, const kernel::Index& rest,
-                         const std::vector<std::int64_t>& sizes) {
-    Indices result = kernel::unflatten(batch, batch_dims);
-    for (kernel::Index& index : kernel::unflatten(rest, sizes)) result.push_back(index);
-    return result;
-  };
-  c.outer_loop(count(batch_dims), [&](const kernel::Index& batch) {
-    b.serial_loop("copied", count(inner), [&](const kernel::Index& i) {
-      const Indices place = whole(batch, i, inner);
-      c.store(0, place, c.read(0, place));
-    });
-    b.serial_loop("update", count(inner_updates), [&](const kernel::Index& i) {
-      const Indices picked = whole(batch, i, inner_updates);
-      const Indices place = lowered_source(c, layout, picked);
-      c.store(0, place, b.add(c.load(0, place), c.read(2, picked)));
-    });
-  });
+std::int64_t product(const std::vector<std::int64_t>& dims) {
+  std::int64_t result = 1;
+  for (const std::int64_t size : dims) result *= size;
+  return result;
 }
+
+/// Into how many equal pieces of at least 64 elements the contiguous part of a row is cut: pieces are independent, so
+/// that one large table can be updated by several threads. It depends on the shape alone.
+std::int64_t pieces_of(std::int64_t row_size) {
+  for (std::int64_t pieces = row_size / 64; pieces > 1; --pieces)
+    if (row_size % pieces == 0) return pieces;
+  return 1;
+}
+
+/// Writes scatter_add as a kernel: x is copied, then the updates are added, one index after the other, in order. The
+/// outer loop runs over B, P and pieces of S, which no two indices share.
+class ScatterWriter {
+ public:
+  explicit ScatterWriter(LowerContext& c) : c_(c), layout_(c.op()), picks_(c.operand_dims(1)) {
+    const std::vector<std::int64_t> dims = c.operand_dims(0);
+    const auto axis = dims.begin() + static_cast<std::ptrdiff_t>(layout_.axis);
+    picks_.erase(picks_.begin(), picks_.begin() + static_cast<std::ptrdiff_t>(layout_.batch));
+    lead_.assign(dims.begin(), axis);
+    tail_.assign(axis + 1, dims.end());
+    rows_ = *axis;
+    pieces_ = pieces_of(product(tail_));
+    piece_ = product(tail_) / pieces_;
+  }
+
+  void write() {
+    if (rows_ == 0) return;
+    c_.outer_loop(product(lead_) * pieces_, [&](const kernel::Index& i) {
+      lead_index_ = kernel::unflatten(kernel::floordiv(i, pieces_), lead_);
+      first_ = kernel::mod(i, pieces_) * piece_;
+      copy_rows();
+      if (product(picks_) > 0) add_updates();
+    });
+  }
+
+ private:
+  /// lead, middle, and the element of the row.
+  Indices at(const Indices& middle, const kernel::Index& element) const {
+    Indices result = lead_index_;
+    result.insert(result.end(), middle.begin(), middle.end());
+    const Indices tail = kernel::unflatten(first_ + element, tail_);
+    result.insert(result.end(), tail.begin(), tail.end());
+    return result;
+  }
+
+  int width() const {
+    const auto bytes = static_cast<int>(size_of(c_.op().result()->type.dtype));
+    return std::clamp(64 / bytes, 8, 16);
+  }
+
+  void for_each_element(const std::function<void(const kernel::Index&)>& body) {
+    if (piece_ == 1)
+      body(kernel::Index(0));
+    else
+      c_.build().vector_loop("s", piece_, width(), 1, body);
+  }
+
+  void copy_rows() {
+    const auto copy = [&](const kernel::Index& row, const kernel::Index& element) {
+      const Indices place = at({row}, element);
+      c_.store(0, place, c_.read(0, place));
+    };
+    if (piece_ == 1) {
+      c_.build().vector_loop("n", rows_, width(), 1, [&](const kernel::Index& row) { copy(row, kernel::Index(0)); });
+      return;
+    }
+    c_.build().serial_loop("n", rows_, [&](const kernel::Index& row) {
+      for_each_element([&](const kernel::Index& element) { copy(row, element); });
+    });
+  }
+
+  void add_updates() {
+    c_.build().serial_loop("u", product(picks_), [&](const kernel::Index& u) {
+      const Indices pick = kernel::unflatten(u, picks_);
+      Indices index(lead_index_.begin(), lead_index_.begin() + static_cast<std::ptrdiff_t>(layout_.batch));
+      index.insert(index.end(), pick.begin(), pick.end());
+      const kernel::Index row = clamped_index(c_, c_.read(1, index), rows_ - 1);
+      for_each_element([&](const kernel::Index& element) {
+        const Indices place = at({row}, element);
+        kernel::Value* before = c_.load(0, place);
+        c_.store(0, place, c_.build().add(before, c_.read(2, at(pick, element))));
+      });
+    });
+  }
+
+  LowerContext& c_;
+  Layout layout_;
+  std::vector<std::int64_t> lead_, picks_, tail_;  ///< sizes of B and P, of I, of S
+  std::int64_t rows_ = 0, pieces_ = 1, piece_ = 1;
+  Indices lead_index_;   ///< of the current iteration
+  kernel::Index first_;  ///< the first element of the current piece, within S
+};
 
 std::vector<Sample> indexing_samples(bool with_updates) {
   const auto sample = [&](Shape x, Shape indices, Shape updates, std::int64_t axis, std::int64_t batch, DType index) {
@@ -125,7 +192,9 @@ std::vector<Sample> indexing_samples(bool with_updates) {
           sample({a, 4, b}, {a, 3}, {a, 3, b}, 1, 1, DType::i32),
           sample({2, 3, 5}, {2, 2}, {2, 3, 2, 2}, 2, 0, DType::i32),
           sample({2, 3, 5, 2}, {2, 4}, {2, 3, 4, 2}, 2, 1, DType::i64),
-          sample({9, 37}, {}, {37}, 0, 0, DType::i32)};
+          sample({9, 37}, {}, {37}, 0, 0, DType::i32),
+          sample({3, 192}, {5}, {5, 192}, 0, 0, DType::i32),
+          sample({0, 3}, {0}, {0, 3}, 0, 0, DType::i32)};
 }
 
 }  // namespace
@@ -145,7 +214,7 @@ const OpDef op_gather{
             c.add_grad(0, scatter_add(full_like(c.operand(0), 0), c.operand(1), c.out_grad(),
                                       c.attributes().integer("axis"), c.attributes().integer("batch")));
         },
-    .element = [](LowerContext& c) { return c.read(0, lowered_source(c, Layout(c.op()), c.indices())); },
+    .element = lower_gather,
     .eval =
         [](EvalContext& c) {
           const Layout layout(c.op());
@@ -179,7 +248,7 @@ const OpDef op_scatter_add{
             c.add_grad(
                 2, gather(c.out_grad(), c.operand(1), c.attributes().integer("axis"), c.attributes().integer("batch")));
         },
-    .kernel = lower_scatter_add,
+    .kernel = [](LowerContext& c) { ScatterWriter(c).write(); },
     .eval =
         [](EvalContext& c) {
           c.result() = c.operand(0);

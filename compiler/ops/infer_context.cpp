@@ -77,7 +77,12 @@ std::vector<ir::Type> infer_types(const ir::Op& op) {
   const int arity = op.def->arity;
   if (arity >= 0 && op.operands.size() != static_cast<std::size_t>(arity))
     c.fail(fmt::format("takes {} operand{}, not {}", arity, arity == 1 ? "" : "s", op.operands.size()));
-  return op.def->infer(c);
+  std::vector<ir::Type> types = op.def->infer(c);
+  for (const ir::Type& type : types)
+    for (const Dim& size : type.shape)
+      if (size.is_constant() && size.constant() < 0)
+        c.fail(fmt::format("the result would be {}, with a negative size", ir::to_string(type)));
+  return types;
 }
 
 }  // namespace pullback::ops

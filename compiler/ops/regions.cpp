@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/ir/prune.h"
+
 namespace pullback::ops {
 
 void require_region_takes_operands(const InferContext& c, const ir::Region& region, std::size_t first,
@@ -32,6 +34,31 @@ std::vector<Value> floating_cotangents(GradContext& c) {
   for (std::size_t i = 0; i < c.op().results.size(); ++i)
     if (is_float(c.op().result(i)->type.dtype)) cotangents.push_back(c.out_grad(i));
   return cotangents;
+}
+
+std::string list_types(const std::vector<ir::Type>& types) {
+  std::string text;
+  for (const ir::Type& type : types) text += (text.empty() ? "" : ", ") + ir::to_string(type);
+  return "(" + text + ")";
+}
+
+namespace {
+
+void drop_effects(ir::Region& region) {
+  // What has an effect of its own has no results, so that nothing reads it.
+  std::erase_if(region.ops, [](const auto& op) { return op->def->traits.effectful; });
+  for (const auto& op : region.ops)
+    for (const auto& nested : op->regions) drop_effects(*nested);
+}
+
+}  // namespace
+
+std::unique_ptr<ir::Region> pure_gradient_region(GradContext& c, const ir::Region& body,
+                                                 const std::vector<std::size_t>& wanted) {
+  std::unique_ptr<ir::Region> region = c.gradient_region(body, wanted);
+  drop_effects(*region);
+  ir::remove_unread_ops(*region);
+  return region;
 }
 
 }  // namespace pullback::ops

@@ -9,12 +9,14 @@ namespace {
 
 using Integers = ir::Integers;
 
-// ceil((limit - start) / step)
+// ceil((limit - start) / step). Rounding up adds what the constant term lacks: all other terms must be multiples.
 Dim sliced_size(const InferContext& c, std::size_t axis, const Dim& start, const Dim& limit, std::int64_t step) {
   const Dim span = limit - start;
-  if (step == 1) return span;
-  if (span.is_constant()) return (span.constant() + step - 1) / step;
-  const std::optional<Dim> size = span.divided_by(step);
+  Bindings zeros;
+  for (const std::string& symbol : span.symbols()) zeros[symbol] = 0;
+  const std::int64_t rest = span.substitute(zeros).constant() % step;
+  const std::int64_t lacking = rest > 0 ? step - rest : -rest;
+  const std::optional<Dim> size = (span + Dim(lacking)).divided_by(step);
   if (!size)
     c.fail(fmt::format("axis {}: {} elements can't be taken in steps of {} before the size is known", axis,
                        span.to_string(), step));
@@ -106,21 +108,29 @@ void concatenate_vjp(GradContext& c) {
   }
 }
 
+// Part by part: each one's elements replace, from where it begins on, what the parts before gave.
 kernel::Value* lower_concatenate(LowerContext& c) {
   const auto axis = static_cast<std::size_t>(c.attributes().integer("axis"));
   kernel::Builder& b = c.build();
-  kernel::Value* position = b.index_value(c.indices()[axis]);
+  const kernel::Index place = c.indices()[axis];
+  const kernel::Range range = place.range();
   kernel::Value* value = b.constant(c.op().result()->type.dtype, 0);
-  std::int64_t offset = 0;
+  std::int64_t begin = 0;
   for (std::size_t i = 0; i < c.op().operands.size(); ++i) {
-    const std::int64_t size = c.operand_dims(i)[axis];
-    if (ir::element_count(c.op().operand(i)->type.shape) == Dim(0)) continue;
-    Indices source = c.indices();
-    source[axis] = source[axis] - offset;
-    kernel::Value* inside =
-        b.bit_and(b.ge(position, b.integer(DType::i64, offset)), b.lt(position, b.integer(DType::i64, offset + size)));
-    value = c.read_if(inside, i, source, value);
-    offset += size;
+    const std::int64_t end = begin + c.operand_dims(i)[axis];
+    const bool read = begin < end && range.low < end && range.high >= begin;
+    if (read) {
+      Indices source = c.indices();
+      source[axis] = place - begin;
+      kernel::Value* inside = nullptr;
+      if (range.low < begin) inside = b.ge(b.index_value(place), b.integer(DType::i64, begin));
+      if (range.high >= end) {
+        kernel::Value* before_end = b.lt(b.index_value(place), b.integer(DType::i64, end));
+        inside = inside ? b.bit_and(inside, before_end) : before_end;
+      }
+      value = inside ? c.read_if(inside, i, source, value) : c.read(i, source);
+    }
+    begin = end;
   }
   return value;
 }
@@ -158,6 +168,8 @@ const OpDef op_slice{
                             {"step", Integers{1, 1}}}},
             {.shapes = {{dim("a") * 3, 7}},
              .attributes = {{"start", Shape{0, 1}}, {"limit", Shape{dim("a") * 3, 7}}, {"step", Integers{3, 2}}}},
+            {.shapes = {{dim("a") * 2 + 1}},
+             .attributes = {{"start", Shape{0}}, {"limit", Shape{dim("a") * 2 + 1}}, {"step", Integers{2}}}},
             {.shapes = {{40}}, .attributes = {{"start", Shape{3}}, {"limit", Shape{39}}, {"step", Integers{2}}}},
             {.shapes = {{5, 4}},
              .attributes = {{"start", Shape{2, 0}}, {"limit", Shape{2, 4}}, {"step", Integers{3, 1}}}},
