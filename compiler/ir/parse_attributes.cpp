@@ -33,7 +33,6 @@ Shape AttributeParser::shape() {
     } catch (const Error& error) {
       at_.fail_at(begin, error.what());
     }
-    if (result.back().is_constant() && result.back().constant() < 0) at_.fail_at(begin, "a size is negative");
   } while (at_.accept(','));
   at_.expect(']', "after the sizes of a shape");
   return result;
@@ -41,7 +40,11 @@ Shape AttributeParser::shape() {
 
 Type AttributeParser::type() {
   const DType element = dtype();
-  return {element, shape()};
+  const std::size_t begin = at_.position();
+  Type result{element, shape()};  // shapes among the attributes may hold negative numbers: what pad crops
+  for (const Dim& size : result.shape)
+    if (size.is_constant() && size.constant() < 0) at_.fail_at(begin, "a size is negative");
+  return result;
 }
 
 std::int64_t AttributeParser::integer(std::string_view what) {
