@@ -1,7 +1,7 @@
 // Creating and copying ops: the only places where an op comes into being.
 #include "compiler/ir/builder.h"
 
-#include "compiler/ops/contexts.h"
+#include "compiler/ops/infer_context.h"
 
 namespace pullback::ir {
 

@@ -1,5 +1,7 @@
 #include "compiler/ir/parse_attributes.h"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -180,15 +182,16 @@ void AttributeParser::resource() {
   while (at_.at('"')) {
     const std::size_t line = at_.position();
     const std::string digits = at_.string("bytes");
-    for (std::size_t i = 0; i + 1 < digits.size() && filled < bytes.size(); i += 2) {
+    if (digits.size() % 2) at_.fail_at(line, "expected two hexadecimal digits a byte");
+    if (filled + digits.size() / 2 > bytes.size())
+      at_.fail_at(line, fmt::format("resource @{} has more than {} bytes", name, bytes.size()));
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
       unsigned value = 0;
       const auto [end, failure] = std::from_chars(digits.data() + i, digits.data() + i + 2, value, 16);
       if (failure != std::errc() || end != digits.data() + i + 2)
         at_.fail_at(line + 1 + i, "expected two hexadecimal digits a byte");
       bytes[filled++] = static_cast<std::byte>(value);
     }
-    if (digits.size() % 2) at_.fail_at(line, "expected two hexadecimal digits a byte");
-    if (filled == bytes.size() && at_.at('"')) at_.fail(fmt::format("resource @{} has too many bytes", name));
   }
   if (filled != bytes.size())
     at_.fail_at(begin, fmt::format("resource @{} has {} bytes instead of {}", name, filled, bytes.size()));
@@ -217,8 +220,10 @@ Location AttributeParser::location() {
     }
     if (!result.scope.empty() && !at_.accept(',')) return at_.expect(')', "after a location"), result;
   }
+  begin = at_.position();
   result.role = at_.word();
-  if (result.role.empty()) at_.fail("expected a scope, or a role such as grad");
+  if (result.role.empty() || !std::isalpha(static_cast<unsigned char>(result.role[0])))
+    at_.fail_at(begin, "expected a scope, or a role such as grad");
   result.origin = at_.string("what the role comes from,");
   at_.expect(')', "after a location");
   return result;

@@ -22,6 +22,10 @@ bool is_bare(const std::string& name) {
          std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
 }
 
+bool is_number(const std::string& name) {
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
 std::string name_text(const std::string& name) {
   return is_bare(name) ? name : quoted(name);
 }
@@ -37,9 +41,10 @@ std::string integers_text(const Integers& integers) {
 // Unique names for the values of one region; regions are isolated, so each has its own.
 class Names {
  public:
-  std::string define(const Value& value) {
+  // Numbers are no names, except those of a function's arguments, by which callers find them.
+  std::string define(const Value& value, bool keep_numbers = false) {
     std::string name = value.name;
-    if (name.empty()) {
+    if (name.empty() || (!keep_numbers && is_number(name))) {
       do name = std::to_string(next_number_++);
       while (!taken_.insert(name).second);
     } else if (!taken_.insert(name).second) {
@@ -98,15 +103,15 @@ class Printer {
     }
   }
 
-  static std::string argument_text(const Value& argument, Names& names) {
-    return fmt::format("{}: {}", names.define(argument), to_string(argument.type));
+  static std::string declaration(const Value& value, Names& names, bool keep_numbers = false) {
+    return fmt::format("{}: {}", names.define(value, keep_numbers), to_string(value.type));
   }
 
   void print_header() {
     std::vector<std::string> parts;
     for (std::size_t i = 0; i < function_.body.arguments.size(); ++i) {
       const bool is_state = i < function_.roles.size() && function_.roles[i] == ArgumentRole::state;
-      parts.push_back((is_state ? "state " : "") + argument_text(*function_.body.arguments[i], names_));
+      parts.push_back((is_state ? "state " : "") + declaration(*function_.body.arguments[i], names_, true));
     }
     print_list(fmt::format("func @{}(", name_text(function_.name)), parts, ") {");
   }
@@ -135,7 +140,7 @@ class Printer {
     std::vector<std::string> operands;
     for (const Value* operand : op.operands) operands.push_back(names[operand]);
     std::vector<std::string> results;
-    for (const auto& result : op.results) results.push_back(argument_text(*result, names));
+    for (const auto& result : op.results) results.push_back(declaration(*result, names));
     text_ += indent + (results.empty() ? "" : join(results) + " = ");
     text_ += fmt::format("{}({})", op.def ? op.def->name : "<null>", join(operands));
     if (!op.attributes.empty()) text_ += " " + attributes_text(op.attributes);
@@ -152,7 +157,7 @@ class Printer {
   void print_region(const Region& region, const std::string& indent) {
     Names names;
     std::vector<std::string> arguments;
-    for (const auto& argument : region.arguments) arguments.push_back(argument_text(*argument, names));
+    for (const auto& argument : region.arguments) arguments.push_back(declaration(*argument, names));
     print_list(" region(", arguments, ") {");
     print_ops(region, names, indent + "  ");
     std::vector<std::string> results;

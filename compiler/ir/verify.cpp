@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/text.h"
-#include "compiler/ops/contexts.h"
+#include "compiler/ops/infer_context.h"
 
 namespace pullback::ir {
 
