@@ -39,7 +39,7 @@ class Translator {
   struct Bound {
     llvm::Value* value = nullptr;
     int depth = 0;
-    bool varies() const { return width_of(value) > 1; }
+    bool varies() const { return value && width_of(value) > 1; }
   };
   /// What a loop variable stands for: another Index, or an LLVM value that is `scale` times the variable.
   struct Variable {
