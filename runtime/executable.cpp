@@ -72,7 +72,8 @@ void Executable::fail(std::int32_t status) const {
   for (const Witness& witness : check.witnesses) {
     const std::size_t hole = message.find("{}", from);
     if (hole == std::string::npos) break;
-    const std::string text = format_witness(witness.dtype, arena_.get() + witness.arena_offset);
+    const std::string text =
+        format_witness(witness.dtype, static_cast<std::byte*>(bases_[witness.base]) + witness.offset);
     message.replace(hole, 2, text);
     from = hole + text.size();
   }

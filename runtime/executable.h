@@ -30,10 +30,11 @@ struct ExternalSlot {
   std::vector<std::int64_t> dims;
 };
 
-/// A value in the arena that explains why a check failed.
+/// A value that explains why a check failed: where it lies, as the step's entry addresses memory.
 struct Witness {
   DType dtype = DType::i64;
-  std::size_t arena_offset = 0;
+  std::size_t base = 0;    ///< 0 the arena, 1 the constants, then the external slots in order
+  std::size_t offset = 0;  ///< bytes
 };
 
 /// Something that a step verifies before it writes state. In `message` each {} stands for one witness, in order.

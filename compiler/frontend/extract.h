@@ -19,7 +19,7 @@ struct NamedTensor {
 
 struct Extraction {
   std::unique_ptr<ir::Function> function;
-  ir::ValueMap map;  ///< from the trace's values to the function's
+  ir::ValueMap map;  ///< from the trace's values to the function's; valid for what the outputs need
 };
 
 /// Arguments are the inputs and states that the outputs depend on, in the order of their declaration, inputs first;

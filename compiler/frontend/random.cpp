@@ -18,10 +18,10 @@ static void declare_generator(Trace& trace, const SourceLine& line) {
   if (trace.random_step) return;
   const Array key = Array::from<std::uint32_t>(
       {static_cast<std::uint32_t>(trace.seed), static_cast<std::uint32_t>(trace.seed >> 32)}, {2});
-  const Tensor key_tensor = trace.add_argument("rng.key", {u32, {Dim(2)}}, ir::ArgumentRole::state, line);
-  const Tensor step = trace.add_argument("rng.step", {i64, {}}, ir::ArgumentRole::state, line);
-  trace.state->add("rng.key", StateKind::counter, key);
-  trace.state->add("rng.step", StateKind::counter, Array::scalar(std::int64_t{0}));
+  const Tensor key_tensor = trace.add_argument(kRandomKey, {u32, {Dim(2)}}, ir::ArgumentRole::state, line);
+  const Tensor step = trace.add_argument(kRandomStep, {i64, {}}, ir::ArgumentRole::state, line);
+  trace.state->add(kRandomKey, StateKind::counter, key);
+  trace.state->add(kRandomStep, StateKind::counter, Array::scalar(std::int64_t{0}));
   trace.random_key = key_tensor.value();
   trace.random_step = step.value();
 }

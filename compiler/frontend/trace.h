@@ -21,6 +21,9 @@
 
 namespace pullback::detail {
 
+inline constexpr const char* kRandomKey = "rng.key";    ///< u32[2] of the state: the seed's halves
+inline constexpr const char* kRandomStep = "rng.step";  ///< i64 scalar of the state: steps that drew numbers
+
 /// A tensor of the state as the graph declares it.
 struct StateTensor {
   ir::Value* value = nullptr;

@@ -118,6 +118,12 @@ class Graph {
   /// the outputs' derivatives.
   Function jvp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
                SourceLocation where = SourceLocation::current()) const;
+  /// The vector-Jacobian product in two halves. `forward` gives the outputs and what `backward` needs of them;
+  /// `backward` takes those by name, the cotangents "d.OUTPUT" and inputs, and gives "d.NAME" for each of wrt, which
+  /// are inputs or parameters.
+  struct Halves;
+  Halves halves(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
+                SourceLocation where = SourceLocation::current()) const;
   /// Hessian of `loss` times directions (inputs "t.NAME"), a result for each of `wrt`.
   Function hvp(const Tensor& loss, const std::vector<Tensor>& wrt,
                SourceLocation where = SourceLocation::current()) const;
@@ -132,6 +138,11 @@ class Graph {
 
  private:
   std::shared_ptr<detail::Trace> trace_;
+};
+
+struct Graph::Halves {
+  Function forward, backward;
+  std::vector<std::string> saved;  ///< results of forward that are inputs of backward
 };
 
 /// Receives warnings ("parameter fc3.w does not affect the loss"). The default writes to standard error; returns the

@@ -104,8 +104,8 @@ class Program {
   std::string dump(Stage stage) const;
   /// Of the specialization compiled last.
   std::vector<StageTime> compile_times() const;
-  /// How often it was compiled.
-  int compilations() const;
+  /// Why it was compiled, each time: "batch = 128".
+  std::vector<std::string> compilations() const;
 
   struct Impl;
   explicit Program(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <pullback/array.h>
+#include <pullback/data.h>
+#include <pullback/fit.h>
 #include <pullback/functions.h>
 #include <pullback/graph.h>
 #include <pullback/losses.h>
@@ -10,3 +12,5 @@
 #include <pullback/operators.h>
 #include <pullback/optimizers.h>
 #include <pullback/program.h>
+#include <pullback/state.h>
+#include <pullback/trainer.h>

@@ -1,0 +1,50 @@
+// From a function to something that runs: the stages in order.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pullback/dim.h>
+#include <pullback/program.h>
+
+#include "runtime/executable.h"
+
+namespace pullback::ir {
+class Function;
+}
+namespace pullback::schedule {
+struct Module;
+}
+
+namespace pullback::driver {
+
+/// A function compiled for one set of sizes.
+struct Specialization {
+  std::vector<runtime::ExternalSlot> slots;  ///< arguments in order, then results that update no state
+  /// One step: a pointer for each slot. Throws Error when a check fails; no state was written then.
+  std::function<void(std::span<void* const>)> run;
+
+  std::shared_ptr<const ir::Function> optimized;
+  std::shared_ptr<const schedule::Module> module;  ///< null with the reference executor
+  std::vector<StageTime> times;
+};
+
+/// Specializes, optimizes, lowers and generates code; prints each stage that PULLBACK_DUMP names. With the reference
+/// executor it stops at the specialized function and evaluates that. Throws Error where sizes don't fit or an op can't
+/// run here.
+std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
+                                              const CompileOptions& options);
+
+/// LLVM IR and assembly of a compiled module.
+struct CodeText {
+  std::string llvm, assembly;
+};
+CodeText code_text(const schedule::Module& module, const CompileOptions& options);
+
+/// The text of the module's kernels.
+std::string kernel_text(const schedule::Module& module);
+
+}  // namespace pullback::driver

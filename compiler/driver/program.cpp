@@ -1,0 +1,178 @@
+// Programs: the compiled versions of a function, and steps with them.
+#include <pullback/program.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "compiler/driver/program_impl.h"
+#include "compiler/ir/schedule.h"
+#include "compiler/ir/text.h"
+
+namespace pullback {
+
+static std::string to_text(const Bindings& bindings) {
+  std::vector<std::string> parts;
+  for (const auto& [name, size] : bindings) parts.push_back(fmt::format("{} = {}", name, size));
+  return parts.empty() ? "no symbols" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::shared_ptr<const driver::Specialization> Program::Impl::version_for(const Bindings& bindings) {
+  const std::lock_guard lock(mutex);
+  const auto known =
+      std::find_if(versions.begin(), versions.end(), [&](const Version& v) { return v.bindings == bindings; });
+  if (known != versions.end()) {
+    std::rotate(versions.begin(), known, known + 1);
+    return versions.front().code;
+  }
+  std::shared_ptr<const driver::Specialization> code = driver::compile(*function, bindings, options);
+  const auto limit = static_cast<std::size_t>(std::max(1, options.max_specializations));
+  compilations.push_back(to_text(bindings));
+  versions.push_front({bindings, code});
+  if (versions.size() > limit) versions.pop_back();
+  return code;
+}
+
+std::shared_ptr<const driver::Specialization> Program::Impl::latest(const char* what) {
+  {
+    const std::lock_guard lock(mutex);
+    if (!versions.empty()) return versions.front().code;
+  }
+  if (const auto symbols = ir::symbols_of(*function); !symbols.empty())
+    throw Error(fmt::format("{}: there is no {} yet: the sizes {} get their numbers with the first step",
+                            function->name, what, fmt::join(symbols, ", ")));
+  return version_for({});
+}
+
+static Program::Impl& checked(const std::shared_ptr<Program::Impl>& impl) {
+  if (!impl) throw Error("this Program is empty: compile() gives one");
+  return *impl;
+}
+
+const Array& Outputs::operator[](const std::string& name) const {
+  for (const auto& [entry, array] : entries_)
+    if (entry == name) return array;
+  std::vector<std::string> names;
+  for (const auto& entry : entries_) names.push_back(entry.first);
+  throw Error(fmt::format("there is no output {}; outputs are {}", name, fmt::join(names, ", ")));
+}
+
+BoundStep Program::bind(const std::vector<Feed>& feeds) {
+  Impl& program = checked(impl_);
+  driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds);
+  auto step = std::make_shared<BoundStep::Impl>();
+  step->program = impl_;
+  step->code = program.version_for(bound.bindings);
+  std::vector<std::pair<std::string, Array>> outputs;
+  auto input = bound.inputs.begin();
+  for (const runtime::ExternalSlot& slot : step->code->slots) {
+    Array array;
+    switch (slot.role) {
+      case runtime::SlotRole::input:
+        array = *input++;
+        break;
+      case runtime::SlotRole::state:
+        array = program.state->get(slot.name);
+        break;
+      case runtime::SlotRole::output:
+        array = Array(slot.dtype, slot.dims);
+        outputs.emplace_back(slot.name, array);
+        break;
+    }
+    step->pointers.push_back(array.raw());
+    step->held.push_back(std::move(array));
+  }
+  step->outputs = Outputs(std::move(outputs));
+  return BoundStep(std::move(step));
+}
+
+Outputs Program::step(const std::vector<Feed>& feeds) {
+  BoundStep bound = bind(feeds);
+  bound.step();
+  return bound.outputs();
+}
+
+void BoundStep::step() {
+  impl_->code->run(impl_->pointers);
+}
+
+const Outputs& BoundStep::outputs() const {
+  return impl_->outputs;
+}
+
+const std::string& Program::name() const {
+  return checked(impl_).function->name;
+}
+
+std::vector<std::string> driver::input_names(const ir::Function& function) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < function.roles.size(); ++i)
+    if (function.roles[i] == ir::ArgumentRole::input) names.push_back(function.body.arguments[i]->name);
+  return names;
+}
+
+std::vector<std::string> driver::result_names(const ir::Function& function) {
+  std::vector<std::string> names;
+  for (const ir::FunctionResult& result : function.results)
+    if (result.updates < 0) names.push_back(result.name);
+  return names;
+}
+
+std::vector<std::string> Program::input_names() const {
+  return driver::input_names(*checked(impl_).function);
+}
+
+std::vector<std::string> Program::result_names() const {
+  return driver::result_names(*checked(impl_).function);
+}
+
+State& Program::state() {
+  return *checked(impl_).state;
+}
+
+const State& Program::state() const {
+  return *checked(impl_).state;
+}
+
+Array Program::get(const std::string& parameter) const {
+  return state().get(parameter).clone();
+}
+
+void Program::set(const std::string& parameter, const Array& value) {
+  state().set(parameter, value);
+}
+
+static std::string later_text(Program::Impl& program, Stage stage) {
+  const auto code = program.latest("compiled version");
+  if (stage == Stage::optimized) return ir::print(*code->optimized);
+  if (!code->module)
+    throw Error(
+        fmt::format("{} runs on the reference evaluator: it has no schedule and no code", program.function->name));
+  if (stage == Stage::schedule) return schedule::print(*code->module);
+  if (stage == Stage::kernel) return driver::kernel_text(*code->module);
+  driver::CodeText text = driver::code_text(*code->module, program.options);
+  return stage == Stage::llvm ? std::move(text.llvm) : std::move(text.assembly);
+}
+
+std::string Program::dump(Stage stage) const {
+  Impl& program = checked(impl_);
+  if (stage >= Stage::optimized) return later_text(program, stage);
+  const auto known = program.earlier.find(stage);
+  if (known != program.earlier.end()) return known->second;
+  if (!program.earlier.empty())
+    throw Error(fmt::format("{} has no such stage: it is no training step", program.function->name));
+  return ir::print(*program.function);
+}
+
+std::vector<StageTime> Program::compile_times() const {
+  return checked(impl_).latest("compiled version")->times;
+}
+
+std::vector<std::string> Program::compilations() const {
+  Impl& program = checked(impl_);
+  const std::lock_guard lock(program.mutex);
+  return program.compilations;
+}
+
+}  // namespace pullback

@@ -1,0 +1,195 @@
+// Tiny wrong programs, and what they are told.
+#include <cmath>
+
+#include "tests/frontend/support.h"
+
+namespace pullback::test {
+
+using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
+
+namespace {
+
+struct Wrong {
+  std::function<Tensor()> program;
+  std::string message;
+};
+
+void check_messages(const std::vector<Wrong>& programs) {
+  for (const Wrong& wrong : programs) {
+    const std::string message = error_of(wrong.program);
+    CHECK_THAT(message, Contains(wrong.message));
+    CHECK_THAT(message, Contains("(test_errors.cpp:"));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("operands that don't fit are found when the graph is built") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {128, 784}), w = g.input("w", f32, {512, 10}), n = g.input("n", i32, {128});
+  const Tensor batched = g.input("batched", f32, {dim("batch"), 4});
+  check_messages({
+      {[&] { return matmul(x, w); },
+       "matmul: x is f32[128,784], w is f32[512,10]: inner dimensions 784 and 512 differ"},
+      {[&] { return x + w; },
+       "add: operands are x f32[128,784] and w f32[512,10]: the sizes 784 and 10 don't broadcast"},
+      {[&] { return batched + x; }, "add: operands are batched f32[batch,4] and x f32[128,784]"},
+      {[&] { return n + x; }, "the dtypes differ; cast() one of them"},
+      {[&] { return n * 0.5; }, "mul: operands are n i32[128] and 0.5: the number 0.5 does not fit i32"},
+      {[&] { return maximum(1, 2); }, "maximum: all operands are numbers"},
+      {[&] { return Tensor() + x; }, "add: an operand is an undefined tensor"},
+      {[&] { return exp(n); }, "exp: the operand is i32[128]: a floating type is needed; cast() it"},
+      {[&] { return mean(n); }, "mean: the operand is i32[128]: a floating type is needed"},
+      {[&] { return where(x, x, x); }, "where: the condition is f32[128,784], not bool"},
+      {[&] { return clamp(x, 1, 0); }, "clamp: low is 1 and high is 0"},
+      {[&] { return dropout(x, 1.0); }, "dropout: p is 1: it lies in [0, 1)"},
+      {[&] { return cross_entropy(x, w); },
+       "cross_entropy: logits x are f32[128,784], labels w are f32[512,10]: labels must be i32 or i64"},
+      {[&] { return cross_entropy(w, n); }, "the labels' shape must be the logits' without the last axis"},
+      {[&] { return mse(x, w); }, "mse: the prediction is f32[128,784], the target f32[512,10]: they must agree"},
+      {[&] { return nn::linear(n, 3, "fc"); }, "linear: the operand is i32[128]"},
+      {[&] { return cond(x, [&] { return x; }, [&] { return x; }); },
+       "cond: the predicate is f32[128,784]: a bool scalar is needed"},
+  });
+}
+
+TEST_CASE("shapes and axes that don't exist") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {128, 784}), w = g.input("w", f32, {512, 10});
+  const Tensor batched = g.input("batched", f32, {dim("batch"), 4});
+  check_messages({
+      {[&] { return sum(x, 2); }, "sum: there is no axis 2 in f32[128,784], which has 2 axes"},
+      {[&] { return sum(x, {0, -2}); }, "sum: an axis of f32[128,784] is given twice"},
+      {[&] { return reshape(x, {100, 100}); }, "reshape: f32[128,784] has 100352 elements, [100,100] has 10000"},
+      {[&] { return reshape(batched, {3, -1}); }, "reshape: f32[batch,4] does not fit [3,-1]"},
+      {[&] { return reshape(x, {-1, -1}); }, "two sizes -1"},
+      {[&] { return permute(x, {0, 0}); }, "permute: an axis of f32[128,784] is given twice"},
+      {[&] { return squeeze(x, 0); }, "squeeze: axis 0 of f32[128,784] has size 128, not 1"},
+      {[&] { return expand(x, {128, 785}); }, "expand: f32[128,784] to [128,785]: size 784 can't become 785"},
+      {[&] { return slice(x, {{0, 200}}); }, "slice: 200 lies outside axis 0 of f32[128,784]"},
+      {[&] { return slice(x, {{0, 10, 0}}); }, "slice: the step 0 is below 1"},
+      {[&] { return narrow(x, 1, 780, 5); }, "narrow: 5 elements from 780 lie outside axis 1 of f32[128,784]"},
+      {[&] { return concat({x, w}); }, "concat: f32[128,784] and f32[512,10] differ beside axis 0"},
+      {[&] { return concat({}); }, "concat: there are no tensors to join"},
+      {[&] { return pad(x, {{1, 1}}); }, "pad: 1 paddings are given for f32[128,784]"},
+      {[&] { return take(x, w); }, "take: indices are f32[512,10]: i32 or i64 is needed"},
+  });
+}
+
+TEST_CASE("names and types of inputs and parameters") {
+  Graph g("g");
+  g.input("x", f32, {});
+  check_messages({
+      {[&] { return g.input("x", f32, {}); }, "the graph g already has a tensor named x"},
+      {[&] { return g.input("a b", f32, {}); }, "'a b' is no name for a tensor"},
+      {[&] { return g.parameter("p", {dim("batch")}); },
+       "parameter p has the shape [batch]: its sizes must be numbers"},
+      {[&] { return g.parameter("p", {2}, {}, i32); }, "parameter p is i32: only floating tensors are trained"},
+  });
+}
+
+TEST_CASE("the line is the user's, also within composed functions and operators") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2}), y = g.input("y", f32, {3});
+  const int line = __LINE__ + 1;
+  const std::string message = error_of([&] { (void)(2.0 * x + y); });
+  CHECK_THAT(message, EndsWith("(test_errors.cpp:" + std::to_string(line) + ")"));
+  const int softmax_line = __LINE__ + 1;
+  const Tensor z = softmax(x);
+  const std::string text = g.function({z}).text();
+  CHECK_THAT(text, Contains("\"test_errors.cpp\":" + std::to_string(softmax_line)));
+  CHECK_THAT(text, !Contains("activations.cpp"));
+}
+
+TEST_CASE("tensors of two graphs, and of a branch that has ended, don't mix") {
+  Graph g("one"), h("two");
+  const Tensor x = g.input("x", f32, {}), y = h.input("y", f32, {});
+  CHECK_THAT(error_of([&] { (void)(x + y); }), Contains("add: its operands belong to two graphs, one and two"));
+  Tensor leaked;
+  const Tensor p = g.input("p", boolean, {});
+  (void)cond(p, [&] { return leaked = x * 2.0; }, [&] { return x; });
+  CHECK_THAT(error_of([&] { (void)(leaked + x); }), Contains("belongs to a branch or block that has ended"));
+  CHECK_THAT(error_of([&] { (void)cond(p, [&] { return x; }, [&] { return p; }); }),
+             Contains("cond: the branches return f32[] and bool[]: the types must agree"));
+  const auto foreign = [&](const std::vector<Tensor>&) { return std::vector{x * 2.0}; };
+  const auto cotangent = [](const std::vector<Tensor>& a) { return std::vector{a[2]}; };
+  CHECK_THAT(error_of([&] { (void)custom_gradient("f", {p}, foreign, cotangent); }),
+             Contains("the body of f uses x f32[], which is not among its operands: pass it"));
+}
+
+TEST_CASE("inputs are checked before a step") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2}), y = g.input("y", i32, {dim("batch")});
+  Program program = g.compile({sum(x, 1) + cast(y, f32)}, reference());
+  const Array good = floats({1, 2, 3, 4}, {2, 2}), labels = ints({0, 1}, {2});
+  const auto message = [&](const std::vector<Feed>& feeds) { return error_of([&] { program.step(feeds); }); };
+  CHECK_THAT(message({{x, good}}), Contains("g: input y: i32[batch] is missing"));
+  CHECK_THAT(message({{x, good}, {"z", labels}}),
+             Contains("g: there is no input z; inputs are x: f32[batch,2], y: i32[batch]"));
+  CHECK_THAT(message({{x, good}, {x, good}, {y, labels}}), Contains("g: input x is given twice"));
+  CHECK_THAT(message({{x, labels}, {y, labels}}), Contains("g: input x is f32[batch,2], but i32[2] was given"));
+  CHECK_THAT(message({{x, floats({1, 2, 3}, {1, 3})}, {y, labels}}), Contains("axis 1 has size 3"));
+  CHECK_THAT(message({{x, good}, {y, ints({1, 2, 3}, {3})}}),
+             Contains("input y is i32[batch], but i32[3] was given: batch is 2 elsewhere"));
+  CHECK_THAT(message({{x, Array(f32, {0, 2})}, {y, Array(i32, {0})}}),
+             Contains("batch is 0, there is nothing to compute"));
+}
+
+TEST_CASE("losses and gradients that make no sense") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2}), n = g.input("n", i32, {3});
+  const Tensor h = nn::linear(x, 1, "fc");
+  CHECK_THAT(
+      error_of([&] { g.gradient(h, {x}); }),
+      Contains("gradient: the loss is f32[batch,1]: a floating scalar is needed; reduce it with mean() or sum()"));
+  CHECK_THAT(error_of([&] { g.gradient(mean(h), {n}); }),
+             Contains("gradient: n is i32[3]: integers and booleans have no gradient"));
+  CHECK_THAT(error_of([&] { Trainer(g, {.loss = h, .optimizer = SGD{}}); }),
+             Contains("Trainer: the loss is f32[batch,1]: a floating scalar is needed; reduce it with mean() or sum() "
+                      "(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { Trainer(g, {.loss = sum(n), .optimizer = SGD{}}); }),
+             Contains("Trainer: the loss is i32[]"));
+  CHECK_THAT(error_of([&] { Trainer(g, {.loss = {}, .optimizer = SGD{}}); }), Contains("there is no loss"));
+  CHECK_THAT(error_of([&] { Trainer(g, {.loss = mean(h)}); }), Contains("there is no optimizer"));
+  CHECK_THAT(error_of([&] { Trainer(g, {.loss = mean(h), .optimizer = SGD{}, .metrics = {{"m", h}}}); }),
+             Contains("metric m is f32[batch,1]: a scalar is needed"));
+}
+
+TEST_CASE("a parameter that the loss does not depend on is named in a warning") {
+  Warnings warnings;
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2});
+  const Tensor loss = mean(nn::linear(x, 1, "fc1"));
+  nn::linear(x, 1, "fc2");
+  Trainer trainer(g, {.loss = loss, .optimizer = SGD{}, .compile = reference()});
+  REQUIRE(warnings.messages.size() == 2);
+  CHECK_THAT(warnings.messages[0], Contains("fc2.w"));
+  CHECK_THAT(warnings.messages[1], Contains("fc2.b"));
+}
+
+TEST_CASE("an index out of range names itself and the user's line") {
+  Graph g("g");
+  const Tensor table = g.input("table", f32, {3, 2}), ids = g.input("ids", i32, {2});
+  Program program = g.compile({embedding(table, ids)}, reference());
+  const std::vector<Feed> feeds{{table, floats({1, 2, 3, 4, 5, 6}, {3, 2})}, {ids, ints({1, 3}, {2})}};
+  const std::string message = error_of([&] { program.step(feeds); });
+  CHECK_THAT(message, Contains("take: indices of ids lie in 1..3, but axis 0 of table f32[3,2] has indices 0..2"));
+  CHECK_THAT(message, Contains("(test_errors.cpp:"));
+}
+
+TEST_CASE("a label out of range fails the step and leaves the state as it was") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2}), y = g.input("y", i32, {dim("batch")});
+  Trainer trainer(g, {.loss = cross_entropy(nn::linear(x, 3, "fc"), y), .optimizer = Adam{}, .compile = reference()});
+  const Array before = trainer.program().get("fc.w");
+  const Array batch = floats({1, 2, 3, 4}, {2, 2});
+  const std::string message = error_of([&] { trainer.observe(batch, ints({0, 3}, {2})); });
+  CHECK_THAT(message, Contains("cross_entropy: labels y lie in 0..3, but there are 3 classes, 0..2"));
+  CHECK_THAT(message, Contains("(test_errors.cpp:"));
+  CHECK(numbers(trainer.program().get("fc.w")) == numbers(before));
+  CHECK(trainer.state().get("step").item() == 0);
+  CHECK(std::isfinite(trainer.observe(batch, ints({0, 2}, {2}))));
+}
+
+}  // namespace pullback::test

@@ -1,0 +1,225 @@
+// Training end to end: what is learned, and that the bits do not depend on how the steps are run.
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "tests/frontend/support.h"
+
+namespace pullback::test {
+
+namespace {
+
+// A small classifier; everything about it is fixed by the seed.
+struct Network {
+  Graph g{"net", {.seed = 5}};
+  Tensor x = g.input("x", f32, {dim("batch"), 6});
+  Tensor y = g.input("y", i32, {dim("batch")});
+  Tensor logits = nn::linear(tanh(nn::linear(x, 16, "fc1")), 3, "fc2");
+  Tensor loss = cross_entropy(logits, y);
+  Trainer trainer;
+
+  explicit Network(const Optimizer& optimizer = Adam{.lr = 0.01}, const CompileOptions& options = {})
+      : trainer(g, {.loss = loss,
+                    .optimizer = optimizer,
+                    .metrics = {{"accuracy", accuracy(logits, y)}},
+                    .compile = options}) {}
+};
+
+// Three noisy clusters.
+data::Dataset clusters(std::int64_t n) {
+  std::vector<float> x;
+  std::vector<std::int32_t> y;
+  std::uint32_t bits = 12345;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto label = static_cast<std::int32_t>(i % 3);
+    y.push_back(label);
+    for (int j = 0; j < 6; ++j) {
+      bits = bits * 1664525U + 1013904223U;
+      const float noise = static_cast<float>(bits >> 8) * 0x1p-24F - 0.5F;
+      x.push_back((j % 3 == label ? 1.0F : 0.0F) + noise);
+    }
+  }
+  return data::Dataset({{"x", Array::from(x, {n, 6})}, {"y", Array::from(y, {n})}});
+}
+
+FitOptions quiet(int epochs, std::int64_t batch_size = 16) {
+  return {.epochs = epochs, .batch_size = batch_size, .progress = Progress::off};
+}
+
+void check_same_bits(const State& a, const State& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    INFO(a.entries()[i].name);
+    CHECK(a.entries()[i].name == b.entries()[i].name);
+    const Array &left = a.entries()[i].value, &right = b.entries()[i].value;
+    CHECK(std::memcmp(left.raw(), right.raw(), left.bytes()) == 0);
+  }
+}
+
+double train_xor(const Optimizer& optimizer, const CompileOptions& options, int steps) {
+  Graph g("xor", {.seed = 1});
+  const Tensor x = g.input("x", f32, {dim("batch"), 2}), y = g.input("y", f32, {dim("batch"), 1});
+  const Tensor logits = nn::linear(tanh(nn::linear(x, 8, "hidden")), 1, "out");
+  Trainer trainer(g, {.loss = bce_with_logits(logits, y), .optimizer = optimizer, .compile = options});
+  const Array inputs = floats({0, 0, 0, 1, 1, 0, 1, 1}, {4, 2}), targets = floats({0, 1, 1, 0}, {4, 1});
+  double loss = 0;
+  for (int i = 0; i < steps; ++i) loss = trainer.observe(inputs, targets);
+  return loss;
+}
+
+}  // namespace
+
+TEST_CASE("XOR is learned, by each optimizer") {
+  CHECK(train_xor(SGD{.lr = 0.5}, {}, 2000) < 0.02);
+  CHECK(train_xor(SGD{.lr = 0.1, .momentum = 0.9}, {}, 1000) < 0.02);
+  CHECK(train_xor(SGD{.lr = 0.1, .momentum = 0.9, .nesterov = true}, {}, 1000) < 0.02);
+  CHECK(train_xor(Adam{.lr = 0.05}, {}, 400) < 0.02);
+  CHECK(train_xor(AdamW{.lr = 0.05, .weight_decay = 1e-4}, {}, 400) < 0.02);
+}
+
+TEST_CASE("the compiled step agrees with the reference evaluator") {
+  for (const Optimizer& optimizer : {Optimizer(SGD{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01}),
+                                     Optimizer(Adam{.lr = 0.05}), Optimizer(AdamW{.lr = 0.05})})
+    CHECK(train_xor(optimizer, {}, 20) == Approx(train_xor(optimizer, reference(), 20)).epsilon(1e-4));
+}
+
+TEST_CASE("linear regression recovers the weights") {
+  Graph g("line");
+  const Tensor x = g.input("x", f32, {dim("batch"), 3}), y = g.input("y", f32, {dim("batch"), 1});
+  const Tensor loss = mse(nn::linear(x, 1, "line"), y);
+  Trainer trainer(g, {.loss = loss, .optimizer = SGD{.lr = 0.1}});
+  std::vector<float> inputs, targets;
+  for (int i = 0; i < 200; ++i) {
+    const auto t = static_cast<float>(i);
+    const float a = std::sin(t), b = std::cos(2 * t), c = std::sin(3 * t + 1);
+    inputs.insert(inputs.end(), {a, b, c});
+    targets.push_back(2 * a - 3 * b + 0.5F * c + 1);
+  }
+  trainer.fit(data::Dataset({{"x", floats(inputs, {200, 3})}, {"y", floats(targets, {200, 1})}}), quiet(100, 20));
+  const std::vector<double> w = numbers(trainer.program().get("line.w"));
+  CHECK(w[0] == Approx(2).margin(1e-3));
+  CHECK(w[1] == Approx(-3).margin(1e-3));
+  CHECK(w[2] == Approx(0.5).margin(1e-3));
+  CHECK(trainer.program().get("line.b").item() == Approx(1).margin(1e-3));
+}
+
+TEST_CASE("fit, single steps and bound steps give the same bits") {
+  const data::Dataset dataset = clusters(48);
+  Network fitted, stepped, bound;
+  FitOptions options = quiet(2);
+  options.shuffle = false;
+  const History history = fitted.trainer.fit(dataset, options);
+  CHECK(history.epochs.size() == 2);
+  for (int epoch = 0; epoch < 2; ++epoch)
+    for (std::int64_t begin = 0; begin < 48; begin += 16) {
+      const data::Dataset rows = dataset.slice(begin, begin + 16);
+      stepped.trainer.program().step({{stepped.x, rows.column("x")}, {stepped.y, rows.column("y")}});
+    }
+  check_same_bits(fitted.trainer.state(), stepped.trainer.state());
+
+  Array x(f32, {16, 6}), y(i32, {16});
+  BoundStep step = bound.trainer.program().bind({{bound.x, x}, {bound.y, y}});
+  for (int epoch = 0; epoch < 2; ++epoch)
+    for (std::int64_t begin = 0; begin < 48; begin += 16) {
+      const data::Dataset rows = dataset.slice(begin, begin + 16);
+      std::memcpy(x.raw(), rows.column("x").raw(), x.bytes());
+      std::memcpy(y.raw(), rows.column("y").raw(), y.bytes());
+      step.step();
+    }
+  check_same_bits(fitted.trainer.state(), bound.trainer.state());
+}
+
+TEST_CASE("the last, smaller batch is trained on as well, and accuracy is the whole set's") {
+  Network network;
+  network.trainer.fit(clusters(100), quiet(30));
+  const Evaluation evaluation = network.trainer.evaluate(clusters(100), 64);
+  CHECK(evaluation.value("accuracy") > 0.9);
+  CHECK(network.trainer.state().get("step").item() == 30 * 7);
+}
+
+TEST_CASE("one and two threads give the same bits") {
+  const data::Dataset dataset = clusters(64);
+  Network one(Adam{}, {.threads = 1}), two(Adam{}, {.threads = 2});
+  one.trainer.fit(dataset, quiet(3));
+  two.trainer.fit(dataset, quiet(3));
+  check_same_bits(one.trainer.state(), two.trainer.state());
+}
+
+TEST_CASE("a resumed run gives the bits of one that was not interrupted") {
+  const std::string path = (std::filesystem::temp_directory_path() / "pullback_test_resume.ckpt").string();
+  const data::Dataset dataset = clusters(50);
+  Network whole, first, second;
+  whole.trainer.fit(dataset, quiet(4));
+  first.trainer.fit(dataset, quiet(2));
+  first.trainer.save(path);
+  second.trainer.load(path);
+  FitOptions rest = quiet(4);
+  rest.initial_epoch = 2;
+  second.trainer.fit(dataset, rest);
+  check_same_bits(whole.trainer.state(), second.trainer.state());
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("a new learning rate compiles nothing") {
+  Network network;
+  const data::Dataset dataset = clusters(16);
+  const auto observe = [&] { network.trainer.observe(dataset.column("x"), dataset.column("y")); };
+  observe();
+  CHECK(network.trainer.learning_rate() == 0.01);
+  network.trainer.set_learning_rate(0);
+  const std::vector<double> before = numbers(network.trainer.program().get("fc1.w"));
+  observe();
+  CHECK(numbers(network.trainer.program().get("fc1.w")) == before);
+  CHECK(network.trainer.program().compilations().size() == 1);
+}
+
+TEST_CASE("examples are observed one at a time, with or without their batch axis") {
+  Network with, without;
+  const data::Dataset dataset = clusters(30);
+  for (std::int64_t i = 0; i < 30; ++i) {
+    const data::Dataset row = dataset.slice(i, i + 1);
+    with.trainer.observe(row.column("x"), row.column("y"));
+    without.trainer.observe(row.column("x").reshape({6}), row.column("y").reshape({}));
+  }
+  check_same_bits(with.trainer.state(), without.trainer.state());
+  CHECK(with.trainer.program().compilations().size() == 1);
+}
+
+TEST_CASE("predictions use what was learned") {
+  Network network;
+  const data::Dataset dataset = clusters(60);
+  network.trainer.fit(dataset, quiet(40));
+  Program program = network.g.compile({network.logits});
+  const std::vector<Feed> feeds{{network.x, dataset.column("x")}};
+  const std::vector<double> logits = numbers(program.step(feeds)[0]);
+  CHECK(numbers(network.trainer.predict(network.logits, feeds)) == logits);
+  int right = 0;
+  for (std::size_t i = 0; i < 60; ++i)
+    right += std::max_element(&logits[3 * i], &logits[3 * i] + 3) - &logits[3 * i] == static_cast<int>(i % 3);
+  CHECK(right > 54);
+}
+
+TEST_CASE("NaN in the data is an error, and training goes back to the epoch's beginning") {
+  Network network;
+  data::Dataset dataset = clusters(32);
+  const data::Dataset good = clusters(32);
+  network.trainer.fit(good, quiet(1));
+  const std::vector<double> before = numbers(network.trainer.program().get("fc1.w"));
+  Array x = dataset.column("x").clone();
+  x.values<float>()[100] = std::nanf("");
+  const data::Dataset bad({{"x", x}, {"y", dataset.column("y")}});
+  CHECK_THAT(error_of([&] { network.trainer.fit(bad, quiet(1)); }), Catch::Matchers::Contains("loss"));
+  CHECK(numbers(network.trainer.program().get("fc1.w")) == before);
+}
+
+TEST_CASE("an optimizer of one's own is a rule in the DSL") {
+  Optimizer signs;
+  signs.name = "signs";
+  signs.learning_rate = 0.01;
+  signs.update = [](const UpdateInputs& in) {
+    return UpdateOutputs{in.parameter - in.learning_rate * sign(in.gradient), {}};
+  };
+  CHECK(train_xor(signs, {}, 1000) < 0.05);
+}
+
+}  // namespace pullback::test
