@@ -10,7 +10,6 @@
 #include "compiler/ir/prune.h"
 #include "compiler/ops/build.h"
 #include "compiler/ops/op_def.h"
-#include "compiler/ops/ops.h"
 
 namespace pullback::autodiff {
 namespace {
@@ -66,7 +65,6 @@ std::vector<ir::Value*> own_rule(ir::Builder& builder, const ir::Op& op, std::ve
 }
 
 void push_through(ir::Builder& builder, const ir::Op& op, Tangents& tangents) {
-  if (op.def == &ops::op_stop_gradient) return;
   std::vector<ir::Value*> incoming;
   bool any = false;
   for (const ir::Value* operand : op.operands) {

@@ -87,7 +87,6 @@ class RuleContext final : public ops::GradContext {
 std::vector<std::pair<std::size_t, ir::Value*>> run_rule(ir::Builder& builder, const ir::Op& op,
                                                          std::vector<ir::Value*> cotangents, std::vector<bool> wanted,
                                                          const std::string& role) {
-  if (op.def == &ops::op_stop_gradient) return {};
   if (!op.def->vjp)
     throw Error(fmt::format("gradient: {} has no gradient: {}", op.def->name, op.def->no_vjp), op.location.line);
   RuleContext context(builder, op, std::move(cotangents), std::move(wanted), role);

@@ -19,13 +19,14 @@ std::unique_ptr<ir::Function> specialize(const ir::Function& function, const Bin
 bool inline_composites(ir::Function& function);
 /// Computes ops whose operands are constants, with the generated code's arithmetic. Bounded in size and work.
 bool fold(ir::Function& function);
-/// Algebraic identities, from a table of rules.
+/// Algebraic identities, from a table of rules. Two of them do not keep every bit: a sum of the one element -0 is -0,
+/// not +0, and x^2 is x*x, correctly rounded where pow may not be.
 bool simplify(ir::Function& function);
 /// Equal ops are computed once.
 bool cse(ir::Function& function);
 /// Removes ops that nothing reads; effectful ops stay.
 bool dce(ir::Function& function);
-/// Moves transposes towards readers that absorb them: contractions, reductions, broadcasts; past elementwise ops.
+/// Moves transposes towards readers that absorb them, contractions and reductions; past elementwise ops and broadcasts.
 bool sink_transposes(ir::Function& function);
 /// Moves broadcasts past elementwise ops, which then compute less, and out of reductions. Sums over broadcast axes
 /// become products: exact in real numbers, rounded differently.

@@ -32,7 +32,7 @@ constexpr auto kAllPasses = std::to_array<Pass>({
     {"cse", cse, "equal ops once"},
     {"dce", dce, "removes what nothing reads"},
     {"sink_broadcasts", sink_broadcasts, "broadcasts after elementwise ops and reductions"},
-    {"sink_transposes", sink_transposes, "transposes into contractions, reductions and broadcasts"},
+    {"sink_transposes", sink_transposes, "transposes into contractions and reductions"},
     {"assign_layouts", assign_layouts, "dimension order in memory"},
 });
 

@@ -32,6 +32,7 @@ Value* transpose_broadcast(const Op& op, Builder& b) {
   const ir::Integers where = inverse(op.attributes.integers("permutation"));
   ir::Integers dimensions = inner->attributes.integers("dimensions");
   for (std::int64_t& axis : dimensions) axis = where[static_cast<std::size_t>(axis)];
+  if (!is_increasing(dimensions)) return nullptr;  // not a broadcast then
   return ops::broadcast({b, inner->operand(0)}, op.result()->type.shape, dimensions).value;
 }
 

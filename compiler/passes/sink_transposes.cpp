@@ -1,5 +1,5 @@
-// A transpose that reaches a contraction, a reduction or a broadcast becomes axis numbers there and costs nothing. Past
-// elementwise ops it moves on towards such a reader, or towards another transpose that undoes it.
+// A transpose that reaches a contraction or a reduction becomes axis numbers there and costs nothing. Past elementwise
+// ops and broadcasts it moves on towards such a reader, or towards another transpose that undoes it.
 #include <algorithm>
 
 #include "compiler/ir/prune.h"
@@ -89,24 +89,37 @@ Replacement into_reduction(ir::Op& op, ir::Builder& builder) {
   return {ops::transpose({builder, reduced}, order).value};
 }
 
-Replacement into_broadcast(ir::Op& op, ir::Builder& builder) {
+/// The broadcast of a transpose is a transpose of the broadcast: axes of the operand take their places among the
+/// broadcast's axes in their own order, and change places there.
+Replacement past_broadcast(ir::Op& op, ir::Builder& builder) {
   const ir::Op* transpose = made_by(op.operand(0), ops::op_transpose);
   if (!transpose) return {};
   const ir::Integers& permutation = permutation_of(*transpose);
-  ir::Integers dimensions(permutation.size());
+  const ir::Integers& dimensions = op.attributes.integers("dimensions");
+  const Shape& shape = op.attributes.shape("shape");
+  ir::Integers order = identity(shape.size());
   for (std::size_t i = 0; i < permutation.size(); ++i)
-    dimensions[static_cast<std::size_t>(permutation[i])] = op.attributes.integers("dimensions")[i];
-  return {ops::broadcast({builder, transpose->operand(0)}, op.attributes.shape("shape"), dimensions).value};
+    order[static_cast<std::size_t>(dimensions[i])] = at(dimensions, permutation[i]);
+  Shape before(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i) before[static_cast<std::size_t>(order[i])] = shape[i];
+  const ops::Value wide = ops::broadcast({builder, transpose->operand(0)}, before, dimensions);
+  return {ops::transpose(wide, order).value};
+}
+
+/// The dimensions of a broadcast whose result's axes are permuted.
+ir::Integers permuted_dimensions(const ir::Op& broadcast, const ir::Integers& permutation) {
+  const ir::Integers where = inverse(permutation);
+  ir::Integers dimensions = broadcast.attributes.integers("dimensions");
+  for (std::int64_t& axis : dimensions) axis = at(where, axis);
+  return dimensions;
 }
 
 /// A broadcast's result with its axes permuted, at no cost.
 ir::Value* permuted_broadcast(ir::Builder& builder, const ir::Op& broadcast, const ir::Integers& permutation) {
-  const ir::Integers where = inverse(permutation);
-  ir::Integers dimensions = broadcast.attributes.integers("dimensions");
-  for (std::int64_t& axis : dimensions) axis = at(where, axis);
   Shape shape;
   for (const std::int64_t axis : permutation)
     shape.push_back(broadcast.attributes.shape("shape")[static_cast<std::size_t>(axis)]);
+  const ir::Integers dimensions = permuted_dimensions(broadcast, permutation);
   return ops::broadcast({builder, broadcast.operand(0)}, shape, dimensions).value;
 }
 
@@ -124,6 +137,10 @@ Replacement past_elementwise(ir::Op& op, ir::Builder& builder) {
   }
   if (!permutation) return {};
   const ir::Integers undo = inverse(*permutation);
+  for (const ir::Value* operand : op.operands) {
+    const ir::Op* broadcast = made_by(operand, ops::op_broadcast);
+    if (broadcast && !is_increasing(permuted_dimensions(*broadcast, undo))) return {};  // not a broadcast then
+  }
   std::vector<ir::Value*> operands;
   for (const ir::Value* operand : op.operands) {
     const ir::Op* transpose = made_by(operand, ops::op_transpose);
@@ -136,7 +153,7 @@ Replacement past_elementwise(ir::Op& op, ir::Builder& builder) {
 Replacement sink(ir::Op& op, ir::Builder& builder) {
   if (op.def == &ops::op_dot_general) return into_contraction(op, builder);
   if (op.def == &ops::op_transpose) return out_of_contraction(op, builder);
-  if (op.def == &ops::op_broadcast) return into_broadcast(op, builder);
+  if (op.def == &ops::op_broadcast) return past_broadcast(op, builder);
   if (op.def->traits.reduction) return into_reduction(op, builder);
   if (op.def->traits.elementwise) return past_elementwise(op, builder);
   return {};

@@ -31,10 +31,11 @@ const PassCase kTransposes[] = {
     {"not where the order of a sum changes", "%x: f32[2,3]",
      "%t: f32[3,2] = transpose(%x) {permutation = [1,0]}\n%r: f32[] = reduce_sum(%t) {axes = [0,1]}\nreturn r = %r",
      ""},
-    {"into a broadcast", "%x: f32[2,3]",
+    {"past a broadcast", "%x: f32[2,3]",
      "%t: f32[3,2] = transpose(%x) {permutation = [1,0]}\n"
      "%r: f32[3,4,2] = broadcast(%t) {shape = shape[3,4,2], dimensions = [0,2]}\nreturn r = %r",
-     "%r: f32[3,4,2] = broadcast(%x) {shape = shape[3,4,2], dimensions = [2,0]}\nreturn r = %r"},
+     "%b: f32[2,4,3] = broadcast(%x) {shape = shape[2,4,3], dimensions = [0,2]}\n"
+     "%r: f32[3,4,2] = transpose(%b) {permutation = [2,1,0]}\nreturn r = %r"},
     {"past elementwise ops", "%x: f32[2,3], %b: f32[2]",
      "%t: f32[3,2] = transpose(%x) {permutation = [1,0]}\n"
      "%c: f32[3,2] = broadcast(%b) {shape = shape[3,2], dimensions = [1]}\n%s: f32[3,2] = add(%t, %c)\n"
