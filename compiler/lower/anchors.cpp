@@ -140,6 +140,11 @@ struct VisitedReads {
 
 }  // namespace
 
+std::unordered_set<const ir::Value*> choose_anchors(const ir::Region& region, Accesses& accesses,
+                                                    const GroupLimits& limits) {
+  return Chooser(region, accesses, limits).run();
+}
+
 std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_set<const ir::Value*>& anchors,
                                  Accesses& accesses) {
   VisitedReads visited;

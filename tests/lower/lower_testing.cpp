@@ -1,0 +1,102 @@
+#include "tests/lower/lower_testing.h"
+
+#include <cmath>
+
+#include "compiler/ir/schedule_interpret.h"
+#include "compiler/ir/text.h"
+#include "compiler/ops/evaluate.h"
+#include "compiler/ops/registry.h"
+
+namespace pullback::testing {
+namespace {
+
+std::vector<std::int64_t> dims(const ir::Value& value) {
+  return ir::static_dims(value.type.shape);
+}
+
+/// Relative to the largest element, and to 1: sums differ by the order in which they are taken.
+void check_close(const ir::Literal& actual, const ir::Literal& expected) {
+  REQUIRE(actual.dims == expected.dims);
+  REQUIRE(actual.dtype == expected.dtype);
+  double scale = 1;
+  for (std::int64_t i = 0; i < expected.size(); ++i)
+    if (std::isfinite(expected.as_double(i))) scale = std::max(scale, std::abs(expected.as_double(i)));
+  double tolerance = 0;
+  if (is_float(expected.dtype))
+    tolerance = expected.dtype == DType::f64 ? 1e-12 : size_of(expected.dtype) == 4 ? 2e-5 : 2e-2;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double a = actual.as_double(i), e = expected.as_double(i);
+    if (a == e || (std::isnan(a) && std::isnan(e)) || std::abs(a - e) <= tolerance * scale) continue;
+    FAIL("element " << i << " is " << a << " instead of " << e);
+  }
+}
+
+void check_with(const ir::Function& function, const std::vector<ir::Literal>& arguments,
+                const std::vector<ir::Literal>& expected, const char* target, const lower::Options& options) {
+  const schedule::Module module = lower::lower(function, Target::parse(target), options);
+  INFO(ir::print(function) << schedule::print(module, {.offsets = true, .kernels = true}));
+  const Ran ran = run_schedule(module, function, arguments);
+  CHECK(ran.status == 0);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    INFO("result " << function.results[i].name);
+    check_close(ran.results[i], expected[i]);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<ir::Function> parse_function(const std::string& text) {
+  return std::move(ir::parse(text, ops::registry()).front());
+}
+
+std::vector<ir::Literal> random_arguments(const ir::Function& function, std::mt19937& random) {
+  std::vector<ir::Literal> arguments;
+  for (const auto& argument : function.body.arguments) {
+    ir::Literal literal(argument->type.dtype, dims(*argument));
+    std::uniform_real_distribution<double> real(-2, 2);
+    for (std::int64_t i = 0; i < literal.size(); ++i) {
+      if (is_float(literal.dtype))
+        literal.set(i, real(random));
+      else
+        literal.set_integer(i, static_cast<std::int64_t>(random() % (literal.dtype == DType::boolean ? 2 : 5)));
+    }
+    arguments.push_back(std::move(literal));
+  }
+  return arguments;
+}
+
+Ran run_schedule(const schedule::Module& module, const ir::Function& function,
+                 const std::vector<ir::Literal>& arguments) {
+  std::vector<ir::Literal> memory = arguments;
+  for (std::size_t i = arguments.size(); i < module.slots.size(); ++i)
+    memory.emplace_back(module.slots[i].dtype, module.slots[i].dims);
+  std::vector<void*> slots;
+  for (ir::Literal& literal : memory) slots.push_back(literal.bytes.data());
+  Ran ran;
+  ran.status = schedule::interpret(module, slots);
+  std::size_t output = arguments.size();
+  for (const ir::FunctionResult& result : function.results)
+    ran.results.push_back(memory[result.updates >= 0 ? static_cast<std::size_t>(result.updates) : output++]);
+  return ran;
+}
+
+void check_lowering(const ir::Function& function, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  const std::vector<ir::Literal> arguments = random_arguments(function, random);
+  const std::vector<ir::Literal> expected = ops::evaluate(function, arguments);
+  check_with(function, arguments, expected, "x86-64-v4", {});
+  check_with(function, arguments, expected, "x86-64-v3", {.reuse_memory = false});
+  check_with(function, arguments, expected, "x86-64-v2", {.fuse = false, .parallel = false});
+}
+
+std::size_t calls_of(const std::vector<schedule::Step>& steps) {
+  std::size_t calls = 0;
+  for (const schedule::Step& step : steps) {
+    if (std::holds_alternative<schedule::KernelCall>(step.action)) ++calls;
+    if (const auto* branch = std::get_if<schedule::Branch>(&step.action))
+      calls += calls_of(branch->then_steps) + calls_of(branch->else_steps);
+  }
+  return calls;
+}
+
+}  // namespace pullback::testing

@@ -1,0 +1,193 @@
+// The kernels of small graphs compute what the reference evaluator computes, at odd sizes too.
+#include <fmt/format.h>
+
+#include "compiler/ops/registry.h"
+#include "tests/lower/lower_testing.h"
+
+namespace pullback {
+namespace {
+
+using testing::check_lowering;
+
+const std::int64_t kSizes[] = {0, 1, 3, 17, 40};
+
+std::string text(const std::string& body, std::int64_t m, std::int64_t n, const char* dtype) {
+  std::string result;
+  for (char c : body) {
+    if (c == 'M')
+      result += std::to_string(m);
+    else if (c == 'N')
+      result += std::to_string(n);
+    else if (c == 'T')
+      result += dtype;
+    else
+      result += c;
+  }
+  return result;
+}
+
+struct Case {
+  const char* name;
+  const char* body;  ///< M, N: sizes; T: the floating type
+};
+
+const Case kCases[] = {
+    {"elementwise chain", R"(func @f(%x: T[M,N], %y: T[M,N]) {
+       %a: T[M,N] = add(%x, %y)
+       %b: T[M,N] = mul(%a, %x)
+       %c: T[M,N] = tanh(%b)
+       return a = %a, c = %c
+     })"},
+    {"bias by broadcast", R"(func @f(%x: T[M,N], %b: T[N]) {
+       %w: T[M,N] = broadcast(%b) {shape = shape[M,N], dimensions = [1]}
+       %a: T[M,N] = add(%x, %w)
+       return a = %a
+     })"},
+    {"transpose", R"(func @f(%x: T[M,N]) {
+       %t: T[N,M] = transpose(%x) {permutation = [1,0]}
+       %a: T[N,M] = exp(%t)
+       return a = %a, t = %t
+     })"},
+    {"softmax", R"(func @f(%x: T[M,N]) {
+       %m: T[M] = reduce_max(%x) {axes = [1]}
+       %mb: T[M,N] = broadcast(%m) {shape = shape[M,N], dimensions = [0]}
+       %d: T[M,N] = sub(%x, %mb)
+       %e: T[M,N] = exp(%d)
+       %s: T[M] = reduce_sum(%e) {axes = [1]}
+       %sb: T[M,N] = broadcast(%s) {shape = shape[M,N], dimensions = [0]}
+       %r: T[M,N] = div(%e, %sb)
+       return r = %r
+     })"},
+    {"sums over each axis and all", R"(func @f(%x: T[M,N]) {
+       %e: T[M,N] = exp(%x)
+       %a: T[M] = reduce_sum(%e) {axes = [1]}
+       %b: T[N] = reduce_sum(%e) {axes = [0]}
+       %c: T[] = reduce_sum(%x) {axes = [0,1]}
+       return a = %a, b = %b, c = %c
+     })"},
+    {"middle axis", R"(func @f(%x: T[M,5,N]) {
+       %a: T[M,N] = reduce_sum(%x) {axes = [1]}
+       %b: T[5] = reduce_max(%x) {axes = [0,2]}
+       return a = %a, b = %b
+     })"},
+    {"concatenate and slice", R"(func @f(%x: T[M,N], %y: T[M,3]) {
+       %c: T[M,N+3] = concatenate(%x, %y) {axis = 1}
+       %s: T[M,N] = slice(%c) {start = shape[0,3], limit = shape[M,N+3], step = [1,1]}
+       %r: T[M,N] = reverse(%s) {axes = [0]}
+       return c = %c, r = %r
+     })"},
+    {"reshape", R"(func @f(%x: T[M,N]) {
+       %r: T[M*N] = reshape(%x) {shape = shape[M*N]}
+       %e: T[M*N] = exp(%r)
+       %b: T[N,M] = reshape(%e) {shape = shape[N,M]}
+       return r = %r, b = %b
+     })"},
+    {"matmul with bias and relu", R"(func @f(%x: T[M,7], %w: T[7,N], %b: T[N], %z: T[M,N]) {
+       %h: T[M,N] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+       %bb: T[M,N] = broadcast(%b) {shape = shape[M,N], dimensions = [1]}
+       %s: T[M,N] = add(%h, %bb)
+       %r: T[M,N] = maximum(%s, %z)
+       return r = %r, s = %s
+     })"},
+    {"matmuls with transposed operands", R"(func @f(%x: T[19,M], %w: T[N,19], %v: T[19,N], %u: T[M,19]) {
+       %a: T[M,N] = dot_general(%x, %w) {contract = [0]x[1], batch = []x[]}
+       %b: T[M,N] = dot_general(%x, %v) {contract = [0]x[0], batch = []x[]}
+       %c: T[M,N] = dot_general(%u, %w) {contract = [1]x[1], batch = []x[]}
+       %t: T[N,M] = transpose(%c) {permutation = [1,0]}
+       return a = %a, b = %b, t = %t
+     })"},
+    {"batched matmul", R"(func @f(%q: T[2,M,3,8], %k: T[2,N,3,8]) {
+       %a: T[2,3,M,N] = dot_general(%q, %k) {contract = [3]x[3], batch = [0,2]x[0,2]}
+       return a = %a
+     })"},
+    {"several contracted axes", R"(func @f(%q: T[M,4,N,3], %k: T[3,4,6]) {
+       %a: T[M,N,6] = dot_general(%q, %k) {contract = [3,1]x[0,1], batch = []x[]}
+       return a = %a
+     })"},
+    {"matrix times vector", R"(func @f(%x: T[M,N], %v: T[N], %u: T[M]) {
+       %a: T[M] = dot_general(%x, %v) {contract = [1]x[0], batch = []x[]}
+       %b: T[N] = dot_general(%u, %x) {contract = [0]x[0], batch = []x[]}
+       %c: T[] = dot_general(%v, %v) {contract = [0]x[0], batch = []x[]}
+       return a = %a, b = %b, c = %c
+     })"},
+    {"outer product", R"(func @f(%x: T[1,M], %y: T[1,N], %p: T[M,N]) {
+       %a: T[M,N] = dot_general(%x, %y) {contract = [0]x[0], batch = []x[]}
+       %b: T[M,N] = sub(%p, %a)
+       return b = %b
+     })"},
+    {"gather rows", R"(func @f(%x: T[5,N], %i: i32[M], %z: T[5,N]) {
+       %g: T[M,N] = gather(%x, %i) {axis = 0, batch = 0}
+       %s: T[5,N] = scatter_add(%z, %i, %g) {axis = 0, batch = 0}
+       return g = %g, s = %s
+     })"},
+    {"pad", R"(func @f(%x: T[M,N], %v: T[]) {
+       %p: T[M+3,N+1] = pad(%x, %v) {low = shape[1,0], high = shape[2,1], interior = [0,0]}
+       return p = %p
+     })"},
+    {"values at several dimensions", R"(func @f(%x: T[M,N]) {
+       %e: T[M,N] = exp(%x)
+       %m: T[M] = reduce_max(%e) {axes = [1]}
+       %l: T[M] = log(%m)
+       %lb: T[M,N] = broadcast(%l) {shape = shape[M,N], dimensions = [0]}
+       %d: T[M,N] = sub(%e, %lb)
+       %q: T[M,N] = mul(%d, %d)
+       %s: T[M] = reduce_sum(%q) {axes = [1]}
+       return d = %d, s = %s, l = %l
+     })"},
+};
+
+TEST_CASE("kernels compute what the evaluator computes", "[lower]") {
+  for (const Case& c : kCases)
+    for (std::int64_t m : kSizes)
+      for (std::int64_t n : {std::int64_t{1}, std::int64_t{20}}) {
+        INFO(c.name << " M=" << m << " N=" << n);
+        check_lowering(text(c.body, m, n, m == 3 ? "f64" : "f32"));
+      }
+}
+
+TEST_CASE("argmax, iota and integers", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[6,10], %y: i32[6]) {
+    %p: i64[6] = argmax(%x) {axis = 1}
+    %t: i64[6] = convert(%y) {to = i64}
+    %e: bool[6] = compare(%p, %t) {direction = "eq"}
+    %f: f32[6] = convert(%e) {to = f32}
+    %s: f32[] = reduce_sum(%f) {axes = [0]}
+    %i: i32[6,10] = iota() {axis = 1, shape = shape[6,10], dtype = i32}
+    return p = %p, s = %s, i = %i
+  })");
+}
+
+TEST_CASE("large work runs in parallel and is the same", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[1000,700]) {
+    %a: f32[1000,700] = mul(%x, %x)
+    %s: f32[700] = reduce_sum(%a) {axes = [0]}
+    return a = %a, s = %s
+  })");
+  check_lowering(R"(func @f(%x: f32[131,75], %w: f32[75,531]) {
+    %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    return a = %a
+  })");
+  check_lowering(R"(func @f(%x: f32[131,75], %w: f32[531,75]) {
+    %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[1], batch = []x[]}
+    return a = %a
+  })");
+}
+
+TEST_CASE("branches", "[lower]") {
+  check_lowering(R"(func @f(%p: bool[], %x: f32[9], %y: f32[9]) {
+    %e: f32[9] = exp(%x)
+    %r: f32[9], %s: f32[9] = cond(%p, %e, %y) region(%a: f32[9], %b: f32[9]) {
+      %c: f32[9] = add(%a, %b)
+      return %c, %a
+    } region(%a: f32[9], %b: f32[9]) {
+      %c: f32[9] = mul(%a, %b)
+      %d: f32[9] = exp(%c)
+      return %d, %d
+    }
+    %t: f32[9] = add(%r, %s)
+    return t = %t, r = %r
+  })");
+}
+
+}  // namespace
+}  // namespace pullback
