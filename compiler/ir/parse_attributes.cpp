@@ -24,7 +24,7 @@ DType AttributeParser::dtype() {
   return *result;
 }
 
-Shape AttributeParser::shape() {
+Shape AttributeParser::shape(bool of_type) {
   at_.expect('[', "before the sizes of a shape");
   Shape result;
   if (at_.accept(']')) return result;
@@ -35,6 +35,8 @@ Shape AttributeParser::shape() {
     } catch (const Error& error) {
       at_.fail_at(begin, error.what());
     }
+    if (of_type && result.back().is_constant() && result.back().constant() < 0)
+      at_.fail_at(begin, "a size is negative");
   } while (at_.accept(','));
   at_.expect(']', "after the sizes of a shape");
   return result;
@@ -42,11 +44,7 @@ Shape AttributeParser::shape() {
 
 Type AttributeParser::type() {
   const DType element = dtype();
-  const std::size_t begin = at_.position();
-  Type result{element, shape()};  // shapes among the attributes may hold negative numbers: what pad crops
-  for (const Dim& size : result.shape)
-    if (size.is_constant() && size.constant() < 0) at_.fail_at(begin, "a size is negative");
-  return result;
+  return {element, shape(true)};
 }
 
 std::int64_t AttributeParser::integer(std::string_view what) {
@@ -92,7 +90,7 @@ Attribute AttributeParser::attribute() {
   }
   if (at_.accept_word("true")) return true;
   if (at_.accept_word("false")) return false;
-  if (at_.accept_word("shape")) return shape();
+  if (at_.accept_word("shape")) return shape(false);
   if (at_.accept_word("dense")) return dense();
   return number_attribute();
 }

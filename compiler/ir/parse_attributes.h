@@ -33,7 +33,8 @@ class AttributeParser {
   };
 
   DType dtype();
-  Shape shape();
+  /// Numbers below zero are refused in a type; pad's attributes hold them.
+  Shape shape(bool of_type);
   std::vector<std::int64_t> dims();
   Attribute attribute();
   Attribute number_attribute();
