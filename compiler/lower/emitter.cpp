@@ -94,7 +94,7 @@ class KernelContext : public ops::LowerContext {
     return emitter_.in_vector([&] { return emitter_.reduce(extents, how, dtype, body); });
   }
   void outer_loop(std::int64_t extent, const std::function<void(const Index&)>& body) override {
-    emitter_.build_.serial_loop("i", extent, body);
+    emitter_.build_.serial_loop("i", extent, body);  // parallel in the end, when it is worth it
   }
   kernel::Value* load(std::size_t result, const Indices& indices) override {
     const ir::Value* value = op_.result(result);

@@ -11,6 +11,7 @@
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
 #include "compiler/lower/plan.h"
+#include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/support/target.h"
 
@@ -126,6 +127,15 @@ class Lowerer {
         placement_.place(result.get(), draft_.add_storage({op.def->name, result->type.dtype, count_of(*result)}));
     Emitter emitter(unit, placement_, loops_.vector_bytes, {});
     write_kernel(op, emitter);
+    run_in_parallel(unit.kernel);
+  }
+
+  /// Makes the one outer loop of a kernel parallel when its work is large.
+  void run_in_parallel(kernel::Kernel& kernel) const {
+    if (!options_.parallel || kernel.body.statements.size() != 1) return;
+    auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&kernel.body.statements.front());
+    if (!loop || (*loop)->kind != kernel::LoopKind::serial || !(*loop)->carried.empty()) return;
+    if (survey(kernel).work > kParallelWork) (*loop)->kind = kernel::LoopKind::parallel;
   }
 
   /// The first ops of the kernel, as a symbol.
