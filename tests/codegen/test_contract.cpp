@@ -1,0 +1,111 @@
+// Register tiles of contractions: row and column tails, depths around the unrolling, chains through C, epilogues.
+#include <catch2/catch.hpp>
+
+#include "compiler/ir/kernel/builder.h"
+#include "tests/codegen/harness.h"
+
+using namespace pullback;
+using kernel::Access;
+using kernel::Builder;
+using kernel::Contract;
+using kernel::Index;
+using kernel::Kernel;
+using kernel::Value;
+
+namespace {
+
+struct Shape {
+  std::int64_t rows, columns, depth;
+  bool transposed = false;  // A is stored [depth][rows]
+};
+
+/// C[rows,columns] = A*B by one tile, in two blocks of k where `chained`.
+void check_tile(const Shape& s, DType input, DType sum, bool chained = false) {
+  CAPTURE(s.rows, s.columns, s.depth, name_of(input), chained);
+  test::check_plain([&](Kernel& k) {
+    Builder b(k);
+    const int a = b.buffer("a", input, s.rows * s.depth, Access::in);
+    const int x = b.buffer("b", input, s.depth * s.columns, Access::in);
+    const int c = b.buffer("c", sum, s.rows * s.columns, Access::inout);
+    const std::int64_t row = s.transposed ? 1 : s.depth, step = s.transposed ? s.rows : 1;
+    const auto block = [&](std::int64_t from, std::int64_t depth, bool more) {
+      Contract tile;
+      tile.rows = s.rows;
+      tile.columns = s.columns;
+      tile.depth = depth;
+      tile.a = {a, Index(from * step), row, step};
+      tile.b = {x, Index(from * s.columns), s.columns};
+      if (more) tile.start = {c, Index(0), s.columns};
+      b.contract(std::move(tile), sum,
+                 [&](const Index& i, const Index& j, Value* value) { b.store(c, i * s.columns + j, value); });
+    };
+    block(0, chained ? s.depth / 2 : s.depth, false);
+    if (chained) block(s.depth / 2, s.depth - s.depth / 2, true);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("tiles of all column tails") {
+  for (std::int64_t columns = 1; columns <= 35; ++columns) check_tile({3, columns, 5}, f32, f32);
+  for (std::int64_t columns = 1; columns <= 17; ++columns) check_tile({2, columns, 9}, f64, f64);
+}
+
+TEST_CASE("tiles of all row counts and depths") {
+  for (std::int64_t rows = 1; rows <= 14; ++rows) check_tile({rows, 32, 13}, f32, f32);
+  for (std::int64_t depth = 0; depth <= 18; ++depth) check_tile({4, 20, depth, true}, f32, f32, depth % 2 == 1);
+}
+
+TEST_CASE("16-bit inputs, 32-bit sums") {
+  for (DType input : {f16, bf16})
+    for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);
+}
+
+TEST_CASE("an epilogue reads, computes, and updates several buffers in place") {
+  for (const int steps : {1, 40})  // the longer one is a loop in the code
+    test::check_plain([&](Kernel& k) {
+      Builder b(k);
+      const std::int64_t m = 6, n = 37, depth = 10;
+      const int a = b.buffer("a", f32, m * depth, Access::in), x = b.buffer("b", f32, depth * n, Access::in);
+      const int bias = b.buffer("bias", f32, n, Access::in), scale = b.buffer("scale", f32, m, Access::in);
+      const int p = b.buffer("p", f32, m * n, Access::inout), q = b.buffer("q", boolean, m * n, Access::out);
+      Contract tile;
+      tile.rows = m;
+      tile.columns = n;
+      tile.depth = depth;
+      tile.a = {a, Index(0), depth, 1};
+      tile.b = {x, Index(0), n};
+      b.contract(std::move(tile), f32, [&](const Index& i, const Index& j, Value* value) {
+        Value* y = b.max(b.fma(value, b.load(scale, i), b.load(bias, j)), b.constant(f32, 0));
+        for (int s = 0; s < steps; ++s) y = b.add(b.mul(y, b.constant(f32, 0.75)), b.constant(f32, s));
+        b.store(p, i * n + j, b.sub(b.load(p, i * n + j), y));
+        b.store(q, i * n + j, b.gt(value, b.constant(f32, 0)));
+      });
+    });
+}
+
+TEST_CASE("tiles within loops, packed by the kernel") {
+  test::check_plain([&](Kernel& k) {
+    Builder b(k);
+    const std::int64_t m = 12, n = 48, depth = 21, rows = 4;
+    const int a = b.buffer("a", f32, m * depth, Access::in), x = b.buffer("b", f32, depth * n, Access::in);
+    const int c = b.buffer("c", f32, m * n, Access::out);
+    const int packed = b.buffer("packed", f32, depth * n, Access::scratch);
+    b.parallel_loop("block", m / rows, [&](const Index& block) {
+      b.serial_loop("k", depth, [&](const Index& d) {
+        b.vector_loop("j", n, 16, 1, [&](const Index& j) { b.store(packed, d * n + j, b.load(x, d * n + j)); });
+      });
+      b.serial_loop("panel", 3, [&](const Index& panel) {
+        Contract tile;
+        tile.rows = rows;
+        tile.columns = 16;
+        tile.depth = depth;
+        tile.a = {a, block * (rows * depth), depth, 1};
+        tile.b = {packed, panel * 16, n};
+        b.contract(std::move(tile), f32, [&](const Index& i, const Index& j, Value* value) {
+          b.store(c, (block * rows + i) * n + panel * 16 + j, value);
+        });
+      });
+    });
+  });
+}

@@ -1,0 +1,118 @@
+// How lanes move through memory: uniform, contiguous, strided, backwards, irregular; predicates; tables; indices.
+#include <catch2/catch.hpp>
+
+#include <cstring>
+#include <numeric>
+
+#include "compiler/ir/kernel/builder.h"
+#include "tests/codegen/harness.h"
+
+using namespace pullback;
+using kernel::Access;
+using kernel::Builder;
+using kernel::Index;
+using kernel::Kernel;
+using kernel::Value;
+
+TEST_CASE("loads and stores with strides") {
+  for (DType dtype : {boolean, u8, bf16, f32, f64})
+    for (std::int64_t n : {1, 7, 16, 33})
+      test::check_plain([&](Kernel& k) {
+        Builder b(k);
+        const int x = b.buffer("x", dtype, 3 * n + 1, Access::in), y = b.buffer("y", dtype, 2 * n, Access::out);
+        b.vector_loop("i", n, 16, 1, [&](const Index& i) {
+          b.store(y, i * 2, b.load(x, i * 3 + 1));
+          b.store(y, (Index(n - 1) - i) * 2 + 1, b.load(x, Index(n) - i));
+        });
+      });
+}
+
+TEST_CASE("indices with quotients and remainders") {
+  for (std::int64_t inner : {3, 8, 16, 64})
+    test::check_plain([&](Kernel& k) {
+      Builder b(k);
+      const std::int64_t rows = 5, n = rows * inner;
+      const int x = b.buffer("x", f32, n, Access::in), y = b.buffer("y", f32, n, Access::out);
+      const int z = b.buffer("z", i64, n, Access::out);
+      b.vector_loop("i", n, 8, 1, [&](const Index& i) {
+        const Index row = floordiv(i, inner), column = mod(i, inner);
+        b.store(y, i, b.load(x, column * rows + row));
+        b.store(z, i, b.index_value(floordiv(i - 7, inner) * 3 + mod(i - 7, inner)));
+      });
+    });
+}
+
+TEST_CASE("gathers and scatters by values") {
+  for (DType dtype : {u8, f16, i32, f32, f64})
+    for (std::int64_t n : {1, 9, 16, 50}) {
+      const auto build = [&](Kernel& k) {
+        Builder b(k);
+        const int at = b.buffer("at", i64, n, Access::in), x = b.buffer("x", dtype, n * 3, Access::in);
+        const int y = b.buffer("y", dtype, n, Access::out), z = b.buffer("z", dtype, n, Access::out);
+        b.vector_loop("i", n, 16, 1, [&](const Index& i) {
+          const Index where = Index::dynamic(b.load(at, i), {0, n - 1});
+          b.store(y, i, b.load(x, where * 3 + 1));
+          b.store(z, where, b.load(x, i));
+        });
+      };
+      test::check_kernel(build, [&](std::size_t i, const kernel::Buffer& buffer) {
+        if (i != 0) return test::plain_numbers(buffer.dtype, buffer.elements, 3);
+        std::vector<std::int64_t> permutation(static_cast<std::size_t>(n));
+        for (std::int64_t j = 0; j < n; ++j) permutation[static_cast<std::size_t>(j)] = (j * 7 + 3) % n;
+        if (n % 7 == 0) std::iota(permutation.begin(), permutation.end(), 0);
+        return test::bytes_of(permutation);
+      });
+    }
+}
+
+TEST_CASE("predicated loads touch nothing where the predicate is false") {
+  // The buffers stand between guards, not at the end of a page; addresses far outside would be fatal.
+  constexpr std::int64_t kFar = std::int64_t{1} << 40;
+  for (std::int64_t n : {1, 13, 16, 37})
+    test::check_plain([&](Kernel& k) {
+      Builder b(k);
+      const int x = b.buffer("x", f32, n, Access::in), c = b.buffer("c", boolean, n, Access::in);
+      const int y = b.buffer("y", f32, 4 * n, Access::out);
+      b.vector_loop("i", n, 8, 1, [&](const Index& i) {
+        Value* choice = b.load(c, i);
+        Value* fallback = b.constant(f32, -1);
+        Value* shift = b.select(choice, b.integer(i64, 0), b.integer(i64, kFar));
+        b.store(y, i, b.load_if(choice, x, i, fallback));
+        b.store(y, i + n, b.load_if(choice, x, Index::dynamic(shift), fallback));
+        b.store(y, i + 2 * n, b.load_if(b.load(c, 0), x, Index(n - 1) - i, fallback));
+        b.store(y, i + 3 * n, b.load_if(b.load(c, 0), x, i, b.load(x, i)));
+      });
+    });
+}
+
+TEST_CASE("padding by predicates on indices") {
+  test::check_plain([&](Kernel& k) {
+    Builder b(k);
+    constexpr std::int64_t kInner = 19, kPadded = 27;
+    const int x = b.buffer("x", f32, kInner, Access::in), y = b.buffer("y", f32, kPadded, Access::out);
+    b.vector_loop("i", kPadded, 8, 1, [&](const Index& i) {
+      Value* at = b.index_value(i - 4);
+      Value* inside = b.bit_and(b.ge(at, b.integer(i64, 0)), b.lt(at, b.integer(i64, kInner)));
+      b.store(y, i, b.load_if(inside, x, i - 4, b.constant(f32, 0)));
+    });
+  });
+}
+
+TEST_CASE("tables") {
+  auto table = std::make_shared<kernel::Table>();
+  table->name = "powers";
+  table->dtype = f64;
+  for (int i = 0; i < 16; ++i) {
+    const double value = 1.0 / (i + 1);
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    table->bits.push_back(bits);
+  }
+  test::check_plain([&](Kernel& k) {
+    Builder b(k);
+    const int x = b.buffer("x", i32, 45, Access::in), y = b.buffer("y", f64, 45, Access::out);
+    b.vector_loop("i", 45, 8, 1,
+                  [&](const Index& i) { b.store(y, i, b.lookup(table, b.bit_and(b.load(x, i), b.integer(i32, 15)))); });
+    b.store(y, 0, b.lookup(table, b.bit_and(b.load(x, 3), b.integer(i32, 15))));
+  });
+}
