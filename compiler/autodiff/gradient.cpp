@@ -74,7 +74,6 @@ FunctionGradient gradient(const ir::Function& function, const std::string& loss,
   FunctionGradient result;
   result.function = ir::clone(function);
   ir::Function& f = *result.function;
-  f.name = function.name + ".grad";
   ir::Value* loss_value = find_result(f, loss, "gradient");
   const std::vector<ir::Value*> wrt_values = find_arguments(f, wrt, "gradient");
   ir::Builder builder(f.body);
@@ -82,6 +81,7 @@ FunctionGradient gradient(const ir::Function& function, const std::string& loss,
   const std::vector<ir::Value*> derivatives = gradients(builder, loss_value, wrt_values, &independent);
   for (const std::size_t i : independent) result.independent.push_back(wrt[i]);
 
+  f.name = function.name + ".grad";
   f.results.clear();
   f.body.results.clear();
   for (std::size_t i = 0; i < wrt.size(); ++i) f.add_result(derivatives[i], "d." + wrt[i]);

@@ -149,7 +149,6 @@ void replace_results(ir::Function& function, const std::vector<ir::Value*>& valu
 std::unique_ptr<ir::Function> jvp(const ir::Function& function, const std::vector<std::string>& outputs,
                                   const std::vector<std::string>& wrt) {
   std::unique_ptr<ir::Function> f = ir::clone(function);
-  f->name = function.name + ".jvp";
   const std::vector<ir::Value*> output_values = find_results(*f, outputs, "jvp");
   const std::vector<ir::Value*> wrt_values = find_arguments(*f, wrt, "jvp");
   require_floating(output_values, "derivative of");
@@ -157,19 +156,20 @@ std::unique_ptr<ir::Function> jvp(const ir::Function& function, const std::vecto
   ir::Builder builder(f->body);
   const std::vector<ir::Value*> directions = add_directions(*f, wrt_values);
   replace_results(*f, jvp(builder, output_values, wrt_values, directions), "t.", outputs);
+  f->name = function.name + ".jvp";
   return f;
 }
 
 std::unique_ptr<ir::Function> hessian_vector_product(const ir::Function& function, const std::string& loss,
                                                      const std::vector<std::string>& wrt) {
   std::unique_ptr<ir::Function> f = ir::clone(function);
-  f->name = function.name + ".hvp";
   ir::Value* loss_value = find_result(*f, loss, "hessian_vector_product");
   const std::vector<ir::Value*> wrt_values = find_arguments(*f, wrt, "hessian_vector_product");
   require_floating(wrt_values, "gradient with respect to");
   ir::Builder builder(f->body);
   const std::vector<ir::Value*> directions = add_directions(*f, wrt_values);
   replace_results(*f, hessian_vector_product(builder, loss_value, wrt_values, directions), "h.", wrt);
+  f->name = function.name + ".hvp";
   return f;
 }
 

@@ -108,7 +108,6 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
   Step step;
   step.function = ir::clone(traced);
   ir::Function& f = *step.function;
-  f.name = spec.name;
 
   std::vector<std::string> outputs = {spec.loss};
   outputs.insert(outputs.end(), spec.metrics.begin(), spec.metrics.end());
@@ -130,6 +129,7 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
   results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());
   results.insert(results.end(), context.updates.begin(), context.updates.end());
   set_results(f, results);
+  f.name = spec.name;
   ir::remove_unread(f);  // all checks stay: they guard the state
   return step;
 }
@@ -137,8 +137,8 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
 std::unique_ptr<ir::Function> forward_only(const ir::Function& traced, const std::string& name,
                                            const std::vector<std::string>& outputs) {
   std::unique_ptr<ir::Function> f = ir::clone(traced);
-  f->name = name;
   set_results(*f, named_results(*f, outputs, "forward"));
+  f->name = name;
   ir::keep_needed(*f);
   return f;
 }
@@ -148,7 +148,6 @@ Step gradients_only(const ir::Function& traced, const std::string& name, const s
   Step step;
   step.function = ir::clone(traced);
   ir::Function& f = *step.function;
-  f.name = name;
   std::vector<NamedResult> results = named_results(f, outputs, "gradient");
   ir::Value* loss_value = find_result(f, loss, "gradient");
   ir::Builder builder(f.body);
@@ -158,6 +157,7 @@ Step gradients_only(const ir::Function& traced, const std::string& name, const s
   step.independent = names_at(wrt, independent);
   for (std::size_t i = 0; i < wrt.size(); ++i) results.push_back({derivatives[i], {"d." + wrt[i], -1}});
   set_results(f, results);
+  f.name = name;
   ir::keep_needed(f);
   return step;
 }
