@@ -15,8 +15,11 @@ using kernel::LoopVar;
 
 namespace {
 
-// Steps of k in one iteration: enough to hide the loop's own instructions.
-constexpr std::int64_t kUnroll = 4;
+// Steps of k in one iteration: enough to hide the loop's own instructions. An emulated fma hides them alone.
+std::int64_t unroll(const Target& target) {
+  return target.has_fma ? 4 : 1;
+}
+
 // Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
 constexpr std::size_t kEpilogueLimit = 800;
 
@@ -130,10 +133,11 @@ void Translator::tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std
 void Translator::contract_depth(const Tile& tile, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   llvm::Type* element = arithmetic_.type(tile.input);
-  const std::int64_t whole = c.depth / kUnroll * kUnroll;
+  const std::int64_t steps = unroll(context_.target());
+  const std::int64_t whole = c.depth / steps * steps;
   llvm::Value *a = tile.a.value, *b = tile.b.value;
-  if (whole > kUnroll) {
-    sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), kUnroll, sums,
+  if (whole > steps) {
+    sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), steps, sums,
                         [&](Bound position, std::span<llvm::Value* const> carried) {
                           std::vector<llvm::Value*> next(carried.begin(), carried.end());
                           const auto moved = [&](llvm::Value* base, std::int64_t stride) {
@@ -144,7 +148,7 @@ void Translator::contract_depth(const Tile& tile, std::vector<llvm::Value*>& sum
                           };
                           llvm::Value* a_here = moved(tile.a.value, c.a.stride_depth);
                           llvm::Value* b_here = moved(tile.b.value, c.b.stride_depth);
-                          for (std::int64_t k = 0; k < kUnroll; ++k) tile_step(tile, a_here, b_here, k, next);
+                          for (std::int64_t k = 0; k < steps; ++k) tile_step(tile, a_here, b_here, k, next);
                           return next;
                         });
   } else {

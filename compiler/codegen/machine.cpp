@@ -56,7 +56,7 @@ std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target) {
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // fma only where the kernel says so
   std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(kTriple, target.cpu, target.features, options,
-                                                                          llvm::Reloc::PIC_, std::nullopt,
+                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small,
                                                                           llvm::CodeGenOptLevel::Less, /*JIT=*/true));
   if (!machine) throw InternalError("codegen: no machine for " + target.cpu);
   return machine;

@@ -27,19 +27,21 @@ TEST_CASE("vector loops of all sizes") {
 TEST_CASE("reductions combine lanes in the order that is promised") {
   for (Combine combine : {Combine::add, Combine::mul, Combine::max, Combine::min})
     for (DType dtype : {f32, f64, i32})
-      for (const auto& [width, accumulators] : {std::pair(8, 1), std::pair(16, 4), std::pair(1, 2), std::pair(4, 1)})
-        for (std::int64_t n : {0, 1, 3, 8, 15, 16, 17, 63, 64, 65, 200, 1031}) {
-          CAPTURE(kernel::name_of(combine), name_of(dtype), width, accumulators, n);
-          test::check_plain([&](Kernel& k) {
-            Builder b(k);
-            const int x = b.buffer("x", dtype, n, Access::in), y = b.buffer("y", dtype, 2, Access::inout);
+      for (const auto& [width, accumulators] : {std::pair(8, 1), std::pair(16, 4), std::pair(1, 2), std::pair(4, 1)}) {
+        CAPTURE(kernel::name_of(combine), name_of(dtype), width, accumulators);
+        test::check_plain([&](Kernel& k) {
+          Builder b(k);
+          for (std::int64_t n : {0, 1, 3, 8, 15, 16, 17, 63, 64, 65, 200, 1031}) {
+            const int x = b.buffer("x" + std::to_string(n), dtype, n, Access::in);
+            const int y = b.buffer("y" + std::to_string(n), dtype, 2, Access::inout);
             const auto element = [&](const Index& i) { return b.load(x, i); };
             Value* vector = b.reduce("i", n, {LoopKind::vector, width, accumulators}, combine, b.load(y, 0), element);
             Value* serial = b.reduce("i", n, {LoopKind::serial, 1, 1}, combine, b.load(y, 1), element);
             b.store(y, 0, vector);
             b.store(y, 1, serial);
-          });
-        }
+          }
+        });
+      }
 }
 
 TEST_CASE("a loop may carry several reductions, and fma chains") {

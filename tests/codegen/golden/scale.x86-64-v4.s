@@ -1,6 +1,5 @@
 	.text
 	.file	"scale"
-	.section	.ltext,"axl",@progbits
 	.hidden	kernel0.scale
 	.globl	kernel0.scale
 	.p2align	4, 0x90
@@ -38,20 +37,14 @@ pullback_entry:
 .Lpullback_entry$local:
 	.type	.Lpullback_entry$local,@function
 	pushq	%rax
-.L1$pb:
-	leaq	.L1$pb(%rip), %rax
-	movabsq	$_GLOBAL_OFFSET_TABLE_-.L1$pb, %rcx
-	addq	%rax, %rcx
 	movq	8(%rdi), %r9
 	movq	16(%rsi), %rdi
 	movq	24(%rsi), %rax
 	movq	32(%rsi), %rdx
-	movabsq	$kernel0.scale@GOTOFF, %r10
-	addq	%rcx, %r10
 	movl	$1, %r8d
 	movq	%rax, %rsi
 	xorl	%ecx, %ecx
-	callq	*%r10
+	callq	kernel0.scale
 	xorl	%eax, %eax
 	popq	%rcx
 	retq
