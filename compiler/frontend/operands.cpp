@@ -84,7 +84,7 @@ Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, co
   for (const Shape& shape : shapes) rank = std::max(rank, shape.size());
   Shape result(rank, Dim(1));
   for (const Shape& shape : shapes)
-    for (std::size_t i = 0; i < shape.size(); ++i) {
+    for (std::size_t i = shape.size(); i-- > 0;) {  // the last axis first: that is where mistakes are looked for
       Dim& size = result[rank - shape.size() + i];
       if (size == Dim(1)) size = shape[i];
       if (size == shape[i] || shape[i] == Dim(1)) continue;

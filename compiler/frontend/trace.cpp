@@ -27,7 +27,9 @@ ir::Builder Trace::builder_at(const SourceLine& line) {
 }
 
 Tensor Trace::adopt(ir::Value* value) {
-  if (!frames_.empty()) home_.emplace(value, frames_.back()->id);
+  // A region that was abandoned may have had a value at this address.
+  home_.erase(value);
+  if (!frames_.empty()) home_[value] = frames_.back()->id;
   return wrap(value);
 }
 
@@ -65,7 +67,9 @@ Tensor Trace::add_argument(const std::string& name, ir::Type type, ir::ArgumentR
   for (const auto& argument : function_->body.arguments)
     if (argument->name == name)
       throw Error(fmt::format("the graph {} already has a tensor named {}", name_, name), line);
-  return wrap(function_->add_argument(std::move(type), name, role));
+  ir::Value* argument = function_->add_argument(std::move(type), name, role);
+  home_.erase(argument);
+  return wrap(argument);
 }
 
 std::size_t Trace::frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const {

@@ -33,9 +33,11 @@ bool reads_other_arguments(const Function& function, const Op& op, const Values&
 void remove_foreign_effects(Function& function) {
   Values live(function.body.results.begin(), function.body.results.end());
   close_backwards(function.body, live);
-  std::erase_if(function.body.ops, [&](const std::unique_ptr<Op>& op) {
-    return op->results.empty() && has_effect(*op) && reads_other_arguments(function, *op, live);
-  });
+  // Decided before any is removed: the decision walks the list.
+  std::unordered_set<const Op*> foreign;
+  for (const auto& op : function.body.ops)
+    if (op->results.empty() && has_effect(*op) && reads_other_arguments(function, *op, live)) foreign.insert(op.get());
+  std::erase_if(function.body.ops, [&](const std::unique_ptr<Op>& op) { return foreign.contains(op.get()); });
 }
 
 void remove_unread_arguments(Function& function) {
