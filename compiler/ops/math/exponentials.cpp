@@ -142,10 +142,18 @@ Expr tanh_f64(Expr x) {
   return select(magnitude < 0x1p-28, x, result);
 }
 
-// e/(1+e) for negative numbers and 1/(1+e) for others, e = exp(-|x|): never overflows, and keeps small results.
+// e/(1+e) for negative numbers and 1/(1+e) for others, e = exp(-|x|): never overflows, and keeps small results. The
+// first has three roundings that matter; what the first two lost is put back to first order.
 Expr sigmoid(Expr x) {
-  const Expr e = exp(-abs(x));
-  return select(x < 0.0, e, 1.0) / (1.0 + e);
+  const Reduced reduced = reduce(clamp_exponent(-abs(x)));
+  const Pair y = fast_two_sum(x.like(1), expm1_reduced(reduced.r));
+  const Expr e = scale(y.hi, reduced.n.integer);
+  const Pair denominator = fast_two_sum(x.like(1), e);
+  const Expr negative = x < 0.0;
+  const Expr quotient = select(negative, e, 1.0) / denominator.hi;
+  // Relative to the quotient: y.lo/y.hi of e, weighted 1/(1+e) = 1 - quotient, and lo/hi of the denominator.
+  const Expr lost = fma(y.lo, 2.0 - y.hi, -denominator.lo) * (1.0 - quotient);
+  return select(negative, fma(quotient, lost, quotient), quotient);
 }
 
 }  // namespace pullback::ops::math
