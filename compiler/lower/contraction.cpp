@@ -72,14 +72,15 @@ class Writer {
     return inner;
   }
 
-  /// Elements that must be moved one by one: packed across their memory order, or stored so.
+  /// Counts the elements that must be moved one by one: packed across their memory order, or stored so, which is
+  /// slower, and in the epilogue of each tile a lot of code.
   bool transposed_costs_less() const {
     const auto inner = [](const std::vector<Loop>& loops) { return loops.empty() ? Loop{} : loops.back(); };
     const std::int64_t m = ContractionShape::product(shape_.m), n = ContractionShape::product(shape_.n),
                        k = ContractionShape::product(shape_.k);
     const Loop row = inner(shape_.m), column = inner(shape_.n);
     const auto cost = [](std::int64_t operand, std::int64_t stride, std::int64_t result, std::int64_t result_stride) {
-      return (stride == 1 ? 0 : operand) + (result_stride == 1 ? 0 : 2 * result);
+      return (stride == 1 ? 0 : operand) + (result_stride == 1 ? 0 : 8 * result);
     };
     if (n == 1) return m > 1;
     if (m == 1) return false;
@@ -207,7 +208,7 @@ class Writer {
     for (const Segment& block : balanced(depth_.size, 16))
       repeat("kp", block, [&](const Index& begin) {
         build().vector_loop("np", columns, width, 1, [&](const Index& c) {
-          build().unrolled_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
+          build().serial_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
         });
       });
   }

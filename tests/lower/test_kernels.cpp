@@ -140,8 +140,9 @@ TEST_CASE("kernels compute what the evaluator computes", "[lower]") {
   for (const Case& c : kCases)
     for (std::int64_t m : kSizes)
       for (std::int64_t n : {std::int64_t{1}, std::int64_t{20}}) {
-        INFO(c.name << " M=" << m << " N=" << n);
-        check_lowering(text(c.body, m, n, m == 3 ? "f64" : "f32"));
+        const char* dtype = m == 3 ? "f64" : m == 17 && n == 20 ? "bf16" : m == 40 && n == 1 ? "f16" : "f32";
+        INFO(c.name << " M=" << m << " N=" << n << " " << dtype);
+        check_lowering(text(c.body, m, n, dtype));
       }
 }
 
