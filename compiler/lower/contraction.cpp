@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/layout.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/contraction_shape.h"
@@ -45,6 +46,7 @@ class Writer {
       outer_.insert(outer_.end(), loops->begin(), loops->end());
     tile_ = choose_tile(row_.size, column_.size, registers_);
     packed_ = column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows));
+    chained_ = can_chain();
   }
 
   void run() {
@@ -60,6 +62,8 @@ class Writer {
   }
 
  private:
+  /// Elements of k in one block.
+  static constexpr std::int64_t kDepth = 512;
   /// Floating operations below which one thread does it all.
   static constexpr double kParallelFlops = 3e6;
 
@@ -133,7 +137,23 @@ class Writer {
     emitter_.scoped([&] { run_part(part); });
   }
 
+  /// Deep sums go block by block of k, so that a panel of B and the rows of A it meets stay in the cache. The chains
+  /// continue through C.
   void run_part(const Part& part) {
+    const std::int64_t blocks = chained_ ? (depth_.size + kDepth - 1) / kDepth : 1;
+    const std::int64_t size = (depth_.size + blocks - 1) / blocks;
+    const auto block = [&](const Index& begin, std::int64_t depth, bool first, bool last) {
+      block_ = {begin, depth, first, last};
+      emitter_.scoped([&] { run_block(part); });
+    };
+    if (blocks == 1) return block(Index(0), depth_.size, true, true);
+    block(Index(0), size, true, false);
+    if (blocks > 2)
+      build().serial_loop("kb", blocks - 2, [&](const Index& b) { block((b + Index(1)) * size, size, false, false); });
+    block(Index((blocks - 1) * size), depth_.size - (blocks - 1) * size, false, true);
+  }
+
+  void run_block(const Part& part) {
     for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
@@ -154,7 +174,7 @@ class Writer {
   /// A tile's whole sum over k. All but the innermost k loop continue the chains of a tile kept in scratch.
   void run_tile(const Part& tile) {
     const std::int64_t steps = ContractionShape::product(shape_.k);
-    if (steps == 1) return contract(tile, {}, false, true);
+    if (steps == 1) return contract(tile, {}, !block_.first, block_.last);
     contract(tile, k_at(Index(0)), false, false);
     if (steps > 2)
       build().serial_loop("ks", steps - 2, [&](const Index& s) {
@@ -176,10 +196,12 @@ class Writer {
   }
 
   Index a_base(const Index& row, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::a) + walk(shape_.k, k, &Loop::a) + row * row_.a + shape_.a_offset;
+    return walk(outer_, outer_at_, &Loop::a) + walk(shape_.k, k, &Loop::a) + row * row_.a + block_.begin * depth_.a +
+           shape_.a_offset;
   }
   Index b_base(const Index& column, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b + shape_.b_offset;
+    return walk(outer_, outer_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b +
+           block_.begin * depth_.b + shape_.b_offset;
   }
 
   std::int64_t panel_width() const { return tile_.vectors * registers_.width; }
@@ -192,20 +214,20 @@ class Writer {
   /// Copies depth x columns of B, contiguous along columns.
   void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k) {
     const DType dtype = build().buffer(b_).dtype;
-    const int panel = scratch(panel_, "panel", dtype, depth_.size * panel_width());
+    const int panel = scratch(panel_, "panel", dtype, most_depth() * panel_width());
     const Index base = b_base(column, k);
     const int width = emitter_.width_of(dtype);
     const auto move = [&](const Index& d, const Index& c) {
       build().store(panel, d * panel_width() + c, build().load(b_, base + d * depth_.b + c * column_.b));
     };
     if (depth_.b != 1) {
-      build().serial_loop("kp", depth_.size, [&](const Index& d) {
+      build().serial_loop("kp", block_.depth, [&](const Index& d) {
         build().vector_loop("np", columns, width, 1, [&](const Index& c) { move(d, c); });
       });
       return;
     }
     // B lies transposed: square blocks, so that each cache line is used up at once.
-    for (const Segment& block : balanced(depth_.size, 16))
+    for (const Segment& block : balanced(block_.depth, 16))
       repeat("kp", block, [&](const Index& begin) {
         build().vector_loop("np", columns, width, 1, [&](const Index& c) {
           build().serial_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
@@ -218,22 +240,48 @@ class Writer {
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;
-    statement.depth = depth_.size;
+    statement.depth = block_.depth;
     statement.a = {a_, a_base(tile.row, k), row_.a, depth_.a};
     if (packed_)
       statement.b = {panel_, Index(0), panel_width()};
     else
       statement.b = {b_, b_base(tile.column, k), depth_.b};
-    if (continued) statement.start = {sums_, Index(0), panel_width()};
+    if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
+    if (continued && !chained_) statement.start = {sums_, Index(0), panel_width()};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
       emitter_.in_vector([&] {
         if (last)
           epilogue(tile.row + row, tile.column + column, sum);
+        else if (chained_)
+          build().store(c_buffer(), c_address(tile.row + row, tile.column + column), sum);
         else
           build().store(scratch(sums_, "sums", accumulate_, tile_.rows * panel_width()), row * panel_width() + column,
                         sum);
       });
     });
+  }
+
+  int c_buffer() { return emitter_.buffer_of(group_.op->result(), kernel::Access::inout); }
+  Index c_address(const Index& row, const Index& column) const {
+    return emitter_.address(*group_.op->result(), c_indices(row, column));
+  }
+
+  /// Are partial sums kept in C? It must be stored, in the type of the sums and with neighbouring columns.
+  bool can_chain() const {
+    const ir::Value* c = group_.op->result();
+    const ir::Integers strides = ir::strides_of(*c);
+    const std::vector<std::int64_t> dims = dims_of(*c);
+    std::int64_t expected = 1;
+    for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
+      if (strides[d] != expected) return false;
+    return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
+           c->type.dtype == accumulate_ && column_.c == 1 && shape_.k.empty() && depth_.size >= 2 * kDepth &&
+           row_.size > tile_.rows;
+  }
+
+  std::int64_t most_depth() const {
+    const std::int64_t blocks = chained_ ? (depth_.size + kDepth - 1) / kDepth : 1;
+    return (depth_.size + blocks - 1) / blocks;
   }
 
   void epilogue(const Index& row, const Index& column, kernel::Value* sum) {
@@ -275,7 +323,14 @@ class Writer {
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
   std::vector<Index> outer_at_;
   Tile tile_;
-  bool packed_ = false;
+  bool packed_ = false;   ///< panels of B are copied
+  bool chained_ = false;  ///< k is cut into blocks
+  /// The part of k that is being written.
+  struct Block {
+    Index begin;
+    std::int64_t depth = 0;
+    bool first = true, last = true;
+  } block_;
 };
 
 }  // namespace

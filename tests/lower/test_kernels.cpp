@@ -174,6 +174,15 @@ TEST_CASE("large work runs in parallel and is the same", "[lower]") {
   })");
 }
 
+TEST_CASE("deep sums go in blocks through C", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[37,1601], %w: f32[1601,50], %b: f32[37,50], %v: f32[70,1601]) {
+    %a: f32[37,50] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    %r: f32[37,50] = add(%a, %b)
+    %t: f32[37,70] = dot_general(%x, %v) {contract = [1]x[1], batch = []x[]}
+    return a = %a, r = %r, t = %t
+  })");
+}
+
 TEST_CASE("branches", "[lower]") {
   check_lowering(R"(func @f(%p: bool[], %x: f32[9], %y: f32[9]) {
     %e: f32[9] = exp(%x)
