@@ -222,7 +222,7 @@ Location AttributeParser::location() {
   result.role = at_.word();
   if (result.role.empty() || !std::isalpha(static_cast<unsigned char>(result.role[0])))
     at_.fail_at(begin, "expected a scope, or a role such as grad");
-  result.origin = at_.string("what the role comes from,");
+  if (at_.at('"')) result.origin = at_.string("what the role comes from,");
   at_.expect(')', "after a location");
   return result;
 }

@@ -75,7 +75,8 @@ std::string location_text(const Location& location) {
   std::vector<std::string> parts;
   if (location.line.known()) parts.push_back(fmt::format("{}:{}", quoted(location.line.file), location.line.line));
   if (!location.scope.empty()) parts.push_back(quoted(location.scope));
-  if (!location.role.empty()) parts.push_back(fmt::format("{} {}", location.role, quoted(location.origin)));
+  if (!location.role.empty())
+    parts.push_back(location.role + (location.origin.empty() ? "" : " " + quoted(location.origin)));
   return parts.empty() ? "" : fmt::format("loc({})", join(parts));
 }
 

@@ -106,6 +106,13 @@ void set_dump(const std::string& stages) {
   setenv("PULLBACK_DUMP", stages.c_str(), 1);
 }
 
+// The slots begin with the arguments.
+bool is_updated(const ir::Function& function, std::size_t slot) {
+  return std::any_of(function.results.begin(), function.results.end(), [&](const ir::FunctionResult& result) {
+    return result.updates == static_cast<std::ptrdiff_t>(slot);
+  });
+}
+
 void require_bound(const ir::Function& function, const Bindings& bindings) {
   for (const std::string& symbol : ir::symbols_of(function))
     if (!bindings.count(symbol))
@@ -145,7 +152,7 @@ void run(const Source& source, const RunOptions& options) {
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const runtime::ExternalSlot& slot = compiled->slots[i];
     if (slot.role == runtime::SlotRole::output) print_result(slot.name, buffers[i], options.limit);
-    if (slot.role == runtime::SlotRole::state) print_result("state " + slot.name, buffers[i], options.limit);
+    if (is_updated(*function, i)) print_result("state " + slot.name, buffers[i], options.limit);
   }
 }
 

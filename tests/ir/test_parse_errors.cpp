@@ -49,7 +49,7 @@ const WrongText wrong_lines[] = {
     {"%y: f32[2] = neg(%x) {a = dense<f32[2]: @c>}", "t.ir:2:41: resource @c is not given"},
     {"%y: f32[2] = neg(%x) loc(9)", "t.ir:2:26: expected a scope, or a role such as grad"},
     {"%y: f32[2] = neg(%x) loc(\"a.cpp\":b)", "t.ir:2:34: expected a line number, found 'b'"},
-    {"%y: f32[2] = neg(%x) loc(\"a.cpp\":1, grad)", "t.ir:2:41: expected what the role comes from, in double quotes"},
+    {"%y: f32[2] = neg(%x) loc(\"a.cpp\":1, grad relu)", "t.ir:2:42: expected ')' after a location"},
     {"%y: f32[2] = neg(%x) loc()", "t.ir:2:26: expected a scope, or a role such as grad"},
     {"%y: f32[2] = cond(%b, %x) region(%a: f32[2]) { return %x } region() {}", "t.ir:2:55: %x is not defined"},
     {"%y: f32[2] = cond(%b, %x) region(%a: f32[2]) { }", "t.ir:2:48: expected 'return'"},

@@ -49,7 +49,7 @@ class RandomGraph {
     Location location;
     if (pick(2)) location.line = {"model.cpp", pick(100)};
     if (pick(2)) location.scope = "fc" + std::to_string(pick(3));
-    if (pick(3) == 0) location.role = "grad", location.origin = "relu";
+    if (pick(3) == 0) location.role = "grad", location.origin = pick(2) ? "relu" : "";
     return location;
   }
 

@@ -30,7 +30,7 @@ TEST_CASE("a printed function reads back to the same text") {
   %h0: f32[batch,10] = dot_general(%x, %fc1.w) {contract = [1]x[0], batch = []x[]} loc("model.cpp":9, "fc1")
   %h1: f32[batch,10] = tanh(%h0)                                        loc("model.cpp":10)
   %loss: f32[] = reduce_sum(%h1) {axes = [0,1]}                         loc("model.cpp":11, grad "mean")
-  %w: f32[784,10] = neg(%fc1.w)                                         loc("fc1", update "Adam")
+  %w: f32[784,10] = neg(%fc1.w)                                         loc("fc1", update)
   return loss = %loss, state fc1.w = %w
 }
 )");
