@@ -55,7 +55,7 @@ const OpDef op_iota{
         {
             {.attributes = {{"dtype", DType::f32}, {"shape", Shape{3, 37}}, {"axis", std::int64_t{1}}}},
             {.attributes = {{"dtype", DType::i32}, {"shape", Shape{5, 19}}, {"axis", std::int64_t{0}}}},
-            {.attributes = {{"dtype", DType::i64}, {"shape", Shape{0, 3}}, {"axis", std::int64_t{1}}}},
+            {.attributes = {{"dtype", DType::i64}, {"shape", Shape{dim("a"), dim("b")}}, {"axis", std::int64_t{1}}}},
             {.attributes = {{"dtype", DType::u8}, {"shape", Shape{300}}, {"axis", std::int64_t{0}}},
              .why = "wraps at 256"},
         },

@@ -119,10 +119,12 @@ double smaller(double x, double y) {
   return std::isnan(x) || x < y ? x : y;
 }
 
-// dx = g shared by the elements that equal the extremum. A NaN equals none: 0/0, so the gradient is NaN too.
+// dx = g shared by the elements that are the extremum; NaNs are, when there are any. Over no elements the result is
+// constant: the 1 keeps 0/0 out of its forward derivative.
 void extremum_vjp(GradContext& c) {
-  const Value x = c.operand(0), is_it = eq(x, spread(c, c.result()));
-  const Value share = c.out_grad() / reduce_sum(convert(is_it, x.dtype()), c.attributes().integers("axes"));
+  const Value x = c.operand(0), is_it = bit_or(eq(x, spread(c, c.result())), ne(x, x));
+  const Value count = reduce_sum(convert(is_it, x.dtype()), c.attributes().integers("axes"));
+  const Value share = c.out_grad() / maximum(count, full_like(count, 1));
   c.add_grad(0, select(is_it, spread(c, share), full_like(x, 0)));
 }
 
