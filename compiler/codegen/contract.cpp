@@ -2,6 +2,7 @@
 // each k loads one vector of B for each segment and broadcasts one element of A for each row.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include <pullback/error.h>
 
@@ -169,11 +170,13 @@ void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& su
 
 void Translator::epilogue(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {
   const Lanes around = lanes_;
+  Unrolled* unrolled = std::exchange(unrolled_, nullptr);
   lanes_ = {segment.width, segment.active, new_variable(segment.active), nullptr};
   replace(tile.contract.row, row);
   replace(tile.contract.column, segment.width == 1 ? Index(segment.offset) : segment.offset + Index(*lanes_.lane));
   bind(tile.contract.accumulator, here(sum));
   block(tile.contract.epilogue);
+  unrolled_ = unrolled;
   lanes_ = around;
 }
 

@@ -1,6 +1,7 @@
 // Translator: loops. Extents are known, so that tails and single iterations are straight code.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include <pullback/error.h>
 
@@ -89,17 +90,22 @@ void Translator::serial_loop(const Loop& loop) {
   };
   const std::int64_t extent = loop.variable.extent;
   if (loop.kind == LoopKind::unrolled || extent <= 1) {
-    for (std::int64_t i = 0; i < extent; ++i) {
-      replace(loop.variable, Index(i));
+    Unrolled unrolled{&loop.variable, depth(), 0, {}};
+    Unrolled* around = std::exchange(unrolled_, extent > 1 ? &unrolled : nullptr);
+    for (; unrolled.current < extent; ++unrolled.current) {
+      replace(loop.variable, Index(unrolled.current));
       state = iterate(state);
     }
+    unrolled_ = around;
   } else {
     llvm::Value* end = b_.getInt64(static_cast<std::uint64_t>(extent));
+    Unrolled* around = std::exchange(unrolled_, nullptr);
     state = counted_loop(loop.variable.name, b_.getInt64(0), end, 1, state,
                          [&](Bound position, std::span<llvm::Value* const> arguments) {
                            variables_[&loop.variable] = {std::nullopt, position, 1};
                            return iterate(arguments);
                          });
+    unrolled_ = around;
   }
   for (std::size_t i = 0; i < state.size(); ++i) {
     const Carried& carried = loop.carried[i];
@@ -133,6 +139,7 @@ void Translator::vector_loop(const Loop& loop) {
                                                  kernel::identity_bits(carried.combine, carried.init->dtype), width));
 
   const Lanes around = lanes_;
+  Unrolled* unrolled = std::exchange(unrolled_, nullptr);
   const std::int64_t trips = extent / lanes;
   const auto all = [&](const Index& position) {
     for (int i = 0; i < partials.accumulators; ++i)
@@ -158,6 +165,7 @@ void Translator::vector_loop(const Loop& loop) {
     vector_instance(loop, Index(position), used, active, i, partials);
   }
   lanes_ = around;
+  unrolled_ = unrolled;
   finish_reductions(loop, partials);
 }
 

@@ -56,6 +56,8 @@ Translator::Bound Translator::load(const kernel::Value& value) {
   llvm::Value* stored_fallback = nullptr;
   if (fallback.value) stored_fallback = to_memory(at_width(fallback.value, width));
   const std::optional<std::int64_t> stride = lane_stride(index);
+  if (stride && stride != 1)
+    if (const auto transposed = load_transposed(value)) return *transposed;
   llvm::Value* result = nullptr;
   const bool fixed_lanes = !predicate.value && !lanes_.mask;
   if (stride == 1) {

@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -56,6 +57,13 @@ class Translator {
   struct Scope {
     llvm::Instruction* entry = nullptr;  ///< in the scope around: the branch into this one
     bool conditional = false;            ///< the body of an If: loads and calls stay in it
+  };
+  /// An unrolled loop within a vector loop: see transpose.cpp.
+  struct Unrolled {
+    const kernel::LoopVar* variable = nullptr;
+    int depth = 0;  ///< of its body
+    std::int64_t current = 0;
+    std::map<std::pair<const kernel::Value*, std::int64_t>, std::vector<llvm::Value*>> transposed;
   };
   class AtDepth;  // moves the builder's insertion point to a depth
 
@@ -112,6 +120,8 @@ class Translator {
   void store_lanes(const kernel::Store& store, const kernel::Index& index, llvm::Value* value, llvm::Value* mask);
   llvm::Value* to_memory(llvm::Value* value) const;
   llvm::Value* from_memory(llvm::Value* value, DType dtype) const;
+  std::optional<Bound> load_transposed(const kernel::Value& value);
+  std::vector<llvm::Value*> load_square(int buffer, const kernel::Index& start, std::int64_t stride, int count);
   /// A load or store that all lanes take part in: the stride from lane to lane, if there is one.
   std::optional<std::int64_t> lane_stride(const kernel::Index& index);
   /// Which lanes may touch memory; null: all.
@@ -150,6 +160,7 @@ class Translator {
   std::unordered_map<const kernel::LoopVar*, Variable> variables_;
   std::deque<kernel::LoopVar> own_variables_;
   Lanes lanes_;
+  Unrolled* unrolled_ = nullptr;  // the innermost one
 };
 
 /// The builder inserts at `depth` while this lives.

@@ -115,3 +115,18 @@ TEST_CASE("branches, where lanes disagree and where they do not") {
       });
     });
 }
+
+TEST_CASE("a vector loop around an unrolled one transposes squares") {
+  for (DType dtype : {u8, boolean, bf16, f32, f64})
+    for (std::int64_t rows : {4, 5, 16, 23})
+      for (std::int64_t columns : {2, 8, 15, 16, 19})
+        test::check_plain([&](Kernel& k) {
+          Builder b(k);
+          const std::int64_t stride = columns + 3;
+          const int x = b.buffer("x", dtype, rows * stride, Access::in);
+          const int y = b.buffer("y", dtype, rows * columns, Access::out);
+          b.vector_loop("i", rows, 16, 1, [&](const Index& i) {
+            b.unrolled_loop("u", columns, [&](const Index& u) { b.store(y, u * rows + i, b.load(x, i * stride + u)); });
+          });
+        });
+}

@@ -1,0 +1,82 @@
+// Translator: loads that transpose. In a vector loop around an unrolled loop, `x[lane*stride + u]` is a strided load
+// for each u; a square of them is read as contiguous vectors along u instead, one for each lane, and transposed in
+// registers: several times faster. How panels of contractions are packed from transposed operands.
+#include <algorithm>
+
+#include "compiler/codegen/translator.h"
+
+namespace pullback::codegen {
+
+using kernel::Index;
+using kernel::LoopVar;
+
+namespace {
+
+constexpr int kSmallestSquare = 4;  // narrower vectors gain nothing
+
+}  // namespace
+
+std::optional<Translator::Bound> Translator::load_transposed(const kernel::Value& value) {
+  // Within a branch of the body, what one iteration loads another could not use.
+  if (!unrolled_ || unrolled_->depth != depth()) return std::nullopt;
+  if (lanes_.width < kSmallestSquare || lanes_.mask || !value.operands.empty()) return std::nullopt;
+  if (kernel_->buffers[static_cast<std::size_t>(value.buffer)].access != kernel::Access::in) return std::nullopt;
+  const LoopVar& variable = *unrolled_->variable;
+  const std::int64_t square = unrolled_->current / lanes_.width;
+  const auto key = std::pair(&value, square);
+  auto found = unrolled_->transposed.find(key);
+  if (found == unrolled_->transposed.end()) {
+    // The index with the unrolled variable left in it.
+    const Variable current = variables_.at(&variable);
+    variables_.erase(&variable);
+    const Index index = resolve(value.index);
+    variables_[&variable] = current;
+    if (!index.is_contiguous_in(variable) || !varies(index) || !lane_stride(index)) return std::nullopt;
+    const std::int64_t first = square * lanes_.width;
+    const Index start =
+        without_lane(index).substitute([&](const LoopVar& v) { return &v == &variable ? Index(first) : Index(v); });
+    const auto count = static_cast<int>(std::min<std::int64_t>(lanes_.width, variable.extent - first));
+    found = unrolled_->transposed.emplace(key, load_square(value.buffer, start, *lane_stride(index), count)).first;
+  }
+  llvm::Value* column = found->second[static_cast<std::size_t>(unrolled_->current % lanes_.width)];
+  return here(from_memory(column, value.dtype));
+}
+
+// Lane l reads `count` elements from start + l*stride; result u holds element u of each lane.
+std::vector<llvm::Value*> Translator::load_square(int buffer, const Index& start, std::int64_t stride, int count) {
+  const DType dtype = kernel_->buffers[static_cast<std::size_t>(buffer)].dtype;
+  const int width = lanes_.width;
+  llvm::Type* element = arithmetic_.memory_type(dtype);
+  llvm::Type* type = arithmetic_.memory_type(dtype, width);
+  llvm::Value* pointer = address(buffer, start).value;
+  std::vector<llvm::Value*> rows;
+  for (int lane = 0; lane < width; ++lane) {
+    if (lane >= lanes_.active) {
+      rows.push_back(llvm::Constant::getNullValue(type));
+      continue;
+    }
+    llvm::Value* from = b_.CreateConstGEP1_64(element, pointer, static_cast<std::uint64_t>(lane * stride));
+    if (count == width)
+      rows.push_back(b_.CreateAlignedLoad(type, from, alignment(buffer)));
+    else
+      rows.push_back(b_.CreateMaskedLoad(type, from, alignment(buffer), tail_mask(width, count),
+                                         llvm::Constant::getNullValue(type)));
+  }
+  // Off-diagonal blocks are exchanged, from halves of the square down to single elements.
+  for (int half = width / 2; half > 0; half /= 2) {
+    llvm::SmallVector<int, 32> upper, lower;
+    for (int c = 0; c < width; ++c) {
+      upper.push_back(c & half ? width + c - half : c);
+      lower.push_back(c & half ? width + c : c + half);
+    }
+    for (int i = 0; i < width; ++i) {
+      if (i & half) continue;
+      llvm::Value *x = rows[static_cast<std::size_t>(i)], *y = rows[static_cast<std::size_t>(i + half)];
+      rows[static_cast<std::size_t>(i)] = b_.CreateShuffleVector(x, y, upper);
+      rows[static_cast<std::size_t>(i + half)] = b_.CreateShuffleVector(x, y, lower);
+    }
+  }
+  return rows;
+}
+
+}  // namespace pullback::codegen
