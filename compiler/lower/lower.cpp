@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/ir/kernel/verify.h"
+#include "compiler/ir/prune.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/contraction.h"
@@ -11,6 +12,7 @@
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
 #include "compiler/lower/plan.h"
+#include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/support/target.h"
@@ -189,7 +191,9 @@ class Lowerer {
 }  // namespace
 
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options) {
-  return Lowerer(function, target, options).run();
+  const std::unique_ptr<ir::Function> prepared = ir::clone(function);
+  if (split_reductions(*prepared)) ir::remove_unread_ops(prepared->body);
+  return Lowerer(*prepared, target, options).run();
 }
 
 }  // namespace pullback::lower

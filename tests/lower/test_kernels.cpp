@@ -183,6 +183,16 @@ TEST_CASE("deep sums go in blocks through C", "[lower]") {
   })");
 }
 
+TEST_CASE("long sums are taken in two stages", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[1000,700], %y: f64[72000,9]) {
+    %a: f32[1000,700] = mul(%x, %x)
+    %s: f32[] = reduce_sum(%a) {axes = [0,1]}
+    %m: f32[] = reduce_max(%x) {axes = [0,1]}
+    %t: f64[9] = reduce_sum(%y) {axes = [0]}
+    return s = %s, m = %m, t = %t
+  })");
+}
+
 TEST_CASE("branches", "[lower]") {
   check_lowering(R"(func @f(%p: bool[], %x: f32[9], %y: f32[9]) {
     %e: f32[9] = exp(%x)
