@@ -210,7 +210,7 @@ TEST_CASE("a failed check becomes an error with its witnesses", "[executable]") 
   ExecutableImage image;
   image.entry = failing_entry;
   image.arena_bytes = 128;
-  image.checks = {{"other", {}, {}}, {"gather: index {} is not in 0..{}", {"model.cpp", 7}, {{i64, 0}, {f32, 64}}}};
+  image.checks = {{"other", {}, {}}, {"gather: index {} is not in 0..{}", {"model.cpp", 7}, {{i64, 0, 0}, {f32, 0, 64}}}};
   Executable executable(image, &pool);
   CHECK_THROWS_WITH(executable.run({}), "gather: index 12345678901 is not in 0..0.5 (model.cpp:7)");
 
