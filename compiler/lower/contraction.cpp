@@ -230,7 +230,7 @@ class Writer {
     for (const Segment& block : balanced(block_.depth, 16))
       repeat("kp", block, [&](const Index& begin) {
         build().vector_loop("np", columns, width, 1, [&](const Index& c) {
-          build().serial_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
+          build().unrolled_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
         });
       });
   }

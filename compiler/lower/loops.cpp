@@ -19,6 +19,10 @@ struct Walk {
   std::ptrdiff_t vector = -1;  ///< position in axes; -1: none, reductions inside use vectors
   int width = 1, accumulators = 1;
   bool parallel = false;
+  /// An axis that is cut into blocks, each of which runs inside the vector loop: what is read across its memory order
+  /// (a transpose) then uses up the cache lines that a vector touches. -1: none.
+  std::ptrdiff_t blocked = -1;
+  std::int64_t block = 1;
 };
 
 /// Fewer rows than this are not worth several threads.
@@ -36,7 +40,7 @@ class Walker {
   void run() {
     std::int64_t outer = 1;
     for (std::size_t a = 0; a < walk_.axes.size(); ++a)
-      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) outer *= walk_.axes[a].extent;
+      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) outer *= outer_extent(a);
     if (!walk_.parallel)
       serial(0);
     else if (outer >= 8 || walk_.vector < 0)
@@ -48,11 +52,18 @@ class Walker {
  private:
   kernel::Builder& build() { return emitter_.build(); }
 
+  bool is_blocked(std::size_t axis) const { return static_cast<std::ptrdiff_t>(axis) == walk_.blocked; }
+  /// Iterations outside the vector loop, and the position where one of them starts.
+  std::int64_t outer_extent(std::size_t axis) const {
+    return walk_.axes[axis].extent / (is_blocked(axis) ? walk_.block : 1);
+  }
+  Index outer_position(std::size_t axis, const Index& i) const { return is_blocked(axis) ? i * walk_.block : i; }
+
   void serial(std::size_t axis) {
     if (axis == walk_.axes.size()) return vector_loop();
     if (static_cast<std::ptrdiff_t>(axis) == walk_.vector) return serial(axis + 1);
-    build().serial_loop("i", walk_.axes[axis].extent, [&](const Index& i) {
-      positions_[axis] = i;
+    build().serial_loop("i", outer_extent(axis), [&](const Index& i) {
+      positions_[axis] = outer_position(axis, i);
       emitter_.scoped([&] { serial(axis + 1); });
     });
   }
@@ -61,11 +72,11 @@ class Walker {
   void place_outer(const Index& position) {
     std::vector<std::int64_t> extents;
     for (std::size_t a = 0; a < walk_.axes.size(); ++a)
-      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) extents.push_back(walk_.axes[a].extent);
+      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) extents.push_back(outer_extent(a));
     const std::vector<Index> along = kernel::unflatten(position, extents);
     std::size_t next = 0;
     for (std::size_t a = 0; a < walk_.axes.size(); ++a)
-      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) positions_[a] = along[next++];
+      if (static_cast<std::ptrdiff_t>(a) != walk_.vector) positions_[a] = outer_position(a, along[next++]);
   }
 
   void parallel_outer(std::int64_t outer) {
@@ -107,7 +118,16 @@ class Walker {
   void vector_loop(const Index& start, std::int64_t extent) {
     build().vector_loop("j", extent, walk_.width, walk_.accumulators, [&](const Index& j) {
       positions_[static_cast<std::size_t>(walk_.vector)] = start + j;
-      emitter_.in_vector([&] { body_(positions_); });
+      emitter_.in_vector([&] { walk_.blocked < 0 ? body_(positions_) : block_loop(); });
+    });
+  }
+
+  void block_loop() {
+    const auto axis = static_cast<std::size_t>(walk_.blocked);
+    const Index start = positions_[axis];
+    build().unrolled_loop("t", walk_.block, [&](const Index& t) {
+      positions_[axis] = start + t;
+      emitter_.scoped([&] { body_(positions_); });
     });
   }
 
@@ -181,6 +201,24 @@ std::ptrdiff_t vector_axis(const std::vector<Axis>& axes, int width) {
   return static_cast<std::ptrdiff_t>(best);
 }
 
+/// Cuts an axis into blocks when memory is contiguous along it where it is not along the vectors.
+void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
+  if (walk.vector < 0 || walk.axes.size() != axes.size()) return;
+  const kernel::LoopVar& lanes = *trial.variables[static_cast<std::size_t>(walk.vector)];
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    if (static_cast<std::ptrdiff_t>(a) == walk.vector) continue;
+    const bool across = std::any_of(trial.seen.accesses.begin(), trial.seen.accesses.end(), [&](const auto& access) {
+      return !access.counts_only && access.address.is_contiguous_in(*trial.variables[a]) &&
+             access.address.depends_on(lanes);
+    });
+    for (std::int64_t block = 16; across && walk.blocked < 0 && block >= 4; --block)
+      if (axes[a].extent % block == 0) {
+        walk.blocked = static_cast<std::ptrdiff_t>(a);
+        walk.block = block;
+      }
+  }
+}
+
 int accumulators_for(std::int64_t extent, int width, double work_each) {
   return work_each < 12 && extent >= 8 * width ? 2 : 1;
 }
@@ -211,6 +249,7 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
   if (walk.vector >= 0)
     walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
                                          trial.seen.work / static_cast<double>(group.rows));
+  choose_block(walk, trial, axes);
   walk.parallel = options.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
   write(unit, walk);
 }

@@ -7,8 +7,8 @@ class Function;
 
 namespace pullback::lower {
 
-/// Rewrites a fold over leading axes as a fold of S slabs, whose results are folded again. S depends on the shape alone,
-/// and so do the bits of the result. Returns whether anything changed.
+/// Rewrites a fold over leading axes as a fold of S slabs, whose results are folded again. S depends on the shape
+/// alone, and so do the bits of the result. Returns whether anything changed.
 bool split_reductions(ir::Function& function);
 
 }  // namespace pullback::lower
