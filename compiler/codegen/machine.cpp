@@ -15,6 +15,8 @@
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
+#include <cstring>
+
 #include <pullback/error.h>
 
 #include "compiler/codegen/emit_module.h"
@@ -98,7 +100,12 @@ std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machi
 Linked link(llvm::ArrayRef<char> object) {
   initialize_llvm();
   auto machine = llvm::orc::JITTargetMachineBuilder(llvm::Triple(kTriple));
-  auto created = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create();
+  // No symbols of the process: code that calls what the runtime does not offer fails here, not in its numbers.
+  auto created = llvm::orc::LLJITBuilder()
+                     .setJITTargetMachineBuilder(std::move(machine))
+                     .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                     .setLinkProcessSymbolsByDefault(false)
+                     .create();
   if (!created) fail("creating the JIT", created.takeError());
   const std::shared_ptr<llvm::orc::LLJIT> jit = std::move(*created);
   llvm::orc::SymbolMap symbols;
@@ -108,6 +115,9 @@ Linked link(llvm::ArrayRef<char> object) {
   add("pullback_fma_f64", &pullback_fma_f64);
   add("pullback_fmod_f32", &pullback_fmod_f32);
   add("pullback_fmod_f64", &pullback_fmod_f64);
+  add("memcpy", &std::memcpy);  // LLVM may write these for moves and fills
+  add("memmove", &std::memmove);
+  add("memset", &std::memset);
   if (auto error = jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))))
     fail("defining the runtime's symbols", std::move(error));
   auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "pullback.o");
