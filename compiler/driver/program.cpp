@@ -58,11 +58,12 @@ const Array& Outputs::operator[](const std::string& name) const {
   throw Error(fmt::format("there is no output {}; outputs are {}", name, fmt::join(names, ", ")));
 }
 
-BoundStep Program::bind(const std::vector<Feed>& feeds) {
-  Impl& program = checked(impl_);
-  driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds);
+BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::vector<Feed>& feeds,
+                       const SourceLine& line) {
+  Program::Impl& program = checked(impl);
+  driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds, line);
   auto step = std::make_shared<BoundStep::Impl>();
-  step->program = impl_;
+  step->program = impl;
   step->code = program.version_for(bound.bindings);
   std::vector<std::pair<std::string, Array>> outputs;
   auto input = bound.inputs.begin();
@@ -87,8 +88,12 @@ BoundStep Program::bind(const std::vector<Feed>& feeds) {
   return BoundStep(std::move(step));
 }
 
-Outputs Program::step(const std::vector<Feed>& feeds) {
-  BoundStep bound = bind(feeds);
+BoundStep Program::bind(const std::vector<Feed>& inputs, SourceLocation where) {
+  return driver::bind(impl_, inputs, where);
+}
+
+Outputs Program::step(const std::vector<Feed>& inputs, SourceLocation where) {
+  BoundStep bound = driver::bind(impl_, inputs, where);
   bound.step();
   return bound.outputs();
 }

@@ -51,7 +51,9 @@ struct BoundInputs {
   std::vector<Array> inputs;
   Bindings bindings;
 };
-BoundInputs bind_inputs(const ir::Function& function, const std::vector<Feed>& feeds);
+BoundInputs bind_inputs(const ir::Function& function, const std::vector<Feed>& feeds, const SourceLine& line);
+/// Program::bind; `line` may be unknown.
+BoundStep bind(const std::shared_ptr<Program::Impl>& program, const std::vector<Feed>& feeds, const SourceLine& line);
 
 /// What a program is given, and what it gives besides new state.
 std::vector<std::string> input_names(const ir::Function& function);

@@ -149,7 +149,7 @@ void Trainer::Impl::run_batch(Program& program, Bound& last, std::span<const Arr
   std::vector<std::pair<const void*, std::vector<std::int64_t>>> memory;
   for (const Array& array : batch) memory.emplace_back(array.raw(), array.dims());
   if (!last.step || memory != last.memory) {
-    last.step = std::make_unique<BoundStep>(program.bind(feeds_of(batch)));
+    last.step = std::make_unique<BoundStep>(driver::bind(program.impl(), feeds_of(batch), {}));
     last.memory = std::move(memory);
   }
   last.step->step();
@@ -193,18 +193,18 @@ double Trainer::observe(const std::vector<Feed>& inputs) {
   for (Feed& feed : feeds)
     for (std::size_t i = 0; i < impl_->input_names.size(); ++i)
       if (impl_->input_names[i] == feed.name) feed.value = as_batch(feed.value, impl_->input_types[i]);
-  return impl_->training.step(feeds)[kLoss].item();
+  return impl_->training.step(feeds, where)[kLoss].item();
 }
 
-Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs) {
+Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, SourceLocation where) {
   auto& predictors = impl_->predictors;
   auto known = std::find_if(predictors.begin(), predictors.end(),
                             [&](const auto& entry) { return entry.first == output.value(); });
   if (known == predictors.end()) {
-    predictors.emplace_back(output.value(), impl_->graph.compile({output}, impl_->options.compile));
+    predictors.emplace_back(output.value(), impl_->graph.compile({output}, impl_->options.compile, where));
     known = predictors.end() - 1;
   }
-  return known->second.step(inputs)[0];
+  return known->second.step(inputs, where)[0];
 }
 
 void Trainer::save(const std::string& path) const {

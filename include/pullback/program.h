@@ -82,9 +82,9 @@ class Program {
 
   /// Runs one step. Throws Error when an input is missing, unknown, or has the wrong dtype or shape, when a size is
   /// 0, or when a check fails; the state is then as before.
-  Outputs step(const std::vector<Feed>& inputs = {});
+  Outputs step(const std::vector<Feed>& inputs = {}, SourceLocation where = SourceLocation::current());
   /// Compiles for the sizes of `inputs` and binds their memory, which later steps read again.
-  BoundStep bind(const std::vector<Feed>& inputs = {});
+  BoundStep bind(const std::vector<Feed>& inputs = {}, SourceLocation where = SourceLocation::current());
 
   const std::string& name() const;
   std::vector<std::string> input_names() const;

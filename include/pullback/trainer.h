@@ -37,11 +37,14 @@ class Trainer : public TrainingStep {
   Evaluation evaluate(const data::Dataset& dataset, std::int64_t batch_size = 256);
   /// One training step; returns the loss before the update. Arrays come in the order of inputs(), or by name; an
   /// example without its batch axis is a batch of one.
-  double observe(const std::vector<Array>& inputs);
-  double observe(const Array& x, const Array& y) { return observe(std::vector<Array>{x, y}); }
-  double observe(const std::vector<Feed>& inputs);
+  double observe(const std::vector<Array>& inputs, SourceLocation where = SourceLocation::current());
+  double observe(const Array& x, const Array& y, SourceLocation where = SourceLocation::current()) {
+    return observe(std::vector<Array>{x, y}, where);
+  }
+  double observe(const std::vector<Feed>& inputs, SourceLocation where = SourceLocation::current());
   /// Any tensor of the graph, outside of training, with the current parameters.
-  Array predict(const Tensor& output, const std::vector<Feed>& inputs);
+  Array predict(const Tensor& output, const std::vector<Feed>& inputs,
+                SourceLocation where = SourceLocation::current());
 
   /// The whole state as a file, and back; training goes on from there as if it had not stopped. Throws Error as
   /// State's functions do.

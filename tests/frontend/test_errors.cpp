@@ -124,7 +124,7 @@ TEST_CASE("inputs are checked before a step") {
   Program program = g.compile({sum(x, 1) + cast(y, f32)}, reference());
   const Array good = floats({1, 2, 3, 4}, {2, 2}), labels = ints({0, 1}, {2});
   const auto message = [&](const std::vector<Feed>& feeds) { return error_of([&] { program.step(feeds); }); };
-  CHECK_THAT(message({{x, good}}), Contains("g: input y: i32[batch] is missing"));
+  CHECK_THAT(message({{x, good}}), Contains("g: input y: i32[batch] is missing (test_errors.cpp:"));
   CHECK_THAT(message({{x, good}, {"z", labels}}),
              Contains("g: there is no input z; inputs are x: f32[batch,2], y: i32[batch]"));
   CHECK_THAT(message({{x, good}, {x, good}, {y, labels}}), Contains("g: input x is given twice"));
