@@ -184,11 +184,11 @@ static Array as_batch(const Array& array, const ir::Type& type) {
   return array.reshape(std::move(dims));
 }
 
-double Trainer::observe(const std::vector<Array>& inputs) {
-  return observe(impl_->feeds_of(inputs));
+double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) {
+  return observe(impl_->feeds_of(inputs), where);
 }
 
-double Trainer::observe(const std::vector<Feed>& inputs) {
+double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
   std::vector<Feed> feeds = inputs;
   for (Feed& feed : feeds)
     for (std::size_t i = 0; i < impl_->input_names.size(); ++i)
