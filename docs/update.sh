@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the generated parts of the documentation anew: the ops in ir.md. Needs build/bin/pullback.
+# Writes the generated parts of the documentation anew: the ops in ir.md, the dumps in tour.md. Needs a build in build/.
 set -e
 cd "$(dirname "$0")"
 ops=$(mktemp)
@@ -11,3 +11,4 @@ awk -v ops="$ops" '
   /<!-- pullback ops --markdown -->/ { print ""; while ((getline line < ops) > 0) print line; skip = 1 }
 ' ir.md >ir.md.new
 mv ir.md.new ir.md
+(cd .. && PULLBACK_UPDATE_DOCS=1 build/bin/test_docs "the tour*" >/dev/null)

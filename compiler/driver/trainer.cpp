@@ -84,6 +84,7 @@ struct Trainer::Impl {
   std::vector<Feed> feeds_of(std::span<const Array> batch) const;
 };
 
+Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
 Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocation where)

@@ -29,6 +29,7 @@ class Trainer : public TrainingStep {
   /// Throws Error when the loss is no floating scalar (naming how to reduce it), a metric is no scalar, or an op on
   /// the way has no gradient. Warns of parameters that the loss does not depend on.
   Trainer(const Graph& graph, const TrainerOptions& options, SourceLocation where = SourceLocation::current());
+  Trainer(Trainer&&) noexcept;
   ~Trainer() override;
 
   /// See pullback::fit(): trains on all columns of the dataset, which are named like the inputs.

@@ -1,0 +1,69 @@
+// Each sample runs, at a reduced size where it takes long, and prints the figure that its opening comment promises.
+#include <catch2/catch.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace {
+
+// What `samples/NAME ARGUMENTS` prints; the samples lie beside this test's binary.
+std::string run(const std::string& name_and_arguments) {
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  std::FILE* pipe = popen((folder.string() + "/" + name_and_arguments + " 2>&1").c_str(), "r");
+  REQUIRE(pipe);
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
+  INFO(text);
+  CHECK(pclose(pipe) == 0);
+  return text;
+}
+
+// The first group of each match, as numbers.
+std::vector<double> numbers(const std::string& text, const std::string& pattern) {
+  std::vector<double> result;
+  const std::regex regex(pattern);
+  for (std::sregex_iterator match(text.begin(), text.end(), regex), end; match != end; ++match)
+    result.push_back(std::stod((*match)[1]));
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("xor is learned", "[samples]") {
+  const std::vector<double> answers = numbers(run("xor"), R"(xor [01] = ([0-9.]+))");
+  const double truth[] = {0, 1, 1, 0};
+  REQUIRE(answers.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(std::abs(answers[i] - truth[i]) < 0.1);
+}
+
+TEST_CASE("the digits are learned in part by one epoch", "[samples]") {
+  const std::vector<double> accuracy = numbers(run("digits samples/data/mnist 1"), R"(test accuracy: ([0-9.]+) %)");
+  REQUIRE(accuracy.size() == 1);
+  CHECK(accuracy[0] > 80);
+}
+
+TEST_CASE("the species of iris are told apart", "[samples]") {
+  const std::vector<double> accuracy = numbers(run("iris"), R"(accuracy ([0-9.]+) %)");
+  REQUIRE(accuracy.size() == 1);
+  CHECK(accuracy[0] >= 90);
+}
+
+TEST_CASE("a line explains part of the diabetes table's variance", "[samples]") {
+  const std::vector<double> explained = numbers(run("regression"), R"(rows, ([0-9.]+) on)");
+  REQUIRE(explained.size() == 1);
+  CHECK(explained[0] > 0.35);
+}
+
+TEST_CASE("an online learner recovers from a bumped sensor", "[samples]") {
+  const std::vector<double> errors = numbers(run("online"), R"(squared error ([0-9.]+))");
+  REQUIRE(errors.size() == 10);
+  CHECK(errors[4] < errors[0] / 3);  // it learned
+  CHECK(errors[5] > 2 * errors[4]);  // the bump
+  CHECK(errors[9] < errors[5] / 2);  // it followed
+}
