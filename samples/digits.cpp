@@ -1,8 +1,10 @@
 // An MLP learns handwritten digits: digits [FOLDER [EPOCHS]], by default samples/data/mnist and 20.
 //
-// What to look at: 8,000 digits are few, and a network of 670,000 weights soon knows them by heart. Dropout keeps it from
-// that: the accuracy while training stays below that of the validation, which sees the whole network, for many epochs.
-// The learning rate falls along a cosine, which calms the last epochs. With PULLBACK_DUMP_DIR=FOLDER the whole training
+// What to look at: 8,000 digits are few, and a network of 670,000 weights soon knows them by heart: after some epochs the
+// training accuracy is far above the validation's. Dropout delays that (in the first epochs the validation, which sees
+// the whole network, is ahead), and a learning rate that falls along a cosine calms the last epochs. These settings were
+// chosen among a few by the accuracy on this very test set, so the figure is slightly flattering; with plain Adam,
+// batches of 128 and 8 epochs it is about 94 %. With PULLBACK_DUMP_DIR=FOLDER the whole training
 // step can be read stage by stage: digits.step.tensor.ir is what this file says, digits.step.grad.ir what
 // backpropagation makes of it.
 #include <cmath>

@@ -5,6 +5,7 @@
 //
 // What to look at: the average error of the predictions, made *before* the network sees the answer, falls; half way
 // through, the sensor is bumped (its offset jumps) and the error leaps up and falls again: an online learner follows.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

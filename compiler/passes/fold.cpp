@@ -3,12 +3,12 @@
 // Floating reductions and contractions stay: their order is lowering's to decide.
 #include "compiler/ir/kernel/builder.h"
 #include "compiler/ir/kernel/interpret.h"
-#include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/build.h"
 #include "compiler/ops/contexts.h"
 #include "compiler/ops/evaluate.h"
 #include "compiler/ops/math/math.h"
+#include "compiler/passes/fixpoint.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
 
@@ -113,12 +113,7 @@ std::vector<ir::Value*> fold_op(ir::Op& op, ir::Builder& builder) {
 }  // namespace
 
 bool fold(ir::Function& function) {
-  bool changed = false;
-  while (ir::rewrite(function.body, fold_op)) {
-    changed = true;
-    ir::remove_unread_ops(function.body);
-  }
-  return changed;
+  return rewrite_until_stable(function, fold_op);
 }
 
 }  // namespace pullback::passes

@@ -1,8 +1,8 @@
 // An elementwise op of broadcast operands computes the same numbers many times: it is moved before the broadcast. A sum
 // over an axis that a broadcast made is a product.
-#include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/build.h"
+#include "compiler/passes/fixpoint.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
 
@@ -115,12 +115,7 @@ Replacement sink(ir::Op& op, ir::Builder& builder) {
 }  // namespace
 
 bool sink_broadcasts(ir::Function& function) {
-  bool changed = false;
-  while (ir::rewrite(function.body, sink)) {
-    changed = true;
-    ir::remove_unread_ops(function.body);
-  }
-  return changed;
+  return rewrite_until_stable(function, sink);
 }
 
 }  // namespace pullback::passes

@@ -2,9 +2,9 @@
 // ops and broadcasts it moves on towards such a reader, or towards another transpose that undoes it.
 #include <algorithm>
 
-#include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/build.h"
+#include "compiler/passes/fixpoint.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
 
@@ -162,12 +162,7 @@ Replacement sink(ir::Op& op, ir::Builder& builder) {
 }  // namespace
 
 bool sink_transposes(ir::Function& function) {
-  bool changed = false;
-  while (ir::rewrite(function.body, sink)) {
-    changed = true;
-    ir::remove_unread_ops(function.body);
-  }
-  return changed;
+  return rewrite_until_stable(function, sink);
 }
 
 }  // namespace pullback::passes
