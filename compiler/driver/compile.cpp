@@ -80,6 +80,15 @@ runtime::ExecutableImage image_of(const schedule::Module& module, const codegen:
   return image;
 }
 
+void reduce_precision(ir::Function& function, DType precision) {
+  if (precision == DType::bf16)
+    passes::to_bf16(function);
+  else if (precision == DType::f16)
+    passes::to_f16(function);
+  else if (precision != DType::f32)
+    throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
+}
+
 }  // namespace
 
 std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
@@ -92,6 +101,7 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
   // Sizes get their numbers; then the passes work on them.
   std::shared_ptr<ir::Function> specialized =
       timer.measure("specialize", [&] { return passes::specialize(function, bindings); });
+  reduce_precision(*specialized, options.precision);
   if (options.executor == CompileOptions::Executor::reference) return evaluated(std::move(specialized), timer);
   timer.measure("passes", [&] { return passes::optimize(*specialized, {.verify = environment.verify}); });
   result->optimized = specialized;

@@ -19,6 +19,10 @@ std::unique_ptr<ir::Function> specialize(const ir::Function& function, const Bin
 bool inline_composites(ir::Function& function);
 /// Computes ops whose operands are constants, with the generated code's arithmetic. Bounded in size and work.
 bool fold(ir::Function& function);
+/// Contractions of f32 read and give 16 bits, summing in f32; everything else stays. Changes results: asked for by
+/// CompileOptions::precision.
+bool to_bf16(ir::Function& function);
+bool to_f16(ir::Function& function);
 /// Algebraic identities, from a table of rules. Two of them do not keep every bit: a sum of the one element -0 is -0,
 /// not +0, and x^2 is x*x, correctly rounded where pow may not be.
 bool simplify(ir::Function& function);

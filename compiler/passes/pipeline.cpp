@@ -34,6 +34,8 @@ constexpr auto kAllPasses = std::to_array<Pass>({
     {"sink_broadcasts", sink_broadcasts, "broadcasts after elementwise ops and reductions"},
     {"sink_transposes", sink_transposes, "transposes into contractions and reductions"},
     {"assign_layouts", assign_layouts, "dimension order in memory"},
+    {"to_bf16", to_bf16, "contractions in bf16, sums in f32"},
+    {"to_f16", to_f16, "contractions in f16, sums in f32"},
 });
 
 std::size_t count_ops(const ir::Region& region) {
