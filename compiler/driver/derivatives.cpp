@@ -1,6 +1,7 @@
 // Functions of a graph: what computes some tensors, and their derivatives.
 #include <fmt/format.h>
 
+#include <pullback/control.h>
 #include <pullback/graph.h>
 #include <pullback/state.h>
 
@@ -123,6 +124,31 @@ std::vector<ir::Value*> add_directions(ir::Function& function, const std::vector
 }
 
 }  // namespace
+
+std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& wrt, SourceLocation where) {
+  require_loss("gradients", loss, where);
+  return gradients({loss}, wrt, {Graph(loss.trace()).constant(1, {}, loss.dtype(), where)}, where);
+}
+
+std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
+                              const std::vector<Tensor>& cotangents, SourceLocation where) {
+  require_differentiable("gradients", outputs, where);
+  require_differentiable("gradients", wrt, where);
+  const SourceLine line = outputs.front().trace()->line(where);
+  if (cotangents.size() != outputs.size())
+    throw Error(fmt::format("gradients: {} outputs, but {} cotangents", outputs.size(), cotangents.size()), line);
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (cotangents[i].defined() && cotangents[i].value()->type != outputs[i].value()->type)
+      throw Error(
+          fmt::format("gradients: the cotangent of {} is {}", outputs[i].type_string(), cotangents[i].type_string()),
+          line);
+  const std::size_t n = outputs.size();
+  return outputs.front().trace()->emit_all(
+      "gradients", joined(joined(outputs, cotangents), wrt), line, [&](ir::Builder& builder, const auto& values) {
+        const std::span all(values);
+        return autodiff::gradients(builder, all.subspan(0, n), all.subspan(n, n), all.subspan(2 * n));
+      });
+}
 
 Function Graph::function(const std::vector<Tensor>& outputs, SourceLocation where) const {
   require_outputs("function", outputs, where);

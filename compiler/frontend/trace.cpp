@@ -54,6 +54,20 @@ Tensor Trace::emit(std::string_view op, const std::vector<Tensor>& operands, con
   return adopt(write(builder, values).value);
 }
 
+std::vector<Tensor> Trace::emit_all(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line,
+                                    const ListWriter& write) {
+  std::vector<ir::Value*> values;
+  for (const Tensor& operand : operands) values.push_back(import(operand, op, line));
+  ir::Builder builder = builder_at(line);
+  const std::size_t first = builder.region().ops.size();
+  const std::vector<ir::Value*> written = write(builder, values);
+  for (std::size_t i = first; i < builder.region().ops.size(); ++i)  // all of it, not only what is returned
+    for (const auto& result : builder.region().ops[i]->results) adopt(result.get());
+  std::vector<Tensor> results;
+  for (ir::Value* value : written) results.push_back(wrap(value));
+  return results;
+}
+
 static bool is_identifier(const std::string& name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto rest = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '.'; };

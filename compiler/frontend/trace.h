@@ -52,6 +52,11 @@ class Trace : public std::enable_shared_from_this<Trace> {
   /// Appends what `write` makes of the operands, with the typed constructors of ops/build.h.
   using Writer = std::function<ops::Value(ir::Builder& builder, const std::vector<ops::Value>& operands)>;
   Tensor emit(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line, const Writer& write);
+  /// The same for several values at once.
+  using ListWriter =
+      std::function<std::vector<ir::Value*>(ir::Builder& builder, const std::vector<ir::Value*>& operands)>;
+  std::vector<Tensor> emit_all(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line,
+                               const ListWriter& write);
   Tensor wrap(ir::Value* value) { return {shared_from_this(), value}; }
 
   /// Adds an argument of the function. Throws Error when the name is taken or no identifier.

@@ -1,4 +1,4 @@
-// Control flow, blocks with a gradient of their own, checks.
+// Control flow, blocks with a gradient of their own, derivatives inside of a graph, checks.
 // All throw Error, naming the op, the shapes and the user's line, when shapes or dtypes don't fit.
 #pragma once
 
@@ -26,6 +26,15 @@ std::vector<Tensor> composite(const std::string& name, const std::vector<Tensor>
 /// result, and returns one cotangent for each operand.
 std::vector<Tensor> custom_gradient(const std::string& name, const std::vector<Tensor>& operands, const Body& body,
                                     const Body& gradient, SourceLocation where = SourceLocation::current());
+
+/// d(loss)/d(wrt[i]) as tensors of the graph, which a loss may be made of: gradient penalties, differential equations,
+/// second derivatives. `loss` is a floating scalar; where it does not depend on wrt[i] the gradient is zeros.
+std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& wrt,
+                              SourceLocation where = SourceLocation::current());
+/// Vector-Jacobian products: the sum over i of cotangents[i] * d(outputs[i])/d(wrt[j]), for each j. A cotangent has
+/// its output's type.
+std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& wrt,
+                              const std::vector<Tensor>& cotangents, SourceLocation where = SourceLocation::current());
 
 /// Fails the run with an Error when `condition` (bool, any shape) is false anywhere. Each {} in the message is
 /// replaced by the next witness (a scalar tensor). No state is written when a check fails.

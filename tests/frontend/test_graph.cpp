@@ -76,6 +76,32 @@ TEST_CASE("forward derivatives and Hessian-vector products") {
   CHECK(product[1] == Approx(-12));
 }
 
+TEST_CASE("gradients are tensors that a loss may be made of") {
+  Graph g("g");
+  const Tensor x = g.input("x", f64, {3}), w = g.parameter("w", {3}, Initializer::constant(2), f64);
+  const Tensor cube = sum(x * x * x * w);
+  const Tensor slope = gradients(cube, {x}).front();                       // 3 x^2 w
+  const Tensor curvature = gradients(sum(slope), {x, w}).front();          // 6 x w
+  const Tensor weighted = gradients({x * w, x * x}, {x}, {w, x}).front();  // w^2 + 2 x^2
+  const std::vector<Feed> feeds{{"x", Array::from(std::vector<double>{1, 2, -1}, {3})}};
+  CHECK(values(g, slope, feeds) == Numbers{6, 24, 6});
+  CHECK(values(g, curvature, feeds) == Numbers{12, 24, -12});
+  CHECK(values(g, weighted, feeds) == Numbers{6, 12, 6});
+  CHECK(numbers(g.gradient(sum(square(slope)), {w}).compile(reference()).step(feeds)[0]) == Numbers{36, 576, 36});
+  CHECK(values(g, gradients(sum(w), {x}).front()) == Numbers{0, 0, 0});
+
+  // Inside of a block, with respect to what the block uses.
+  const Tensor inside = composite("slope", {x}, [&](const std::vector<Tensor>& operands) {
+                          return std::vector{gradients(sum(square(operands[0]) * w), {operands[0]}).front()};
+                        }).front();
+  CHECK(values(g, inside, feeds) == Numbers{4, 8, -4});
+  CHECK(numbers(g.gradient(sum(inside), {x}).compile().step(feeds)[0]) == Numbers{4, 4, 4});
+
+  CHECK_THAT(error_of([&] { gradients(x, {w}); }), Contains("gradients: the loss x is f64[3]: a floating scalar"));
+  CHECK_THAT(error_of([&] { gradients({x}, {w}, {cube, cube}); }), Contains("1 outputs, but 2 cotangents (test_graph.cpp"));
+  CHECK_THAT(error_of([&] { gradients({x}, {w}, {cube}); }), Contains("the cotangent of f64[3] is f64[]"));
+}
+
 TEST_CASE("forward and backward run separately") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {2}), w = g.parameter("w", {2}, Initializer::constant(3));
