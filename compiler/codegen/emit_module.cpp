@@ -25,15 +25,17 @@ bool overlap(const schedule::Buffer& x, const schedule::Buffer& y) {
 
 class ModuleEmitter {
  public:
-  ModuleEmitter(llvm::LLVMContext& llvm, llvm::Module& out, const schedule::Module& schedule, const Target& target)
-      : context_(out, target), schedule_(schedule), b_(llvm) {}
+  ModuleEmitter(llvm::LLVMContext& llvm, llvm::Module& out, const schedule::Module& schedule, const Part& part,
+                const Target& target)
+      : context_(out, target), schedule_(schedule), part_(part), b_(llvm) {}
 
   void run() {
     shared_.resize(schedule_.kernels.size());
     for (std::size_t k = 0; k < schedule_.kernels.size(); ++k) shared_[k].resize(schedule_.kernels[k]->buffers.size());
     find_shared_parameters(schedule_.body);
-    for (std::size_t k = 0; k < schedule_.kernels.size(); ++k) emit_kernel(k);
-    emit_entry();
+    for (std::size_t k = 0; k < schedule_.kernels.size(); ++k)
+      if (part_.kernels[k] || part_.entry) emit_kernel(k);
+    if (part_.entry) emit_entry();
   }
 
  private:
@@ -80,8 +82,10 @@ class ModuleEmitter {
     direct->getArg(first + 2)->setName("scratch");
     direct->addParamAttr(first + 2, llvm::Attribute::NoAlias);
     direct->addParamAttr(first + 2, llvm::Attribute::getWithAlignment(context_.llvm(), llvm::Align(64)));
-    Translator(context_, direct).translate_kernel(kernel);
-    functions_.push_back({direct, kernel.parallel_loop() ? emit_indirect(direct, name + ".parallel") : nullptr});
+    if (part_.kernels[position]) Translator(context_, direct).translate_kernel(kernel);
+    // The entry's part: every kernel has its place in functions_ there.
+    functions_.push_back(
+        {direct, part_.entry && kernel.parallel_loop() ? emit_indirect(direct, name + ".parallel") : nullptr});
   }
 
   llvm::Function* emit_indirect(llvm::Function* direct, const std::string& name) {
@@ -187,6 +191,7 @@ class ModuleEmitter {
 
   ModuleContext context_;
   const schedule::Module& schedule_;
+  const Part& part_;
   llvm::IRBuilder<> b_;
   std::vector<std::vector<bool>> shared_;
   std::vector<KernelFunctions> functions_;
@@ -196,14 +201,62 @@ class ModuleEmitter {
   std::vector<llvm::Value*> slots_;
 };
 
+/// About how many instructions a block becomes.
+std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
+  std::int64_t size = 0;
+  for (const kernel::Statement& statement : block.statements) {
+    ++size;
+    if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+      const bool repeated = (*loop)->kind == kernel::LoopKind::unrolled;
+      const std::int64_t copies = repeated ? (*loop)->variable.extent : 2 * (*loop)->accumulators;
+      size += size_of_code((*loop)->body, target) * copies;
+    } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+      size += size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
+    } else if (const auto* contract = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
+      const kernel::Contract& c = **contract;
+      constexpr std::int64_t kStepsOfDepth = 5;
+      const int lanes = target.lanes(c.accumulator->dtype);
+      const std::int64_t tile = c.rows * ((c.columns + lanes - 1) / lanes);
+      size += tile * (kStepsOfDepth + size_of_code(c.epilogue, target));
+    }
+  }
+  return size;
+}
+
 }  // namespace
 
-std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Target& target,
-                                          const llvm::TargetMachine& machine) {
+std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count) {
+  constexpr std::int64_t kWorthAThread = 500;  // instructions: some milliseconds of compilation
+  constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables and the entry add to the first part
+  std::vector<std::int64_t> sizes;
+  std::vector<std::size_t> order;
+  std::int64_t total = 0;
+  for (const auto& kernel : module.kernels) {
+    order.push_back(sizes.size());
+    sizes.push_back(size_of_code(kernel->body, target));
+    total += sizes.back();
+  }
+  count = std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, count));
+  std::vector<Part> parts(count, {std::vector<bool>(sizes.size(), false), false});
+  parts.front().entry = true;
+  // The largest first, each to the part that has least.
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
+  std::vector<std::int64_t> load(count, 0);
+  load.front() = kEntry;
+  for (const std::size_t k : order) {
+    const auto least = static_cast<std::size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+    parts[least].kernels[k] = true;
+    load[least] += sizes[k];
+  }
+  return parts;
+}
+
+std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Part& part,
+                                          const Target& target, const llvm::TargetMachine& machine) {
   auto out = std::make_unique<llvm::Module>(module.name, llvm);
   out->setTargetTriple(machine.getTargetTriple().str());
   out->setDataLayout(machine.createDataLayout());
-  ModuleEmitter(llvm, *out, module, target).run();
+  ModuleEmitter(llvm, *out, module, part, target).run();
   std::string message;
   llvm::raw_string_ostream stream(message);
   if (llvm::verifyModule(*out, &stream)) {

@@ -1,10 +1,11 @@
-// A schedule as one LLVM module: each kernel a function, and the entry that runs them.
+// A schedule as LLVM modules: each kernel a function, and the entry that runs them.
 #pragma once
 
 #include <llvm/IR/Module.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include <memory>
+#include <vector>
 
 #include "compiler/ir/schedule.h"
 #include "compiler/support/target.h"
@@ -14,8 +15,17 @@ namespace pullback::codegen {
 /// The symbol of the module's runtime::EntryFunction.
 inline constexpr const char* kEntryName = "pullback_entry";
 
+/// What one LLVM module holds of a schedule. Parts are compiled side by side and linked; what a part does not define it
+/// declares.
+struct Part {
+  std::vector<bool> kernels;  ///< which of the schedule's kernels
+  bool entry = true;
+};
+/// Deals the kernels to at most `count` parts of about equal size; the entry is in the first.
+std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count);
+
 /// Throws InternalError when the module does not verify.
-std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Target& target,
-                                          const llvm::TargetMachine& machine);
+std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Part& part,
+                                          const Target& target, const llvm::TargetMachine& machine);
 
 }  // namespace pullback::codegen

@@ -1,9 +1,12 @@
-// The code generator's stages in order, and the library's one exported symbol.
+// The code generator's stages in order, a part of the schedule to a thread, and the library's one exported symbol.
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Support/raw_ostream.h>
 
 #include <chrono>
+#include <future>
+#include <thread>
+#include <vector>
 
 #include "compiler/codegen/api.h"
 #include "compiler/codegen/emit_module.h"
@@ -23,27 +26,61 @@ auto timed(double& seconds, Work work) {
   return work();
 }
 
+/// What becomes of one part.
+struct Piece {
+  std::string llvm_text, asm_text;
+  llvm::SmallVector<char, 0> object;
+  Timings timings;
+};
+
+Piece compile_part(const schedule::Module& schedule, const Part& part, const Options& options) {
+  Piece piece;
+  Timings& times = piece.timings;
+  llvm::LLVMContext context;  // one for each part: a context belongs to one thread
+  const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
+  const auto module =
+      timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, *machine); });
+  timed(times.optimize, [&] { optimize(*module, *machine); });
+  if (options.want_llvm_text) {
+    llvm::raw_string_ostream stream(piece.llvm_text);
+    module->print(stream, nullptr);
+  }
+  if (options.want_asm_text) piece.asm_text = emit_assembly(*module, *machine);
+  piece.object = timed(times.emit, [&] { return emit_object(*module, *machine); });
+  return piece;
+}
+
+/// Parts other than the first are compiled by threads of their own.
+std::vector<Piece> compile_parts(const schedule::Module& schedule, const std::vector<Part>& parts,
+                                 const Options& options) {
+  std::vector<std::future<Piece>> others;
+  for (std::size_t i = 1; i < parts.size(); ++i)
+    others.push_back(std::async(std::launch::async, [&, i] { return compile_part(schedule, parts[i], options); }));
+  std::vector<Piece> pieces;
+  pieces.push_back(compile_part(schedule, parts.front(), options));
+  for (std::future<Piece>& other : others) pieces.push_back(other.get());
+  return pieces;
+}
+
 }  // namespace
 
 Compiled generate(const schedule::Module& schedule, const Options& options) {
   Compiled result;
-  Timings& times = result.timings;
-  llvm::LLVMContext context;
-  const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
-  const auto module = timed(times.translate, [&] { return emit_module(context, schedule, options.target, *machine); });
-  timed(times.optimize, [&] { optimize(*module, *machine); });
-  if (options.want_llvm_text) {
-    llvm::raw_string_ostream stream(result.llvm_text);
-    module->print(stream, nullptr);
-  }
-  if (options.want_asm_text) result.asm_text = emit_assembly(*module, *machine);
-  const auto object = timed(times.emit, [&] { return emit_object(*module, *machine); });
+  // Texts and objects for a reader are of one piece.
+  const bool whole = options.want_llvm_text || options.want_asm_text || options.want_object;
+  const std::size_t threads = whole ? 1 : std::thread::hardware_concurrency();
+  std::vector<Piece> pieces = compile_parts(schedule, split(schedule, options.target, threads), options);
+  result.timings = pieces.front().timings;
+  result.llvm_text = std::move(pieces.front().llvm_text);
+  result.asm_text = std::move(pieces.front().asm_text);
+  std::vector<llvm::ArrayRef<char>> objects;
+  for (const Piece& piece : pieces) objects.push_back(piece.object);
   if (options.want_object) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(object.data());
-    result.object.assign(bytes, bytes + object.size());
+    const auto* bytes = reinterpret_cast<const std::byte*>(objects.front().data());
+    result.object.assign(bytes, bytes + objects.front().size());
   }
   if (options.target.runs_here()) {
-    Linked linked = timed(times.link, [&] { return link(object); });
+    Linked linked = timed(result.timings.link, [&] { return link(objects); });
     result.entry = linked.entry;
     result.code = std::move(linked.code);
   }

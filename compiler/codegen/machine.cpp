@@ -97,7 +97,7 @@ std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machi
   return {text.begin(), text.end()};
 }
 
-Linked link(llvm::ArrayRef<char> object) {
+Linked link(llvm::ArrayRef<llvm::ArrayRef<char>> objects) {
   initialize_llvm();
   auto machine = llvm::orc::JITTargetMachineBuilder(llvm::Triple(kTriple));
   // No symbols of the process: code that calls what the runtime does not offer fails here, not in its numbers.
@@ -120,8 +120,11 @@ Linked link(llvm::ArrayRef<char> object) {
   add("memset", &std::memset);
   if (auto error = jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))))
     fail("defining the runtime's symbols", std::move(error));
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "pullback.o");
-  if (auto error = jit->addObjectFile(std::move(buffer))) fail("loading the object", std::move(error));
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(objects[i].data(), objects[i].size()),
+                                                       "pullback." + std::to_string(i) + ".o");
+    if (auto error = jit->addObjectFile(std::move(buffer))) fail("loading an object", std::move(error));
+  }
   auto entry = jit->lookup(kEntryName);
   if (!entry) fail("linking", entry.takeError());
   return {entry->toPtr<runtime::EntryFunction>(), jit};

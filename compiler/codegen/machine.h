@@ -28,7 +28,7 @@ struct Linked {
   runtime::EntryFunction entry = nullptr;
   std::shared_ptr<void> code;
 };
-/// Loads the object. Throws InternalError when a symbol is missing.
-Linked link(llvm::ArrayRef<char> object);
+/// Loads the objects, which may refer to each other. Throws InternalError when a symbol is missing.
+Linked link(llvm::ArrayRef<llvm::ArrayRef<char>> objects);
 
 }  // namespace pullback::codegen

@@ -119,6 +119,7 @@ llvm::Function* ModuleContext::vector_function(const kernel::Function& source, i
     parameters.push_back(arithmetic.type(parameter->dtype, width));
   auto* type = llvm::FunctionType::get(arithmetic.type(source.result->dtype, width), parameters, false);
   function = create_function(type, "math." + source.name + ".x" + std::to_string(width));
+  function->setLinkage(llvm::GlobalValue::WeakODRLinkage);  // parts of a schedule may each have one
   function->addFnAttr(llvm::Attribute::NoInline);
   function->setDoesNotAccessMemory();
   // `function` refers into the map, which a nested call may grow: node-based, so it stays valid.
