@@ -1,0 +1,10 @@
+// Losses.
+#include "tests/golden/torch/functions.h"
+
+namespace pullback::golden {
+
+FunctionTable loss_functions() {
+  return {};
+}
+
+}  // namespace pullback::golden
