@@ -1,6 +1,5 @@
 #include "runtime/checkpoint.h"
 
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -8,90 +7,31 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <pullback/error.h>
 #include <pullback/state.h>
 
+#include "runtime/bytes.h"
 #include "runtime/file.h"
 
 namespace pullback::runtime {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian and written as they are");
-
 constexpr std::string_view kMagic = "PBSTATE\n";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kPreamble = 16;  // magic, version, bytes of the table
 
-using Bytes = std::span<const std::byte>;
-
-std::uint32_t crc_of(Bytes bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
 Bytes data_of(const Array& array) {
   return {static_cast<const std::byte*>(array.raw()), array.bytes()};
 }
-
-class Writer {
- public:
-  template <class T>
-  void number(T value) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), bytes, bytes + sizeof value);
-  }
-  void raw(std::string_view text) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-    bytes_.insert(bytes_.end(), bytes, bytes + text.size());
-  }
-  void text(std::string_view text) {
-    number(static_cast<std::uint32_t>(text.size()));
-    raw(text);
-  }
-  const std::vector<std::byte>& bytes() const { return bytes_; }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
-// Reads what Writer wrote; every read is checked against the end.
-class Reader {
- public:
-  Reader(std::string what, Bytes bytes) : what_(std::move(what)), bytes_(bytes) {}
-
-  template <class T>
-  T number() {
-    T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-  std::string text() {
-    const Bytes bytes = take(number<std::uint32_t>());
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-  Bytes take(std::size_t count) {
-    if (count > bytes_.size()) fail("the file is truncated");
-    const Bytes taken = bytes_.first(count);
-    bytes_ = bytes_.subspan(count);
-    return taken;
-  }
-  bool at_end() const { return bytes_.empty(); }
-  [[noreturn]] void fail(std::string_view problem) const { throw Error(fmt::format("{}: {}", what_, problem)); }
-
- private:
-  std::string what_;
-  Bytes bytes_;
-};
 
 std::string describe(const std::string& path) {
   return "checkpoint " + path;
 }
 
 std::vector<std::byte> table_of(const State& state) {
-  Writer table;
+  ByteWriter table;
   table.number(static_cast<std::uint32_t>(state.size()));
   for (const auto& [name, kind, value] : state.entries()) {
     table.text(name);
@@ -114,7 +54,7 @@ struct TableEntry {
   std::uint32_t crc;
 };
 
-TableEntry read_entry(Reader& table) {
+TableEntry read_entry(ByteReader& table) {
   TableEntry entry{};
   entry.name = table.text();
   const auto kind = table.number<std::uint8_t>();
@@ -135,7 +75,7 @@ TableEntry read_entry(Reader& table) {
 }
 
 // The table, with preamble and checksum verified. `file` continues at the data.
-std::vector<TableEntry> read_table(const std::string& what, Reader& file, Bytes bytes) {
+std::vector<TableEntry> read_table(const std::string& what, ByteReader& file, Bytes bytes) {
   if (bytes.empty()) file.fail("the file is empty");
   if (bytes.size() < kMagic.size() || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
     file.fail("not a checkpoint of Pullback");
@@ -144,7 +84,7 @@ std::vector<TableEntry> read_table(const std::string& what, Reader& file, Bytes 
   if (version > kVersion)
     file.fail(fmt::format("written by a newer Pullback: format {}, this one reads up to {}", version, kVersion));
   const auto table_bytes = file.number<std::uint32_t>();
-  Reader table(what, file.take(table_bytes));
+  ByteReader table(what, file.take(table_bytes));
   if (file.number<std::uint32_t>() != crc_of(bytes.first(kPreamble + table_bytes)))
     file.fail("the file is damaged: the checksum of its table is wrong");
   std::vector<TableEntry> entries;
@@ -160,11 +100,11 @@ void write_checkpoint(const std::string& path, const State& state) {
   const std::vector<std::byte> table = table_of(state);
   if (table.size() > std::numeric_limits<std::uint32_t>::max())
     throw Error(describe(path) + ": too many entries for one file");
-  Writer head;
+  ByteWriter head;
   head.raw(kMagic);
   head.number(kVersion);
   head.number(static_cast<std::uint32_t>(table.size()));
-  head.raw({reinterpret_cast<const char*>(table.data()), table.size()});
+  head.raw(Bytes(table));
   head.number(crc_of(head.bytes()));
 
   AtomicFile file(describe(path), path);
@@ -176,7 +116,7 @@ void write_checkpoint(const std::string& path, const State& state) {
 State read_checkpoint(const std::string& path) {
   const std::string what = describe(path);
   const std::vector<std::byte> bytes = read_file(what, path);
-  Reader file(what, bytes);
+  ByteReader file(what, bytes);
   State state;
   for (TableEntry& entry : read_table(what, file, bytes)) {
     const Bytes data = file.take(entry.bytes);

@@ -99,11 +99,11 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::commit(Durable durable) {
   if (!temporary_.empty()) {
-    if (::fsync(descriptor_) != 0) fail("write");
+    if (durable == Durable::yes && ::fsync(descriptor_) != 0) fail("write");
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("replace the file");
-    sync_folder(path_);
+    if (durable == Durable::yes) sync_folder(path_);
   }
   // The data is safe; and no file is left to remove.
   const int descriptor = std::exchange(descriptor_, -1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +24,9 @@ class AtomicFile {
 
   /// Throws Error when the bytes cannot be written (disk full, say).
   void write(std::span<const std::byte> bytes);
-  void commit();
+  /// Durable::no: survives the process, perhaps not a power failure; much faster.
+  enum class Durable : std::uint8_t { no, yes };
+  void commit(Durable durable = Durable::yes);
 
  private:
   [[noreturn]] void fail(const char* action) const;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "compiler/support/target.h"
-#include "runtime/abi.h"
+#include "runtime/code_image.h"
 
 namespace pullback::schedule {
 struct Module;
@@ -20,7 +20,7 @@ struct Options {
   Target target = Target::host();
   bool want_llvm_text = false;  ///< the LLVM IR after optimization
   bool want_asm_text = false;   ///< the assembly of the same
-  bool want_object = false;     ///< the ELF object
+  bool want_image = false;      ///< what a later run can load without this library
 };
 
 /// Seconds spent.
@@ -35,7 +35,7 @@ struct Compiled {
   runtime::EntryFunction entry = nullptr;  ///< null when the target does not run here
   std::shared_ptr<void> code;              ///< keeps the machine code of `entry` alive
   std::string llvm_text, asm_text;         ///< when asked for
-  std::vector<std::byte> object;           ///< when asked for
+  runtime::CodeImage image;                ///< when asked for
   Timings timings;
 };
 

@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/api.h"
 #include "compiler/codegen/emit_module.h"
+#include "compiler/codegen/flatten.h"
 #include "compiler/codegen/machine.h"
 
 namespace pullback::codegen {
@@ -66,8 +67,8 @@ std::vector<Piece> compile_parts(const schedule::Module& schedule, const std::ve
 
 Compiled generate(const schedule::Module& schedule, const Options& options) {
   Compiled result;
-  // Texts and objects for a reader are of one piece.
-  const bool whole = options.want_llvm_text || options.want_asm_text || options.want_object;
+  // Texts for a reader are of one piece.
+  const bool whole = options.want_llvm_text || options.want_asm_text;
   const std::size_t threads = whole ? 1 : std::thread::hardware_concurrency();
   std::vector<Piece> pieces = compile_parts(schedule, split(schedule, options.target, threads), options);
   result.timings = pieces.front().timings;
@@ -75,10 +76,7 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   result.asm_text = std::move(pieces.front().asm_text);
   std::vector<llvm::ArrayRef<char>> objects;
   for (const Piece& piece : pieces) objects.push_back(piece.object);
-  if (options.want_object) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(objects.front().data());
-    result.object.assign(bytes, bytes + objects.front().size());
-  }
+  if (options.want_image) result.image = timed(result.timings.link, [&] { return flatten(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });
     result.entry = linked.entry;

@@ -15,12 +15,10 @@
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
-#include <cstring>
-
 #include <pullback/error.h>
 
 #include "compiler/codegen/emit_module.h"
-#include "runtime/soft_float.h"
+#include "runtime/code_image.h"
 
 namespace pullback::codegen {
 namespace {
@@ -109,15 +107,9 @@ Linked link(llvm::ArrayRef<llvm::ArrayRef<char>> objects) {
   if (!created) fail("creating the JIT", created.takeError());
   const std::shared_ptr<llvm::orc::LLJIT> jit = std::move(*created);
   llvm::orc::SymbolMap symbols;
-  const auto add = [&](const char* name, auto* function) {
-    symbols[jit->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported};
-  };
-  add("pullback_fma_f64", &pullback_fma_f64);
-  add("pullback_fmod_f32", &pullback_fmod_f32);
-  add("pullback_fmod_f64", &pullback_fmod_f64);
-  add("memcpy", &std::memcpy);  // LLVM may write these for moves and fills
-  add("memmove", &std::memmove);
-  add("memset", &std::memset);
+  for (const runtime::RuntimeSymbol& symbol : runtime::runtime_symbols())
+    symbols[jit->mangleAndIntern(symbol.name)] = {llvm::orc::ExecutorAddr::fromPtr(symbol.address),
+                                                  llvm::JITSymbolFlags::Exported};
   if (auto error = jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))))
     fail("defining the runtime's symbols", std::move(error));
   for (std::size_t i = 0; i < objects.size(); ++i) {

@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/api.h"
 #include "compiler/driver/load_codegen.h"
+#include "compiler/driver/machine_code.h"
 #include "compiler/driver/reference.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/schedule.h"
@@ -118,7 +119,7 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
   // Kernels become machine code.
   const codegen::Options code_options{
       .target = target, .want_llvm_text = dump.wants(Stage::llvm), .want_asm_text = dump.wants(Stage::assembly)};
-  const codegen::Compiled code = timer.measure("codegen", [&] { return generate_code(*result->module, code_options); });
+  const codegen::Compiled code = machine_code(*result->module, code_options, environment, timer);
   dump.write(Stage::llvm, function.name, code.llvm_text);
   dump.write(Stage::assembly, function.name, code.asm_text);
   if (!code.entry) throw Error(fmt::format("{}: code for {} does not run on this machine", function.name, target.name));

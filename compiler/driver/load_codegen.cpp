@@ -12,16 +12,8 @@
 namespace pullback::driver {
 namespace {
 
-std::string library_path() {
-  if (const std::string path = read_environment().codegen_library; !path.empty()) return path;
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
-    return "libpullback_codegen.so";
-  return std::filesystem::path(info.dli_fname).parent_path() / "libpullback_codegen.so";
-}
-
 codegen::GenerateFunction open_library() {
-  const std::string path = library_path();
+  const std::string path = codegen_path();
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     throw Error("the code generator cannot be loaded (" + std::string(dlerror()) +
@@ -32,6 +24,14 @@ codegen::GenerateFunction open_library() {
 }
 
 }  // namespace
+
+std::string codegen_path() {
+  if (const std::string path = read_environment().codegen_library; !path.empty()) return path;
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
+    return "libpullback_codegen.so";
+  return std::filesystem::path(info.dli_fname).parent_path() / "libpullback_codegen.so";
+}
 
 codegen::Compiled generate_code(const schedule::Module& module, const codegen::Options& options) {
   static const codegen::GenerateFunction generate = open_library();

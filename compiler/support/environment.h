@@ -1,6 +1,7 @@
 // The environment variables of the compiler, read in one place. docs/environment.md lists them.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 
@@ -9,11 +10,14 @@
 namespace pullback {
 
 struct Environment {
-  std::set<Stage> dump;         ///< PULLBACK_DUMP: stages, comma-separated, or "all"
-  std::string dump_dir;         ///< PULLBACK_DUMP_DIR: dumps go to files there, and are then of all stages by default
-  bool verify = false;          ///< PULLBACK_VERIFY=1: verify after each pass
-  bool time = false;            ///< PULLBACK_TIME=1: report the compile time of each stage
-  std::string codegen_library;  ///< PULLBACK_CODEGEN: another path of libpullback_codegen.so
+  std::set<Stage> dump;   ///< PULLBACK_DUMP: stages, comma-separated, or "all"
+  std::string dump_dir;   ///< PULLBACK_DUMP_DIR: dumps go to files there, and are then of all stages by default
+  bool verify = false;    ///< PULLBACK_VERIFY=1: verify after each pass
+  bool time = false;      ///< PULLBACK_TIME=1: report the compile time of each stage
+  std::string cache_dir;  ///< where compiled code is kept: PULLBACK_CACHE_DIR, else a folder "pullback" in
+                          ///< $XDG_CACHE_HOME or ~/.cache; "" when PULLBACK_CACHE=0 or there is no home
+  std::uint64_t cache_bytes = std::uint64_t{256} << 20;  ///< PULLBACK_CACHE_SIZE, in MiB
+  std::string codegen_library;                           ///< PULLBACK_CODEGEN: another path of libpullback_codegen.so
 };
 
 /// As the variables are now. Throws Error that names the variable when one has a value that makes no sense.

@@ -156,6 +156,14 @@ Bytes hard_numbers(DType dtype, std::int64_t count, std::uint32_t seed) {
   return result;
 }
 
+codegen::Compiled reloaded(const codegen::Compiled& compiled) {
+  runtime::LoadedCode code = runtime::load(runtime::parse_image("image", runtime::serialize(compiled.image)));
+  codegen::Compiled result;
+  result.entry = code.entry;
+  result.code = std::move(code.memory);
+  return result;
+}
+
 void check_kernel(const std::function<void(kernel::Kernel&)>& build, const Fill& fill) {
   auto kernel = std::make_shared<kernel::Kernel>();
   kernel->name = "kernel";
@@ -185,20 +193,24 @@ void check_kernel(const std::function<void(kernel::Kernel&)>& build, const Fill&
   for (const Target& target : targets()) {
     codegen::Options options;
     options.target = target;
+    options.want_image = true;
     const codegen::Compiled compiled = driver::generate_code(module, options);
-    std::vector<Guarded> actual = guarded();
-    REQUIRE(run(compiled, module, pointers(actual)) == 0);
-    for (std::size_t i = 0; i < actual.size(); ++i) {
-      const kernel::Buffer& buffer = *parameters[i];
-      const std::int64_t at = first_difference(buffer.dtype, expected[i].start, actual[i].start, buffer.elements);
-      CAPTURE(target.name, buffer.name, at);
-      if (at >= 0) {
-        const std::size_t offset = static_cast<std::size_t>(at) * size_of(buffer.dtype);
-        FAIL("interpreted " << as_double(buffer.dtype, expected[i].start + offset) << ", compiled "
-                            << as_double(buffer.dtype, actual[i].start + offset) << "\n"
-                            << kernel::print(*kernel));
+    // Once as the JIT has linked it, once as a later process would load it.
+    for (const codegen::Compiled& code : {compiled, reloaded(compiled)}) {
+      std::vector<Guarded> actual = guarded();
+      REQUIRE(run(code, module, pointers(actual)) == 0);
+      for (std::size_t i = 0; i < actual.size(); ++i) {
+        const kernel::Buffer& buffer = *parameters[i];
+        const std::int64_t at = first_difference(buffer.dtype, expected[i].start, actual[i].start, buffer.elements);
+        CAPTURE(target.name, buffer.name, at);
+        if (at >= 0) {
+          const std::size_t offset = static_cast<std::size_t>(at) * size_of(buffer.dtype);
+          FAIL("interpreted " << as_double(buffer.dtype, expected[i].start + offset) << ", compiled "
+                              << as_double(buffer.dtype, actual[i].start + offset) << "\n"
+                              << kernel::print(*kernel));
+        }
+        CHECK(actual[i].guards_intact());
       }
-      CHECK(actual[i].guards_intact());
     }
   }
 }

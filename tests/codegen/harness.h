@@ -41,6 +41,9 @@ void check_kernel(const std::function<void(kernel::Kernel&)>& build, const Fill&
 void check_hard(const std::function<void(kernel::Kernel&)>& build);
 void check_plain(const std::function<void(kernel::Kernel&)>& build);
 
+/// The code, written out as a flat image and loaded again. It was compiled with `want_image`.
+codegen::Compiled reloaded(const codegen::Compiled& compiled);
+
 /// Calls the entry with the buffers as slots; parallel loops run in three pieces, the last one first.
 std::int32_t run(const codegen::Compiled& compiled, const schedule::Module& module, const std::vector<void*>& slots);
 

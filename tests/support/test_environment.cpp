@@ -16,8 +16,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-const char* const variables[] = {"PULLBACK_DUMP", "PULLBACK_DUMP_DIR", "PULLBACK_VERIFY", "PULLBACK_TIME",
-                                 "PULLBACK_CODEGEN"};
+const char* const variables[] = {"PULLBACK_DUMP",    "PULLBACK_DUMP_DIR",  "PULLBACK_VERIFY",    "PULLBACK_TIME",
+                                 "PULLBACK_CODEGEN", "PULLBACK_CACHE_DIR", "PULLBACK_CACHE_SIZE"};
 
 // Sets variables for one test and clears them afterwards.
 struct Variables {

@@ -1,0 +1,101 @@
+#include "compiler/driver/code_cache.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <pullback/error.h>
+
+#include "runtime/bytes.h"
+#include "runtime/file.h"
+
+namespace pullback::driver {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kExtension = ".code";
+
+// FNV-1a from two starts: 128 bits, so that two programs never meet by chance.
+std::string digest(std::string_view text) {
+  std::uint64_t first = 0xcbf29ce484222325, second = 0x9e3779b97f4a7c15;
+  for (const char c : text) {
+    first = (first ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    second = (second ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    second ^= second >> 29;
+  }
+  return fmt::format("{:016x}{:016x}", first, second);
+}
+
+struct Entry {
+  fs::path path;
+  fs::file_time_type used;
+  std::uint64_t bytes = 0;
+};
+
+std::vector<Entry> entries_of(const fs::path& folder) {
+  std::vector<Entry> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;  // another process may remove files meanwhile
+    if (it->path().extension() != kExtension) continue;
+    Entry entry{it->path(), it->last_write_time(gone), 0};
+    entry.bytes = it->file_size(gone);
+    if (!gone) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace
+
+fs::path CodeCache::file_of(const std::string& key) const {
+  return folder_ / (digest(key) + std::string(kExtension));
+}
+
+std::optional<runtime::CodeImage> CodeCache::find(const std::string& key) const {
+  const fs::path path = file_of(key);
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return std::nullopt;
+  try {
+    runtime::CodeImage image = runtime::parse_image(path, runtime::read_file(path, path));
+    fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // used now
+    return image;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void CodeCache::keep(const std::string& key, const runtime::CodeImage& image) const {
+  try {
+    std::error_code error;
+    if (fs::create_directories(folder_, error)) ::chmod(folder_.c_str(), S_IRWXU);  // code that we will run
+    const std::vector<std::byte> bytes = runtime::serialize(image);
+    if (bytes.size() > limit_) return;
+    make_room(bytes.size());
+    runtime::AtomicFile file("code cache", file_of(key));
+    file.write(bytes);
+    file.commit(runtime::AtomicFile::Durable::no);
+  } catch (const Error&) {
+    // Nothing is kept, and nothing is lost.
+  }
+}
+
+void CodeCache::make_room(std::uint64_t bytes) const {
+  std::vector<Entry> entries = entries_of(folder_);
+  std::uint64_t total = bytes;
+  for (const Entry& entry : entries) total += entry.bytes;
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  for (const Entry& entry : entries) {
+    if (total <= limit_) return;
+    std::error_code gone;
+    fs::remove(entry.path, gone);
+    total -= entry.bytes;
+  }
+}
+
+}  // namespace pullback::driver
