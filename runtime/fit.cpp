@@ -62,6 +62,12 @@ data::Dataset in_input_order(const TrainingStep& step, const data::Dataset& data
   return ordered;
 }
 
+std::vector<std::string> all_metrics(const TrainingStep& step) {
+  std::vector<std::string> names = step.metrics();
+  for (std::string& name : step.training_metrics()) names.push_back(std::move(name));
+  return names;
+}
+
 void copy_arrays(const data::Dataset& batch, std::vector<Array>& arrays) {
   arrays.clear();
   for (const auto& column : batch.columns()) arrays.push_back(column.values);
@@ -148,7 +154,7 @@ Fit::Fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& opt
                            .shuffle = options.shuffle,
                            .seed = options.seed,
                            .drop_last = options.drop_last}),
-      metrics_(step.metrics()),
+      metrics_(all_metrics(step)),
       results_(1 + metrics_.size()),
       control_(step.state()),
       progress_(options.progress, stderr, metrics_, options.epochs, options.initial_epoch, batches_.count()) {
@@ -171,6 +177,7 @@ History Fit::run() {
     if (epoch != options_.initial_epoch) epoch_begin_.copy_from(step_.state());
     if (!train_epoch(epoch)) break;
     const EpochRecord& record = history_.epochs.back();
+    step_.end_epoch(record);
     progress_.epoch(record);
     for (const Callbacks& callbacks : options_.callbacks)
       if (callbacks.on_epoch_end) callbacks.on_epoch_end(control_, record);

@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::string_view kValidationPrefix = "val_";
 
+}  // namespace
+
 bool larger_is_better(const Monitor& monitor, const std::string& name) {
   if (monitor.goal != Monitor::Goal::automatic) return monitor.goal == Monitor::Goal::maximize;
   const auto contains = [&](std::string_view part) { return name.find(part) != std::string::npos; };
   return contains("accuracy") || contains("auc") || contains("f1") || contains("precision") || contains("recall") ||
          contains("r2");
 }
-
-}  // namespace
 
 std::vector<std::string> record_names(const std::vector<std::string>& metrics, bool with_validation) {
   std::vector<std::string> names{"loss"};

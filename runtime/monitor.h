@@ -12,6 +12,9 @@ namespace pullback::runtime {
 /// "loss", the metrics, and with validation the same with "val_" before them: the names of an epoch's numbers.
 std::vector<std::string> record_names(const std::vector<std::string>& metrics, bool with_validation);
 
+/// Whether a larger value of the number `name` is the better one.
+bool larger_is_better(const Monitor& monitor, const std::string& name);
+
 /// The number `name` of `record`; nothing when it has none.
 std::optional<double> record_value(const EpochRecord& record, const std::vector<std::string>& metrics,
                                    const std::string& name);

@@ -45,23 +45,25 @@ std::vector<std::string> names_at(const std::vector<std::string>& names, const s
 
 class StepContext final : public UpdateContext {
  public:
-  StepContext(ir::Function& function, ir::Builder& builder, std::vector<ir::Value*> parameters,
+  StepContext(ir::Function& function, ir::Builder& builder, ir::Value* loss, std::vector<ir::Value*> parameters,
               std::vector<ir::Value*> gradients, std::vector<NamedResult> own_updates)
       : updates(std::move(own_updates)),
         function_(&function),
         builder_(&builder),
+        loss_(loss),
         parameters_(std::move(parameters)),
         gradients_(std::move(gradients)) {}
 
   ir::Builder& build() override { return *builder_; }
+  ir::Value* loss() override { return loss_; }
   const std::vector<ir::Value*>& parameters() const override { return parameters_; }
   const std::vector<ir::Value*>& gradients() const override { return gradients_; }
 
   ir::Value* state(const std::string& name, ir::Type type, double initial) override {
-    const std::size_t before = function_->body.arguments.size();
-    ir::Value* value = argument(name, type, ir::ArgumentRole::state);
-    if (function_->body.arguments.size() != before) added_states.push_back({name, std::move(type), initial});
-    return value;
+    return added_state({name, std::move(type), initial});
+  }
+  ir::Value* copied_state(const std::string& name, const ir::Value& original) override {
+    return added_state({name, original.type, 0, original.name});
   }
 
   ir::Value* input(const std::string& name, ir::Type type) override {
@@ -87,6 +89,13 @@ class StepContext final : public UpdateContext {
   std::vector<AddedState> added_states;
 
  private:
+  ir::Value* added_state(AddedState added) {
+    const std::size_t before = function_->body.arguments.size();
+    ir::Value* value = argument(added.name, added.type, ir::ArgumentRole::state);
+    if (function_->body.arguments.size() != before) added_states.push_back(std::move(added));
+    return value;
+  }
+
   ir::Value* argument(const std::string& name, const ir::Type& type, ir::ArgumentRole role) {
     for (const auto& existing : function_->body.arguments) {
       if (existing->name != name) continue;
@@ -99,6 +108,7 @@ class StepContext final : public UpdateContext {
 
   ir::Function* function_;
   ir::Builder* builder_;
+  ir::Value* loss_;
   std::vector<ir::Value*> parameters_, gradients_;
 };
 
@@ -123,7 +133,7 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
   step.independent = names_at(spec.trainable, independent);
 
   builder.location.role = "update";
-  StepContext context(f, builder, parameters, derivatives, std::move(updates));
+  StepContext context(f, builder, results.front().value, parameters, derivatives, std::move(updates));
   if (spec.update) spec.update(context);
   step.states = std::move(context.added_states);
   results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());

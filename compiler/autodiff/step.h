@@ -15,11 +15,12 @@
 
 namespace pullback::autodiff {
 
-/// A state that the optimizer adds: its name, type and what every element is at first.
+/// A state that the optimizer adds: its name, type and first elements, all `initial` or those of another state.
 struct AddedState {
   std::string name;
   ir::Type type;
   double initial = 0;
+  std::string copy_of = {};
 };
 
 /// What an optimizer sees: parameters, their gradients, and where its update is written.
@@ -28,11 +29,15 @@ class UpdateContext {
   virtual ~UpdateContext() = default;
   /// Appends to the step's region; locations have role "update".
   virtual ir::Builder& build() = 0;
+  /// The loss, a floating scalar.
+  virtual ir::Value* loss() = 0;
   /// Trainable parameters and their gradients, index by index.
   virtual const std::vector<ir::Value*>& parameters() const = 0;
   virtual const std::vector<ir::Value*>& gradients() const = 0;
   /// A new state argument ("adam.m.fc1.w"), or the argument of that name when there is one.
   virtual ir::Value* state(const std::string& name, ir::Type type, double initial = 0) = 0;
+  /// The same, at first a copy of the state `original`.
+  virtual ir::Value* copied_state(const std::string& name, const ir::Value& original) = 0;
   /// A new input (a learning rate that changes from step to step), or the input of that name.
   virtual ir::Value* input(const std::string& name, ir::Type type) = 0;
   /// The state argument `argument` (of a parameter, or from state()) is `value` after the step.

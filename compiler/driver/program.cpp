@@ -99,6 +99,7 @@ Outputs Program::step(const std::vector<Feed>& inputs, SourceLocation where) {
 }
 
 void BoundStep::step() {
+  if (impl_->program->before_step) impl_->program->before_step();
   impl_->code->run(impl_->pointers);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,8 @@ struct Program::Impl {
   CompileOptions options;
   /// Texts of the forms before `function`: tensor, gradient, step.
   std::map<Stage, std::string> earlier;
+  /// Called before each step: writes what the host feeds through the state. May be empty.
+  std::function<void()> before_step;
 
   std::mutex mutex;  ///< guards what follows
   struct Version {

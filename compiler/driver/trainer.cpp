@@ -2,13 +2,16 @@
 #include <pullback/trainer.h>
 
 #include <algorithm>
-#include <cstring>
+#include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
 #include "compiler/autodiff/gradient.h"
 #include "compiler/autodiff/step.h"
+#include "compiler/driver/parameter_groups.h"
 #include "compiler/driver/program_impl.h"
+#include "compiler/driver/training_state.h"
 #include "compiler/driver/update.h"
 #include "compiler/frontend/extract.h"
 #include "compiler/frontend/operands.h"
@@ -16,6 +19,8 @@
 #include "compiler/ir/text.h"
 #include "compiler/support/dump.h"
 #include "compiler/support/environment.h"
+#include "runtime/monitor.h"
+#include "runtime/names.h"
 
 namespace pullback {
 
@@ -30,7 +35,7 @@ void require_scalars(const TrainerOptions& options, const SourceLine& line) {
     throw Error(fmt::format("Trainer: the loss is {}: a floating scalar is needed; {}", loss.type_string(),
                             is_float(loss.dtype()) ? "reduce it with mean() or sum()" : "cast() it"),
                 line);
-  if (!options.optimizer.update) throw Error("Trainer: there is no optimizer: set .optimizer", line);
+  if (!options.optimizer.update && !options.optimizer.rule) throw Error("Trainer: there is no optimizer: set .optimizer", line);
   for (const auto& [name, metric] : options.metrics)
     if (!metric.defined() || metric.rank() != 0)
       throw Error(fmt::format("Trainer: metric {} is {}: a scalar is needed; reduce it with mean() or sum()", name,
@@ -47,17 +52,57 @@ std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const ir::Function> 
   return impl;
 }
 
-// What the optimizer keeps begins anew: entries that another Trainer of this graph left are reset.
-void add_states(State& state, const std::vector<autodiff::AddedState>& added) {
-  for (const autodiff::AddedState& entry : added) {
-    const ir::Literal literal = ir::Literal::filled(entry.type.dtype, ir::static_dims(entry.type.shape), entry.initial);
-    Array initial(literal.dtype, literal.dims);
-    std::memcpy(initial.raw(), literal.bytes.data(), literal.bytes.size());
-    const StateKind kind = entry.type.shape.empty() ? StateKind::counter : StateKind::slot;
-    if (state.contains(entry.name))
-      state.set(entry.name, initial);
-    else
-      state.add(entry.name, kind, initial);
+void require_at_least_zero(const char* option, const std::optional<double>& value, const SourceLine& line) {
+  if (value && !(*value >= 0)) throw Error(fmt::format("Trainer: {} is {}: it must be at least 0", option, *value), line);
+}
+
+void require_options(const TrainerOptions& options, const SourceLine& line) {
+  require_at_least_zero("clip_norm", options.clip_norm, line);
+  require_at_least_zero("clip_value", options.clip_value, line);
+  if (options.accumulate < 1)
+    throw Error(fmt::format("Trainer: accumulate is {}: it must be at least 1", options.accumulate), line);
+  if (options.ema && !(options.ema->decay >= 0 && options.ema->decay < 1))
+    throw Error(fmt::format("Trainer: ema.decay is {}: it must lie in [0, 1)", options.ema->decay), line);
+  for (const ParameterGroup& group : options.groups) {
+    require_at_least_zero("a group's lr", group.lr, line);
+    require_at_least_zero("a group's lr_scale", group.lr_scale, line);
+    require_at_least_zero("a group's weight_decay", group.weight_decay, line);
+  }
+  if (options.schedule.momentum && !options.optimizer.has_momentum)
+    throw Error(fmt::format("Trainer: {} moves the momentum, but {} has none: set .cycle_momentum = false",
+                            options.schedule.name, options.optimizer.name),
+                line);
+  std::set<std::string> names{kLoss, driver::kGradientNorm, driver::kLearningRate, driver::kMomentum};
+  for (const auto& metric : options.metrics)
+    if (!names.insert(metric.first).second)
+      throw Error(fmt::format("Trainer: a second number is called {}: name the metric otherwise", metric.first), line);
+}
+
+void set_rate(State& state, const std::string& name, double rate) {
+  if (!(rate >= 0)) throw Error(fmt::format("the learning rate {} is no number of at least 0", rate));
+  state.set(name, Array::scalar(rate));
+}
+
+// The function reading the averages of the weights wherever it has some.
+std::shared_ptr<const ir::Function> with_averages(const ir::Function& function, const State& state,
+                                                  const std::string& prefix) {
+  std::shared_ptr<ir::Function> averaged = ir::clone(function);
+  for (std::size_t i = 0; i < averaged->roles.size(); ++i) {
+    ir::Value& argument = *averaged->body.arguments[i];
+    const std::string name = driver::average_name(prefix, argument.name);
+    if (averaged->roles[i] == ir::ArgumentRole::state && state.contains(name)) argument.name = name;
+  }
+  return averaged;
+}
+
+// The user's line, where an error of the loop over the data has none.
+template <class Action>
+auto with_line(const SourceLocation& where, const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.where().known()) throw;
+    throw Error(error.what(), where);
   }
 }
 
@@ -66,20 +111,29 @@ void add_states(State& state, const std::vector<autodiff::AddedState>& added) {
 struct Trainer::Impl {
   Graph graph;
   TrainerOptions options;
-  Program training, evaluation;
+  std::string prefix;  ///< of what it keeps in the state
+  std::shared_ptr<const driver::HostSchedule> schedule;
+  Program training, evaluation, averaged;  ///< the last with the averages of the weights
   std::vector<std::string> input_names;
   std::vector<ir::Type> input_types;
-  std::vector<std::pair<const ir::Value*, Program>> predictors;
+  std::vector<std::tuple<const ir::Value*, Weights, Program>> predictors;
 
-  /// The step bound last by train_batch (0) and evaluate_batch (1), and the memory that it reads.
+  /// The step bound last by train_batch (0) and by evaluations (1, 2), and the memory that it reads.
   struct Bound {
     std::vector<std::pair<const void*, std::vector<std::int64_t>>> memory;
     std::unique_ptr<BoundStep> step;
   };
-  Bound bound[2];
+  Bound bound[3];
+  Weights evaluated = Weights::trained;  ///< what evaluate_batch uses
 
-  Impl(const Graph& g, const TrainerOptions& o) : graph(g), options(o) {}
+  Impl(const Graph& g, const TrainerOptions& o) : graph(g), options(o) {
+    if (!options.name.empty()) prefix = options.name + ".";
+    schedule = std::make_shared<driver::HostSchedule>(options.schedule, prefix);
+  }
 
+  std::vector<std::string> parameters_of(const ir::Function& traced) const;
+  void build_step(const ir::Function& traced, const SourceLine& line);
+  void require_averages(Weights weights, const SourceLine& line) const;
   void run_batch(Program& program, Bound& last, std::span<const Array> batch, std::span<double> results);
   std::vector<Feed> feeds_of(std::span<const Array> batch) const;
 };
@@ -87,44 +141,71 @@ struct Trainer::Impl {
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
-Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocation where)
-    : impl_(std::make_unique<Impl>(graph, options)) {
-  require_scalars(options, where);
-  detail::Trace& trace = *graph.trace();
-  std::vector<detail::NamedTensor> outputs{{kLoss, options.loss}};
-  for (const auto& [name, metric] : options.metrics) outputs.push_back({name, metric});
-  std::shared_ptr<const ir::Function> traced = detail::extract(trace, graph.name(), outputs, true, where).function;
-  std::shared_ptr<const ir::Function> evaluated =
-      detail::extract(trace, graph.name() + ".eval", outputs, false, where).function;
-
-  std::vector<std::string> trainable, metrics;
+// The graph's parameters that the loss or a metric depends on; warns of the others.
+std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced) const {
+  std::vector<std::string> names;
+  const auto& arguments = traced.body.arguments;
   for (const Tensor& parameter : graph.parameters()) {
-    const auto& arguments = traced->body.arguments;
     if (std::any_of(arguments.begin(), arguments.end(), [&](const auto& a) { return a->name == parameter.name(); }))
-      trainable.push_back(parameter.name());
+      names.push_back(parameter.name());
     else
       detail::warn(autodiff::independence_warning(parameter.name(), kLoss));
   }
-  for (const auto& metric : options.metrics) metrics.push_back(metric.first);
+  return names;
+}
 
-  autodiff::Step step = autodiff::build_step(
-      *traced, {graph.name() + ".step", kLoss, metrics, trainable, driver::update_builder(options.optimizer)});
+void Trainer::Impl::build_step(const ir::Function& traced, const SourceLine& line) {
+  detail::Trace& trace = *graph.trace();
+  const driver::Grouping grouping = driver::group_parameters(options, parameters_of(traced), line);
+  std::vector<std::string> metrics;
+  for (const auto& metric : options.metrics) metrics.push_back(metric.first);
+  autodiff::Step step =
+      autodiff::build_step(traced, {graph.name() + ".step", kLoss, metrics, grouping.trained,
+                                    driver::update_builder({options, prefix, grouping.groups})});
   for (const std::string& unused : step.independent) detail::warn(autodiff::independence_warning(unused, kLoss));
-  add_states(*trace.state, step.states);
+  std::vector<autodiff::AddedState> added = std::move(step.states);
+  for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
+  driver::add_training_state(trace, options.name, options.optimizer.name, added, line);
+
+  const auto program = make_program(std::move(step.function), trace.state, options.compile);
+  const autodiff::Step gradient =
+      autodiff::gradients_only(traced, graph.name() + ".grad", kLoss, grouping.trained, {kLoss});
+  program->earlier = {{Stage::tensor, ir::print(traced)},
+                      {Stage::gradient, ir::print(*gradient.function)},
+                      {Stage::step, ir::print(*program->function)}};
+  if (schedule->feeds()) program->before_step = [host = schedule, state = trace.state] { host->feed(*state); };
+  const DumpSink dump(read_environment());
+  for (const auto& [stage, text] : program->earlier) dump.write(stage, program->function->name, text);
+  training = Program(program);
+}
+
+void Trainer::Impl::require_averages(Weights weights, const SourceLine& line) const {
+  if (weights == Weights::averaged && !options.ema)
+    throw Error("Trainer: there are no averages of the weights: set .ema", line);
+}
+
+Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocation where)
+    : impl_(std::make_unique<Impl>(graph, options)) {
+  require_scalars(options, where);
+  require_options(options, where);
+  detail::Trace& trace = *graph.trace();
+  std::vector<detail::NamedTensor> outputs{{kLoss, options.loss}};
+  for (const auto& [name, metric] : options.metrics) outputs.push_back({name, metric});
+  const std::shared_ptr<const ir::Function> traced =
+      detail::extract(trace, graph.name(), outputs, true, where).function;
+  std::shared_ptr<const ir::Function> evaluated =
+      detail::extract(trace, graph.name() + ".eval", outputs, false, where).function;
+  impl_->build_step(*traced, where);
   for (std::size_t i = 0; i < traced->roles.size(); ++i) {
     if (traced->roles[i] != ir::ArgumentRole::input) continue;
     impl_->input_names.push_back(traced->body.arguments[i]->name);
     impl_->input_types.push_back(traced->body.arguments[i]->type);
   }
-
-  const auto training = make_program(std::move(step.function), trace.state, options.compile);
-  const autodiff::Step gradient = autodiff::gradients_only(*traced, graph.name() + ".grad", kLoss, trainable, {kLoss});
-  training->earlier = {{Stage::tensor, ir::print(*traced)},
-                       {Stage::gradient, ir::print(*gradient.function)},
-                       {Stage::step, ir::print(*training->function)}};
-  const DumpSink dump(read_environment());
-  for (const auto& [stage, text] : training->earlier) dump.write(stage, training->function->name, text);
-  impl_->training = Program(training);
+  if (options.ema) {
+    impl_->averaged =
+        Program(make_program(with_averages(*evaluated, *trace.state, impl_->prefix), trace.state, options.compile));
+    if (options.ema->validate) impl_->evaluated = Weights::averaged;
+  }
   impl_->evaluation = Program(make_program(std::move(evaluated), trace.state, options.compile));
 }
 
@@ -135,6 +216,13 @@ std::vector<std::string> Trainer::inputs() const {
 std::vector<std::string> Trainer::metrics() const {
   std::vector<std::string> names;
   for (const auto& metric : impl_->options.metrics) names.push_back(metric.first);
+  return names;
+}
+
+std::vector<std::string> Trainer::training_metrics() const {
+  std::vector<std::string> names;
+  if (impl_->options.gradient_norm) names.push_back(driver::kGradientNorm);
+  if (!impl_->options.schedule.empty()) names.push_back(driver::kLearningRate);
   return names;
 }
 
@@ -162,19 +250,54 @@ void Trainer::train_batch(std::span<const Array> batch, std::span<double> result
 }
 
 void Trainer::evaluate_batch(std::span<const Array> batch, std::span<double> results) {
-  impl_->run_batch(impl_->evaluation, impl_->bound[1], batch, results);
+  const bool averaged = impl_->evaluated == Weights::averaged;
+  impl_->run_batch(averaged ? impl_->averaged : impl_->evaluation, impl_->bound[averaged ? 2 : 1], batch, results);
 }
 
 State& Trainer::state() {
   return *impl_->graph.state();
 }
 
-History Trainer::fit(const data::Dataset& dataset, const FitOptions& options) {
-  return pullback::fit(*this, dataset, options);
+History Trainer::fit(const data::Dataset& dataset, const FitOptions& options, SourceLocation where) {
+  return with_line(where, [&] { return pullback::fit(*this, dataset, options); });
 }
 
-Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_size) {
-  return pullback::evaluate(*this, dataset, batch_size);
+Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_size, Weights weights,
+                             SourceLocation where) {
+  impl_->require_averages(weights, where);
+  struct Restore {
+    Weights& target;
+    Weights before;
+    ~Restore() { target = before; }
+  } restore{impl_->evaluated, impl_->evaluated};
+  impl_->evaluated = weights;
+  return with_line(where, [&] { return pullback::evaluate(*this, dataset, batch_size); });
+}
+
+void Trainer::end_epoch() {
+  impl_->schedule->end_epoch(state());
+}
+
+void Trainer::end_epoch(double monitored) {
+  const std::optional<ReduceLROnPlateau>& plateau = impl_->options.schedule.plateau;
+  if (plateau) impl_->schedule->watch(state(), plateau->monitor.name.empty() ? kLoss : plateau->monitor.name, monitored);
+  end_epoch();
+}
+
+void Trainer::end_epoch(const EpochRecord& record) {
+  const std::optional<ReduceLROnPlateau>& plateau = impl_->options.schedule.plateau;
+  if (plateau) {
+    std::vector<std::string> names = metrics();
+    for (std::string& name : training_metrics()) names.push_back(std::move(name));
+    const std::string& asked = plateau->monitor.name;
+    const std::string name = !asked.empty() ? asked : record.val_loss ? "val_loss" : kLoss;
+    const std::optional<double> value = runtime::record_value(record, names, name);
+    if (!value)
+      throw Error(fmt::format("ReduceLROnPlateau: there is no '{}' to monitor{}", name,
+                              runtime::suggestion(name, runtime::record_names(names, record.val_loss.has_value()))));
+    impl_->schedule->watch(state(), name, *value);
+  }
+  end_epoch();
 }
 
 // [784] where [batch,784] is expected: a batch of one.
@@ -198,14 +321,22 @@ double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
 }
 
 Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, SourceLocation where) {
+  return predict(output, inputs, Weights::trained, where);
+}
+
+Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, Weights weights, SourceLocation where) {
+  impl_->require_averages(weights, where);
   auto& predictors = impl_->predictors;
-  auto known = std::find_if(predictors.begin(), predictors.end(),
-                            [&](const auto& entry) { return entry.first == output.value(); });
-  if (known == predictors.end()) {
-    predictors.emplace_back(output.value(), impl_->graph.compile({output}, impl_->options.compile, where));
-    known = predictors.end() - 1;
-  }
-  return known->second.step(inputs, where)[0];
+  const auto known = std::find_if(predictors.begin(), predictors.end(), [&](const auto& entry) {
+    return std::get<0>(entry) == output.value() && std::get<1>(entry) == weights;
+  });
+  if (known != predictors.end()) return std::get<2>(*known).step(inputs, where)[0];
+  Function function = impl_->graph.function({output}, where);
+  if (weights == Weights::averaged)
+    function = Function(with_averages(function.ir(), state(), impl_->prefix), function.state());
+  Program program = function.compile(impl_->options.compile);
+  predictors.emplace_back(output.value(), weights, program);
+  return program.step(inputs, where)[0];
 }
 
 void Trainer::save(const std::string& path) const {
@@ -217,12 +348,19 @@ void Trainer::load(const std::string& path) {
 }
 
 double Trainer::learning_rate() const {
-  return impl_->graph.state()->get(driver::kLearningRate).item();
+  return impl_->graph.state()->get(impl_->prefix + driver::kLearningRate).item();
 }
 
 void Trainer::set_learning_rate(double rate) {
-  if (!(rate >= 0)) throw Error(fmt::format("the learning rate {} is no number of at least 0", rate));
-  impl_->graph.state()->set(driver::kLearningRate, Array::scalar(rate));
+  set_rate(*impl_->graph.state(), impl_->prefix + driver::kLearningRate, rate);
+}
+
+double Trainer::learning_rate(std::size_t group) const {
+  return impl_->graph.state()->get(driver::group_rate_name(impl_->prefix, group)).item();
+}
+
+void Trainer::set_learning_rate(double rate, std::size_t group) {
+  set_rate(*impl_->graph.state(), driver::group_rate_name(impl_->prefix, group), rate);
 }
 
 Program& Trainer::program() {

@@ -46,7 +46,7 @@ static Tensor declare_state(detail::Trace& trace, const std::string& name, const
   if (kind == StateKind::parameter && !is_float(dtype))
     throw Error(fmt::format("{} is {}: only floating tensors are trained; see variable()", what, name_of(dtype)), line);
   const Tensor tensor = trace.add_argument(full, {dtype, shape}, ir::ArgumentRole::state, line);
-  trace.state->add(full, kind, detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full));
+  trace.state->add(full, kind, detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line));
   trace.state_tensors.push_back({tensor.value(), kind == StateKind::parameter, nullptr});
   return tensor;
 }

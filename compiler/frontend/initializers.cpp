@@ -1,8 +1,12 @@
+// Initializers: what they promise, and the numbers.
 #include "compiler/frontend/initializers.h"
 
 #include <cmath>
 #include <cstring>
 #include <numbers>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "compiler/ir/literal.h"
 
@@ -40,41 +44,231 @@ class Numbers {
   std::uint64_t key_;
 };
 
-// [in, out] for matrices; convolutions' [out, in, window...] are not told apart, as the shape alone is known.
-double scale_of(Initializer::Scale scale, const std::vector<std::int64_t>& dims) {
-  if (scale == Initializer::Scale::none || dims.empty()) return 1;
-  double fan_out = static_cast<double>(dims.back()), fan_in = 1;
-  for (std::size_t i = 0; i + 1 < dims.size(); ++i) fan_in *= static_cast<double>(dims[i]);
-  if (dims.size() == 1) fan_in = fan_out;
-  const double fan = scale == Initializer::Scale::fan_in ? fan_in : fan_in + fan_out;
+struct FanSizes {
+  double in = 1, out = 1;
+};
+
+FanSizes fans_of(Fans layout, const std::vector<std::int64_t>& dims) {
+  if (dims.empty()) return {};
+  if (dims.size() == 1) return {static_cast<double>(dims[0]), static_cast<double>(dims[0])};
+  double window = 1;
+  for (std::size_t i = 2; i < dims.size(); ++i) window *= static_cast<double>(dims[i]);
+  const double first = window * static_cast<double>(dims[0]), second = window * static_cast<double>(dims[1]);
+  const bool in_first = layout == Fans::in_out || (layout == Fans::automatic && dims.size() == 2);
+  return in_first ? FanSizes{first, second} : FanSizes{second, first};
+}
+
+double scale_of(const Initializer& initializer, const std::vector<std::int64_t>& dims) {
+  const FanSizes fans = fans_of(initializer.fans, dims);
+  double fan = 1;
+  if (initializer.scale == Initializer::Scale::fan_in) fan = fans.in;
+  if (initializer.scale == Initializer::Scale::fan_out) fan = fans.out;
+  if (initializer.scale == Initializer::Scale::fan_average) fan = fans.in + fans.out;
   return 1 / std::sqrt(fan > 0 ? fan : 1);
+}
+
+double normal_share_below(double x) {
+  return 0.5 * std::erfc(-x / std::numbers::sqrt2);
+}
+
+// The number below which a normal distribution has the share p, by bisection: monotone, and exact to the last bits.
+double normal_quantile(double p, double low, double high) {
+  for (int i = 0; i < 100 && low < high; ++i) {
+    const double middle = low + (high - low) / 2;
+    if (middle == low || middle == high) break;
+    (normal_share_below(middle) < p ? low : high) = middle;
+  }
+  return low;
+}
+
+// A normal number within [low, high], by the inverse of its distribution. The tail is mirrored to where shares have
+// digits.
+double truncated(const Initializer& initializer, double u) {
+  double low = (initializer.low - initializer.a) / initializer.b, high = (initializer.high - initializer.a) / initializer.b;
+  const bool mirrored = low > 0;
+  if (mirrored) {
+    std::swap(low, high);
+    low = -low;
+    high = -high;
+    u = 1 - u;
+  }
+  const double below = normal_share_below(low), above = normal_share_below(high);
+  const double z = normal_quantile(below + u * (above - below), std::max(low, -40.0), std::min(high, 40.0));
+  const double x = initializer.a + initializer.b * (mirrored ? -z : z);
+  return std::min(std::max(x, initializer.low), initializer.high);
+}
+
+void fill_orthogonal(ir::Literal& literal, const Numbers& numbers, double gain) {
+  const std::int64_t first = literal.dims[0], second = first == 0 ? 0 : literal.size() / first;
+  const std::int64_t rows = std::max(first, second), columns = std::min(first, second);
+  std::vector<double> matrix(static_cast<std::size_t>(rows * columns));
+  for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = numbers.normal(i);
+  orthogonalize(matrix, rows, columns);
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j)
+      literal.set(first >= second ? i * columns + j : j * rows + i, gain * matrix[static_cast<std::size_t>(i * columns + j)]);
+}
+
+void fill_identity(ir::Literal& literal) {
+  const std::int64_t columns = literal.dims[1];
+  for (std::int64_t i = 0; i < literal.size(); ++i) literal.set(i, i / columns == i % columns ? 1 : 0);
+}
+
+void fill_values(ir::Literal& literal, const Array& array) {
+  ir::Literal source(array.dtype(), array.dims());
+  if (!source.bytes.empty()) std::memcpy(source.bytes.data(), array.raw(), source.bytes.size());
+  if (source.dtype == literal.dtype) {
+    literal.bytes = source.bytes;
+    return;
+  }
+  for (std::int64_t i = 0; i < literal.size(); ++i) literal.set(i, source.as_double(i));
+}
+
+double element(const Initializer& initializer, double scale, const Numbers& numbers, std::uint64_t i) {
+  const double a = initializer.a * scale, b = initializer.b * scale;
+  switch (initializer.kind) {
+    case Initializer::Kind::uniform:
+      return a + (b - a) * numbers.uniform(i);
+    case Initializer::Kind::normal:
+      return a + b * numbers.normal(i);
+    case Initializer::Kind::truncated_normal:
+      return truncated(initializer, numbers.uniform(i));
+    default:
+      return a;
+  }
+}
+
+void check_shape(const Initializer& initializer, const std::vector<std::int64_t>& dims, const std::string& name,
+                 const SourceLine& line) {
+  const auto refuse = [&](const std::string& problem) {
+    throw Error(fmt::format("initializer of {} [{}]: {}", name, fmt::join(dims, ","), problem), line);
+  };
+  if (initializer.kind == Initializer::Kind::orthogonal && dims.size() < 2) refuse("orthogonal needs two axes or more");
+  if (initializer.kind == Initializer::Kind::identity && dims.size() != 2) refuse("identity needs a matrix");
+  if (initializer.kind == Initializer::Kind::values && initializer.array.dims() != dims)
+    refuse(fmt::format("the values are {}", initializer.array.type_string()));
+}
+
+void require(bool good, const std::string& problem) {
+  if (!good) throw Error("initializer: " + problem);
+}
+
+Initializer symmetric(Initializer::Kind kind, double size, Initializer::Scale scale) {
+  const bool uniform = kind == Initializer::Kind::uniform;
+  return {.kind = kind, .a = uniform ? -size : 0, .b = size, .scale = scale};
+}
+
+double kaiming_gain(const KaimingOptions& options) {
+  return gain_of(options.nonlinearity, options.a);
+}
+
+Initializer::Scale fan_of(FanMode mode) {
+  return mode == FanMode::fan_in ? Initializer::Scale::fan_in : Initializer::Scale::fan_out;
 }
 
 }  // namespace
 
 Array initial_values(const Initializer& initializer, DType dtype, const std::vector<std::int64_t>& dims,
-                     std::uint64_t seed, const std::string& name) {
+                     std::uint64_t seed, const std::string& name, const SourceLine& line) {
+  check_shape(initializer, dims, name, line);
   ir::Literal literal(dtype, dims);
-  const double scale = scale_of(initializer.scale, dims);
-  const double a = initializer.a * scale, b = initializer.b * scale;
   const Numbers numbers(seed, name);
-  for (std::int64_t i = 0; i < literal.size(); ++i) {
-    const auto counter = static_cast<std::uint64_t>(i);
-    switch (initializer.kind) {
-      case Initializer::Kind::constant:
-        literal.set(i, a);
-        break;
-      case Initializer::Kind::uniform:
-        literal.set(i, a + (b - a) * numbers.uniform(counter));
-        break;
-      case Initializer::Kind::normal:
-        literal.set(i, a + b * numbers.normal(counter));
-        break;
+  switch (initializer.kind) {
+    case Initializer::Kind::orthogonal:
+      fill_orthogonal(literal, numbers, initializer.a);
+      break;
+    case Initializer::Kind::identity:
+      fill_identity(literal);
+      break;
+    case Initializer::Kind::values:
+      fill_values(literal, initializer.array);
+      break;
+    default: {
+      const double scale = scale_of(initializer, dims);
+      for (std::int64_t i = 0; i < literal.size(); ++i)
+        literal.set(i, element(initializer, scale, numbers, static_cast<std::uint64_t>(i)));
     }
   }
   Array array(dtype, dims);
-  std::memcpy(array.raw(), literal.bytes.data(), literal.bytes.size());
+  if (array.bytes() > 0) std::memcpy(array.raw(), literal.bytes.data(), literal.bytes.size());
   return array;
 }
 
 }  // namespace pullback::detail
+
+namespace pullback {
+
+using detail::fan_of;
+using detail::kaiming_gain;
+using detail::require;
+using detail::symmetric;
+
+double gain_of(Nonlinearity nonlinearity, double slope) {
+  switch (nonlinearity) {
+    case Nonlinearity::tanh:
+      return 5.0 / 3;
+    case Nonlinearity::relu:
+      return std::numbers::sqrt2;
+    case Nonlinearity::leaky_relu:
+      return std::sqrt(2 / (1 + slope * slope));
+    case Nonlinearity::selu:
+      return 0.75;
+    default:
+      return 1;
+  }
+}
+
+Initializer Initializer::uniform(double low, double high) {
+  require(low <= high, fmt::format("uniform: low is {} and high {}", low, high));
+  return {.kind = Kind::uniform, .a = low, .b = high};
+}
+
+Initializer Initializer::normal(double mean, double deviation) {
+  require(deviation >= 0, fmt::format("normal: the deviation is {}: it must be at least 0", deviation));
+  return {.kind = Kind::normal, .a = mean, .b = deviation};
+}
+
+Initializer Initializer::truncated_normal(double mean, double deviation, double low, double high) {
+  require(deviation > 0, fmt::format("truncated_normal: the deviation is {}: it must be above 0", deviation));
+  require(low < high, fmt::format("truncated_normal: low is {} and high {}", low, high));
+  return {.kind = Kind::truncated_normal, .a = mean, .b = deviation, .low = low, .high = high};
+}
+
+Initializer Initializer::xavier_uniform(double gain) {
+  return symmetric(Kind::uniform, gain * std::sqrt(6.0), Scale::fan_average);
+}
+Initializer Initializer::xavier_normal(double gain) {
+  return symmetric(Kind::normal, gain * std::numbers::sqrt2, Scale::fan_average);
+}
+Initializer Initializer::kaiming_uniform(const KaimingOptions& options) {
+  return symmetric(Kind::uniform, kaiming_gain(options) * std::sqrt(3.0), fan_of(options.mode));
+}
+Initializer Initializer::kaiming_normal(const KaimingOptions& options) {
+  return symmetric(Kind::normal, kaiming_gain(options), fan_of(options.mode));
+}
+Initializer Initializer::kaiming(double gain) {
+  return symmetric(Kind::uniform, gain * std::sqrt(3.0), Scale::fan_in);
+}
+Initializer Initializer::lecun_uniform() {
+  return symmetric(Kind::uniform, std::sqrt(3.0), Scale::fan_in);
+}
+Initializer Initializer::lecun_normal() {
+  return symmetric(Kind::normal, 1, Scale::fan_in);
+}
+Initializer Initializer::orthogonal(double gain) {
+  return {.kind = Kind::orthogonal, .a = gain};
+}
+Initializer Initializer::identity() {
+  return {.kind = Kind::identity};
+}
+Initializer Initializer::from(const Array& values) {
+  return {.kind = Kind::values, .array = values.clone()};
+}
+
+Initializer Initializer::with_fans(Fans layout) const {
+  Initializer result = *this;
+  result.fans = layout;
+  return result;
+}
+
+}  // namespace pullback

@@ -1,46 +1,173 @@
-// Update rules of optimizers, written in the DSL.
-#include <pullback/optimizers.h>
+// Update rules without bias correction, and what all optimizers share.
+#include "compiler/frontend/optimizers.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
 
 #include <pullback/functions.h>
 #include <pullback/operators.h>
 
 namespace pullback {
 
-Optimizer::Optimizer(const SGD& sgd) : name("sgd"), learning_rate(sgd.lr) {
-  if (sgd.momentum != 0) slot_names = {"momentum"};
-  update = [sgd](const UpdateInputs& in) -> UpdateOutputs {
-    Tensor g = in.gradient;
-    if (sgd.weight_decay != 0) g = g + sgd.weight_decay * in.parameter;
-    if (sgd.momentum == 0) return {in.parameter - in.learning_rate * g, {}};
-    const Tensor v = sgd.momentum * in.slots[0] + g;
-    const Tensor direction = sgd.nesterov ? g + sgd.momentum * v : v;
-    return {in.parameter - in.learning_rate * direction, {v}};
+namespace detail {
+
+const OptionCheck& OptionCheck::require(bool good, const std::string& problem) const {
+  if (!good) throw Error(fmt::format("{}: {}", optimizer_, problem), where_);
+  return *this;
+}
+
+const OptionCheck& OptionCheck::at_least_zero(const char* option, double value) const {
+  return require(value >= 0 && std::isfinite(value),
+                 fmt::format("{} is {}: it must be a finite number of at least 0", option, value));
+}
+
+const OptionCheck& OptionCheck::share(const char* option, double value) const {
+  return require(value >= 0 && value < 1, fmt::format("{} is {}: it must lie in [0, 1)", option, value));
+}
+
+void apply_to_each(Optimizer& optimizer, std::function<void(Update&, const Update::Parameter&)> rule) {
+  optimizer.rule = [rule = std::move(rule)](Update& update) {
+    for (const Update::Parameter& parameter : update.parameters()) rule(update, parameter);
   };
 }
 
-// m and v estimate the gradient's mean and mean square; dividing by 1 - beta^step removes the bias of starting at 0.
-static UpdateOutputs adam_update(const AdamW& adam, const Tensor& decayed, const Tensor& g, const UpdateInputs& in) {
-  const Tensor m = adam.beta1 * in.slots[0] + (1 - adam.beta1) * g;
-  const Tensor v = adam.beta2 * in.slots[1] + (1 - adam.beta2) * (g * g);
-  const Tensor correction1 = 1.0 - pow(adam.beta1, in.step);
-  const Tensor correction2 = sqrt(1.0 - pow(adam.beta2, in.step));
-  const Tensor step = in.learning_rate / correction1;
-  return {decayed - step * m / (sqrt(v) / correction2 + adam.epsilon), {m, v}};
+Tensor scalar_for(const Tensor& like, const Tensor& scalar) {
+  return cast(scalar, like.dtype());
 }
 
-Optimizer::Optimizer(const Adam& adam) : name("adam"), learning_rate(adam.lr), slot_names{"m", "v"} {
-  const AdamW same{adam.lr, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay};
-  update = [same](const UpdateInputs& in) {
-    const Tensor g = same.weight_decay == 0 ? in.gradient : in.gradient + same.weight_decay * in.parameter;
-    return adam_update(same, in.parameter, g, in);
-  };
+Tensor directed_gradient(const Update::Parameter& p, bool maximize) {
+  return maximize ? -p.gradient : p.gradient;
 }
 
-Optimizer::Optimizer(const AdamW& adamw) : name("adamw"), learning_rate(adamw.lr), slot_names{"m", "v"} {
-  update = [adamw](const UpdateInputs& in) {
-    const Tensor decayed = in.parameter * (1.0 - adamw.weight_decay * in.learning_rate);
-    return adam_update(adamw, decayed, in.gradient, in);
-  };
+Tensor decayed_gradient(const Update::Parameter& p, double weight_decay, bool maximize) {
+  const Tensor g = directed_gradient(p, maximize);
+  const double decay = p.weight_decay.value_or(weight_decay);
+  return decay == 0 ? g : g + decay * p.value;
+}
+
+Tensor decayed_value(const Update::Parameter& p, double weight_decay) {
+  const double decay = p.weight_decay.value_or(weight_decay);
+  return decay == 0 ? p.value : p.value * scalar_for(p.value, 1.0 - decay * p.learning_rate);
+}
+
+Tensor moving_average(const Tensor& average, const Tensor& x, const Tensor& decay) {
+  return scalar_for(x, decay) * average + scalar_for(x, 1.0 - decay) * x;
+}
+
+Tensor moving_average(const Tensor& average, const Tensor& x, double decay) {
+  return decay * average + (1 - decay) * x;
+}
+
+}  // namespace detail
+
+using namespace detail;
+
+Tensor Update::slot(const std::string& name, const Parameter& parameter, double initial) {
+  return slot(name + "." + parameter.name, parameter.value.dtype(), parameter.value.shape(), initial);
+}
+
+Optimizer::Optimizer(const SGD& sgd, SourceLocation where) : name("sgd"), learning_rate(sgd.lr), has_momentum(true) {
+  OptionCheck("SGD", where)
+      .at_least_zero("lr", sgd.lr)
+      .at_least_zero("momentum", sgd.momentum)
+      .at_least_zero("weight_decay", sgd.weight_decay)
+      .require(std::isfinite(sgd.dampening), fmt::format("dampening is {}", sgd.dampening))
+      .require(!sgd.nesterov || (sgd.momentum > 0 && sgd.dampening == 0),
+               fmt::format("nesterov needs a momentum above 0 and no dampening; momentum is {}, dampening {}",
+                           sgd.momentum, sgd.dampening));
+  apply_to_each(*this, [sgd](Update& update, const Update::Parameter& p) {
+    const Tensor g = decayed_gradient(p, sgd.weight_decay, sgd.maximize);
+    const Tensor rate = scalar_for(g, p.learning_rate);
+    if (sgd.momentum == 0 && !update.momentum_scheduled()) return update.set(p.value, p.value - rate * g);
+    const Tensor momentum = scalar_for(g, update.momentum(sgd.momentum));
+    const Tensor slot = update.slot("momentum", p);
+    Tensor v = momentum * slot + g;
+    if (sgd.dampening != 0)  // not for the first, which is g
+      v = momentum * slot + scalar_for(g, 1.0 - sgd.dampening * cast(update.step() > 1, f64)) * g;
+    update.set(slot, v);
+    update.set(p.value, p.value - rate * (sgd.nesterov ? g + momentum * v : v));
+  });
+}
+
+Optimizer::Optimizer(const RMSprop& rms, SourceLocation where)
+    : name("rmsprop"), learning_rate(rms.lr), has_momentum(true) {
+  OptionCheck("RMSprop", where)
+      .at_least_zero("lr", rms.lr)
+      .share("alpha", rms.alpha)
+      .at_least_zero("epsilon", rms.epsilon)
+      .at_least_zero("weight_decay", rms.weight_decay)
+      .at_least_zero("momentum", rms.momentum);
+  apply_to_each(*this, [rms](Update& update, const Update::Parameter& p) {
+    const Tensor g = decayed_gradient(p, rms.weight_decay, rms.maximize);
+    const Tensor rate = scalar_for(g, p.learning_rate);
+    const Tensor square_slot = update.slot("square", p);
+    const Tensor mean_square = moving_average(square_slot, g * g, rms.alpha);
+    update.set(square_slot, mean_square);
+    Tensor variance = mean_square;
+    if (rms.centered) {
+      const Tensor mean_slot = update.slot("mean", p);
+      const Tensor mean = moving_average(mean_slot, g, rms.alpha);
+      update.set(mean_slot, mean);
+      variance = maximum(mean_square - mean * mean, 0.0);  // rounding may have made it negative
+    }
+    const Tensor scaled = g / (sqrt(variance) + rms.epsilon);
+    if (rms.momentum == 0 && !update.momentum_scheduled()) return update.set(p.value, p.value - rate * scaled);
+    const Tensor slot = update.slot("momentum", p);
+    const Tensor v = scalar_for(g, update.momentum(rms.momentum)) * slot + scaled;
+    update.set(slot, v);
+    update.set(p.value, p.value - rate * v);
+  });
+}
+
+Optimizer::Optimizer(const Adagrad& ada, SourceLocation where) : name("adagrad"), learning_rate(ada.lr) {
+  OptionCheck("Adagrad", where)
+      .at_least_zero("lr", ada.lr)
+      .at_least_zero("lr_decay", ada.lr_decay)
+      .at_least_zero("weight_decay", ada.weight_decay)
+      .at_least_zero("initial_accumulator_value", ada.initial_accumulator_value)
+      .at_least_zero("epsilon", ada.epsilon);
+  apply_to_each(*this, [ada](Update& update, const Update::Parameter& p) {
+    const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
+    const Tensor rate = p.learning_rate / (1.0 + (update.step() - 1.0) * ada.lr_decay);
+    const Tensor slot = update.slot("sum", p, ada.initial_accumulator_value);
+    const Tensor sum = slot + g * g;
+    update.set(slot, sum);
+    update.set(p.value, p.value - scalar_for(g, rate) * (g / (sqrt(sum) + ada.epsilon)));
+  });
+}
+
+Optimizer::Optimizer(const Adadelta& ada, SourceLocation where) : name("adadelta"), learning_rate(ada.lr) {
+  OptionCheck("Adadelta", where)
+      .at_least_zero("lr", ada.lr)
+      .require(ada.rho >= 0 && ada.rho <= 1, fmt::format("rho is {}: it must lie in [0, 1]", ada.rho))
+      .at_least_zero("epsilon", ada.epsilon)
+      .at_least_zero("weight_decay", ada.weight_decay);
+  apply_to_each(*this, [ada](Update& update, const Update::Parameter& p) {
+    const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
+    const Tensor square_slot = update.slot("square", p), change_slot = update.slot("change", p);
+    const Tensor mean_square = moving_average(square_slot, g * g, ada.rho);
+    const Tensor change = sqrt(change_slot + ada.epsilon) / sqrt(mean_square + ada.epsilon) * g;
+    update.set(square_slot, mean_square);
+    update.set(change_slot, moving_average(change_slot, change * change, ada.rho));
+    update.set(p.value, p.value - scalar_for(g, p.learning_rate) * change);
+  });
+}
+
+Optimizer::Optimizer(const Lion& lion, SourceLocation where)
+    : name("lion"), learning_rate(lion.lr), has_momentum(true) {
+  OptionCheck("Lion", where)
+      .at_least_zero("lr", lion.lr)
+      .share("beta1", lion.beta1)
+      .share("beta2", lion.beta2)
+      .at_least_zero("weight_decay", lion.weight_decay);
+  apply_to_each(*this, [lion](Update& update, const Update::Parameter& p) {
+    const Tensor g = directed_gradient(p, lion.maximize);
+    const Tensor m = update.slot("m", p);
+    const Tensor direction = sign(moving_average(m, g, update.momentum(lion.beta1)));
+    update.set(p.value, decayed_value(p, lion.weight_decay) - scalar_for(g, p.learning_rate) * direction);
+    update.set(m, moving_average(m, g, lion.beta2));
+  });
 }
 
 }  // namespace pullback

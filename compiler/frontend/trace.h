@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,12 @@ struct StateTensor {
   ir::Value* value = nullptr;
   bool trainable = false;
   ir::Value* update = nullptr;  ///< what replaces it at the end of a training step; null: nothing
+};
+
+/// What the Trainer of some name keeps in the state: a second one of that name goes on from there.
+struct TrainerRecord {
+  std::string optimizer;
+  std::map<std::string, double> initial;  ///< entries, with what their elements were asked to be at first
 };
 
 class Trace : public std::enable_shared_from_this<Trace> {
@@ -90,6 +97,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::vector<StateTensor> state_tensors;
   std::shared_ptr<State> state;
   std::uint64_t seed = 0;
+  std::map<std::string, TrainerRecord> trainers;  ///< by name
   /// A bool scalar: true in training steps. An argument that extraction replaces by a constant.
   Tensor training_flag();
 

@@ -14,6 +14,8 @@
 
 namespace pullback {
 
+struct EpochRecord;
+
 /// What fit() trains: something that takes batches and has a state. Trainer is one.
 class TrainingStep {
  public:
@@ -23,13 +25,17 @@ class TrainingStep {
   virtual std::vector<std::string> inputs() const = 0;
   /// The names of the metrics that are reported beside the loss.
   virtual std::vector<std::string> metrics() const = 0;
+  /// Further numbers of train_batch() alone: the gradient's norm.
+  virtual std::vector<std::string> training_metrics() const { return {}; }
   /// Updates the state by one step on a batch: one array [batch, ...] per input, in the order of inputs(), valid during
-  /// the call. Puts the loss into results[0] and the metrics behind it, as means over the batch. Full batches of an
+  /// the call. Puts the loss into results[0], the metrics and the training metrics behind it, as means over the batch. Full batches of an
   /// epoch come in the same memory when shuffled.
   virtual void train_batch(std::span<const Array> batch, std::span<double> results) = 0;
   /// The same without an update, and as the network behaves outside of training.
   virtual void evaluate_batch(std::span<const Array> batch, std::span<double> results) = 0;
-  /// What train_batch() changes, all of it.
+  /// Called after each epoch and its validation, before callbacks and checkpoints. May change the state.
+  virtual void end_epoch(const EpochRecord& /*record*/) {}
+  /// What train_batch() and end_epoch() change, all of it.
   virtual State& state() = 0;
 };
 
@@ -62,7 +68,7 @@ struct EpochRecord {
   double loss = 0;
   std::vector<double> metrics;
   std::optional<double> val_loss;  ///< with validation data
-  std::vector<double> val_metrics;
+  std::vector<double> val_metrics;  ///< without the training metrics
   double seconds = 0;              ///< of the training part
   double examples_per_second = 0;  ///< of the training part
 };
@@ -117,7 +123,7 @@ struct FitOptions {
 
 /// What fit() did.
 struct History {
-  std::vector<std::string> metric_names;
+  std::vector<std::string> metric_names;  ///< the training metrics last
   std::vector<EpochRecord> epochs;
   bool stopped_early = false;     ///< by early stopping or a callback
   std::optional<int> best_epoch;  ///< with early stopping

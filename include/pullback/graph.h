@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <pullback/initializers.h>
 #include <pullback/program.h>
 #include <pullback/tensor.h>
 
@@ -19,28 +20,6 @@ namespace detail {
 class ScopeGuard;
 }
 class State;
-
-/// How a parameter's first values are made: from the graph's seed and the parameter's name alone.
-struct Initializer {
-  enum class Kind : std::uint8_t { constant, uniform, normal };
-  Kind kind = Kind::constant;
-  double a = 0;  ///< the constant; the lower bound; the mean
-  double b = 0;  ///< the upper bound; the standard deviation
-  /// Scale a and b by a power of the fans at the parameter's shape.
-  enum class Scale : std::uint8_t { none, fan_in, fan_average };
-  Scale scale = Scale::none;
-
-  static Initializer zeros() { return {}; }
-  static Initializer constant(double value) { return {Kind::constant, value, 0, Scale::none}; }
-  static Initializer uniform(double low, double high) { return {Kind::uniform, low, high, Scale::none}; }
-  static Initializer normal(double mean, double deviation) { return {Kind::normal, mean, deviation, Scale::none}; }
-  /// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
-  static Initializer xavier() { return {Kind::uniform, -2.449489742783178, 2.449489742783178, Scale::fan_average}; }
-  /// Uniform in +-gain * sqrt(3 / fan_in); the default gain is relu's (He et al. 2015).
-  static Initializer kaiming(double gain = 1.4142135623730951) {
-    return {Kind::uniform, -1.7320508075688772 * gain, 1.7320508075688772 * gain, Scale::fan_in};
-  }
-};
 
 /// A piece of a graph with named inputs and results: what is differentiated, printed and compiled.
 class Function {

@@ -6,11 +6,13 @@
 #include <pullback/fit.h>
 #include <pullback/functions.h>
 #include <pullback/graph.h>
+#include <pullback/initializers.h>
 #include <pullback/losses.h>
 #include <pullback/metrics.h>
 #include <pullback/nn.h>
 #include <pullback/operators.h>
 #include <pullback/optimizers.h>
 #include <pullback/program.h>
+#include <pullback/schedules.h>
 #include <pullback/state.h>
 #include <pullback/trainer.h>
