@@ -16,8 +16,7 @@ namespace {
 // '*' stands for any characters, '?' for one.
 bool fits(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
-  if (pattern.front() == '*')
-    return fits(pattern.substr(1), name) || (!name.empty() && fits(pattern, name.substr(1)));
+  if (pattern.front() == '*') return fits(pattern.substr(1), name) || (!name.empty() && fits(pattern, name.substr(1)));
   if (name.empty() || (pattern.front() != '?' && pattern.front() != name.front())) return false;
   return fits(pattern.substr(1), name.substr(1));
 }

@@ -35,7 +35,8 @@ void require_scalars(const TrainerOptions& options, const SourceLine& line) {
     throw Error(fmt::format("Trainer: the loss is {}: a floating scalar is needed; {}", loss.type_string(),
                             is_float(loss.dtype()) ? "reduce it with mean() or sum()" : "cast() it"),
                 line);
-  if (!options.optimizer.update && !options.optimizer.rule) throw Error("Trainer: there is no optimizer: set .optimizer", line);
+  if (!options.optimizer.update && !options.optimizer.rule)
+    throw Error("Trainer: there is no optimizer: set .optimizer", line);
   for (const auto& [name, metric] : options.metrics)
     if (!metric.defined() || metric.rank() != 0)
       throw Error(fmt::format("Trainer: metric {} is {}: a scalar is needed; reduce it with mean() or sum()", name,
@@ -53,7 +54,8 @@ std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const ir::Function> 
 }
 
 void require_at_least_zero(const char* option, const std::optional<double>& value, const SourceLine& line) {
-  if (value && !(*value >= 0)) throw Error(fmt::format("Trainer: {} is {}: it must be at least 0", option, *value), line);
+  if (value && !(*value >= 0))
+    throw Error(fmt::format("Trainer: {} is {}: it must be at least 0", option, *value), line);
 }
 
 void require_options(const TrainerOptions& options, const SourceLine& line) {
@@ -159,9 +161,8 @@ void Trainer::Impl::build_step(const ir::Function& traced, const SourceLine& lin
   const driver::Grouping grouping = driver::group_parameters(options, parameters_of(traced), line);
   std::vector<std::string> metrics;
   for (const auto& metric : options.metrics) metrics.push_back(metric.first);
-  autodiff::Step step =
-      autodiff::build_step(traced, {graph.name() + ".step", kLoss, metrics, grouping.trained,
-                                    driver::update_builder({options, prefix, grouping.groups})});
+  autodiff::Step step = autodiff::build_step(traced, {graph.name() + ".step", kLoss, metrics, grouping.trained,
+                                                      driver::update_builder({options, prefix, grouping.groups})});
   for (const std::string& unused : step.independent) detail::warn(autodiff::independence_warning(unused, kLoss));
   std::vector<autodiff::AddedState> added = std::move(step.states);
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
@@ -280,7 +281,8 @@ void Trainer::end_epoch() {
 
 void Trainer::end_epoch(double monitored) {
   const std::optional<ReduceLROnPlateau>& plateau = impl_->options.schedule.plateau;
-  if (plateau) impl_->schedule->watch(state(), plateau->monitor.name.empty() ? kLoss : plateau->monitor.name, monitored);
+  if (plateau)
+    impl_->schedule->watch(state(), plateau->monitor.name.empty() ? kLoss : plateau->monitor.name, monitored);
   end_epoch();
 }
 

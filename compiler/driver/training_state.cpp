@@ -15,9 +15,9 @@ namespace pullback::driver {
 namespace {
 
 // Host entries of ReduceLROnPlateau.
-constexpr const char* kBest = "schedule.best";              // f64
-constexpr const char* kBadEpochs = "schedule.bad_epochs";   // i64
-constexpr const char* kCooldown = "schedule.cooldown";      // i64: epochs left
+constexpr const char* kBest = "schedule.best";             // f64
+constexpr const char* kBadEpochs = "schedule.bad_epochs";  // i64
+constexpr const char* kCooldown = "schedule.cooldown";     // i64: epochs left
 
 Array first_values(const State& state, const autodiff::AddedState& entry) {
   if (!entry.copy_of.empty()) return state.get(entry.copy_of).clone();

@@ -113,8 +113,7 @@ void StepUpdate::clip() {
     }
   }
   if (options_.clip_value)
-    for (Parameter& p : parameters_)
-      p.gradient = clamp(p.gradient, -*options_.clip_value, *options_.clip_value);
+    for (Parameter& p : parameters_) p.gradient = clamp(p.gradient, -*options_.clip_value, *options_.clip_value);
 }
 
 Tensor StepUpdate::scheduled(const ScheduleInputs& inputs, const Tensor& base) const {
@@ -142,9 +141,7 @@ void StepUpdate::schedule() {
     const auto found = spec_.groups.find(p.name);
     if (found == spec_.groups.end()) continue;
     const ParameterGroup& group = options_.groups[found->second];
-    if (group.lr)
-      p.learning_rate = scheduled(
-          inputs, state(group_rate_name("", found->second), {f64, {}}, *group.lr));
+    if (group.lr) p.learning_rate = scheduled(inputs, state(group_rate_name("", found->second), {f64, {}}, *group.lr));
     if (group.lr_scale != 1) p.learning_rate = p.learning_rate * group.lr_scale;
   }
   if (schedule.empty()) return;
@@ -199,12 +196,12 @@ void apply_simple(const Optimizer& optimizer, Update& update) {
 }  // namespace
 
 autodiff::UpdateBuilder update_builder(const UpdateSpec& spec) {
-  return [spec](autodiff::UpdateContext& context) mutable {
-    Optimizer& optimizer = spec.options.optimizer;
-    if (!optimizer.rule)
-      optimizer.rule = [simple = optimizer](Update& update) { apply_simple(simple, update); };
-    context.build().location.origin = optimizer.name;
-    StepUpdate(spec, context).write();
+  UpdateSpec complete = spec;
+  Optimizer& optimizer = complete.options.optimizer;
+  if (!optimizer.rule) optimizer.rule = [simple = optimizer](Update& update) { apply_simple(simple, update); };
+  return [complete](autodiff::UpdateContext& context) {
+    context.build().location.origin = complete.options.optimizer.name;
+    StepUpdate(complete, context).write();
   };
 }
 

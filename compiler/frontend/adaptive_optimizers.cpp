@@ -66,52 +66,52 @@ void adam_update(const Options& adam, Update& update, const Update::Parameter& p
 Optimizer::Optimizer(const Adam& adam, SourceLocation where)
     : name("adam"), learning_rate(adam.lr), has_momentum(true) {
   check_family("Adam", adam, where);
-  apply_to_each(*this, [adam](Update& update, const Update::Parameter& p) {
-    adam_update(adam, update, p, p.value, decayed_gradient(p, adam.weight_decay, adam.maximize));
+  apply_to_each(*this, [adam](Update& context, const Update::Parameter& p) {
+    adam_update(adam, context, p, p.value, decayed_gradient(p, adam.weight_decay, adam.maximize));
   });
 }
 
 Optimizer::Optimizer(const AdamW& adamw, SourceLocation where)
     : name("adamw"), learning_rate(adamw.lr), has_momentum(true) {
   check_family("AdamW", adamw, where);
-  apply_to_each(*this, [adamw](Update& update, const Update::Parameter& p) {
-    adam_update(adamw, update, p, decayed_value(p, adamw.weight_decay), directed_gradient(p, adamw.maximize));
+  apply_to_each(*this, [adamw](Update& context, const Update::Parameter& p) {
+    adam_update(adamw, context, p, decayed_value(p, adamw.weight_decay), directed_gradient(p, adamw.maximize));
   });
 }
 
 Optimizer::Optimizer(const Adamax& adamax, SourceLocation where)
     : name("adamax"), learning_rate(adamax.lr), has_momentum(true) {
   check_family("Adamax", adamax, where);
-  apply_to_each(*this, [adamax](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [adamax](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, adamax.weight_decay, adamax.maximize);
-    const Tensor beta1 = update.momentum(adamax.beta1);
-    const Tensor m_slot = update.slot("m", p), u_slot = update.slot("u", p);
+    const Tensor beta1 = context.momentum(adamax.beta1);
+    const Tensor m_slot = context.slot("m", p), u_slot = context.slot("u", p);
     const Tensor m = moving_average(m_slot, g, beta1);
     const Tensor u = maximum(adamax.beta2 * u_slot, abs(g) + adamax.epsilon);
-    update.set(m_slot, m);
-    update.set(u_slot, u);
-    const Tensor rate = scalar_for(g, p.learning_rate / bias_correction(beta1, update.step()));
-    update.set(p.value, p.value - rate * (m / u));
+    context.set(m_slot, m);
+    context.set(u_slot, u);
+    const Tensor rate = scalar_for(g, p.learning_rate / bias_correction(beta1, context.step()));
+    context.set(p.value, p.value - rate * (m / u));
   });
 }
 
 Optimizer::Optimizer(const NAdam& nadam, SourceLocation where)
     : name("nadam"), learning_rate(nadam.lr), has_momentum(true) {
   check_family("NAdam", nadam, where).at_least_zero("momentum_decay", nadam.momentum_decay);
-  rule = [nadam](Update& update) {
-    const Tensor beta1 = update.momentum(nadam.beta1), t = update.step();
+  rule = [nadam](Update& context) {
+    const Tensor beta1 = context.momentum(nadam.beta1), t = context.step();
     const auto mu_at = [&](const Tensor& step) { return beta1 * (1.0 - 0.5 * pow(0.96, step * nadam.momentum_decay)); };
     const Tensor mu = mu_at(t), mu_next = mu_at(t + 1.0);
-    const Tensor slot = update.slot("mu_product", f64, {}, 1);
+    const Tensor slot = context.slot("mu_product", f64, {}, 1);
     const Tensor product = slot * mu;
-    update.set(slot, product);
-    for (const Update::Parameter& p : update.parameters()) {
+    context.set(slot, product);
+    for (const Update::Parameter& p : context.parameters()) {
       const Tensor g = decayed_gradient(p, nadam.weight_decay, nadam.maximize);
-      const auto [m, v] = update_moments(update, p, g, beta1, nadam.beta2);
+      const auto [m, v] = update_moments(context, p, g, beta1, nadam.beta2);
       const Tensor of_gradient = scalar_for(g, p.learning_rate * (1.0 - mu) / (1.0 - product));
       const Tensor of_mean = scalar_for(g, p.learning_rate * mu_next / (1.0 - product * mu_next));
       const Tensor root = sqrt(v / scalar_for(g, bias_correction(nadam.beta2, t))) + nadam.epsilon;
-      update.set(p.value, p.value - of_gradient * (g / root) - of_mean * (m / root));
+      context.set(p.value, p.value - of_gradient * (g / root) - of_mean * (m / root));
     }
   };
 }
@@ -119,10 +119,10 @@ Optimizer::Optimizer(const NAdam& nadam, SourceLocation where)
 Optimizer::Optimizer(const RAdam& radam, SourceLocation where)
     : name("radam"), learning_rate(radam.lr), has_momentum(true) {
   check_family("RAdam", radam, where);
-  apply_to_each(*this, [radam](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [radam](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, radam.weight_decay, radam.maximize);
-    const Tensor beta1 = update.momentum(radam.beta1), t = update.step();
-    const auto [m, v] = update_moments(update, p, g, beta1, radam.beta2);
+    const Tensor beta1 = context.momentum(radam.beta1), t = context.step();
+    const auto [m, v] = update_moments(context, p, g, beta1, radam.beta2);
     const Tensor rate = p.learning_rate / bias_correction(beta1, t);
     // The length of the simple moving average that v resembles; up to 5 its variance cannot be rectified.
     const double rho_inf = 2 / (1 - radam.beta2) - 1;
@@ -133,23 +133,24 @@ Optimizer::Optimizer(const RAdam& radam, SourceLocation where)
     const Tensor factor =
         sqrt((safe - 4.0) * (safe - 2.0) / safe * (rho_inf / ((rho_inf - 4) * (rho_inf - 2))) * correction2);
     const Tensor adaptive = scalar_for(g, rate * factor) * (m / (sqrt(v) + radam.epsilon));
-    update.set(p.value, p.value - pullback::where(rectified, adaptive, scalar_for(g, rate) * m));
+    context.set(p.value, p.value - pullback::where(rectified, adaptive, scalar_for(g, rate) * m));
   });
 }
 
 Optimizer::Optimizer(const LAMB& lamb, SourceLocation where)
     : name("lamb"), learning_rate(lamb.lr), has_momentum(true) {
   check_family("LAMB", lamb, where);
-  apply_to_each(*this, [lamb](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [lamb](Update& context, const Update::Parameter& p) {
     const Tensor g = directed_gradient(p, lamb.maximize);
-    const Tensor beta1 = update.momentum(lamb.beta1);
-    const auto [m, v] = update_moments(update, p, g, beta1, lamb.beta2);
-    const Tensor m_hat = m / scalar_for(g, bias_correction(beta1, update.step()));
-    const Tensor v_hat = v / scalar_for(g, bias_correction(lamb.beta2, update.step()));
-    const Tensor direction = m_hat / (sqrt(v_hat) + lamb.epsilon) + p.weight_decay.value_or(lamb.weight_decay) * p.value;
+    const Tensor beta1 = context.momentum(lamb.beta1);
+    const auto [m, v] = update_moments(context, p, g, beta1, lamb.beta2);
+    const Tensor m_hat = m / scalar_for(g, bias_correction(beta1, context.step()));
+    const Tensor v_hat = v / scalar_for(g, bias_correction(lamb.beta2, context.step()));
+    const Tensor direction =
+        m_hat / (sqrt(v_hat) + lamb.epsilon) + p.weight_decay.value_or(lamb.weight_decay) * p.value;
     const Tensor size = sqrt(sum(square(p.value))), length = sqrt(sum(square(direction)));
     const Tensor trust = pullback::where((size > 0.0) & (length > 0.0), size / length, 1.0);
-    update.set(p.value, p.value - scalar_for(g, p.learning_rate) * trust * direction);
+    context.set(p.value, p.value - scalar_for(g, p.learning_rate) * trust * direction);
   });
 }
 

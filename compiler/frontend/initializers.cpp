@@ -84,7 +84,8 @@ double normal_quantile(double p, double low, double high) {
 // A normal number within [low, high], by the inverse of its distribution. The tail is mirrored to where shares have
 // digits.
 double truncated(const Initializer& initializer, double u) {
-  double low = (initializer.low - initializer.a) / initializer.b, high = (initializer.high - initializer.a) / initializer.b;
+  double low = (initializer.low - initializer.a) / initializer.b,
+         high = (initializer.high - initializer.a) / initializer.b;
   const bool mirrored = low > 0;
   if (mirrored) {
     std::swap(low, high);
@@ -106,7 +107,8 @@ void fill_orthogonal(ir::Literal& literal, const Numbers& numbers, double gain) 
   orthogonalize(matrix, rows, columns);
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0; j < columns; ++j)
-      literal.set(first >= second ? i * columns + j : j * rows + i, gain * matrix[static_cast<std::size_t>(i * columns + j)]);
+      literal.set(first >= second ? i * columns + j : j * rows + i,
+                  gain * matrix[static_cast<std::size_t>(i * columns + j)]);
 }
 
 void fill_identity(ir::Literal& literal) {

@@ -24,7 +24,7 @@ Tensor row(const Tensor& matrix, std::int64_t i) {
 }
 
 // All values (or gradients) one after the other: [N].
-Tensor flat(const std::vector<Update::Parameter>& parameters, Tensor Update::Parameter::*part) {
+Tensor flat(const std::vector<Update::Parameter>& parameters, Tensor Update::Parameter::* part) {
   std::vector<Tensor> parts;
   for (const Update::Parameter& p : parameters) {
     if ((p.*part).dtype() != (parameters.front().*part).dtype())
@@ -109,7 +109,7 @@ void write_update(const LBFGS& options, Update& update) {
   const Tensor accepted = decreased | first;
 
   const Tensor step = x - line.x0, change = g - line.g0;
-  const Tensor keep = !first & (dot(step, change) > kLeastCurvature);
+  const Tensor keep = (!first) & (dot(step, change) > kLeastCurvature);
   const History next = history.pushed(step, change, searches ? accepted & keep : keep);
   Tensor direction = -next.apply(g);
   Tensor slope = dot(g, direction);
@@ -140,9 +140,8 @@ void write_update(const LBFGS& options, Update& update) {
 Optimizer::Optimizer(const LBFGS& lbfgs, SourceLocation where) : name("lbfgs"), learning_rate(lbfgs.lr) {
   OptionCheck("LBFGS", where)
       .at_least_zero("lr", lbfgs.lr)
-      .require(lbfgs.history_size >= 1,
-               fmt::format("history_size is {}: it must be at least 1", lbfgs.history_size));
-  rule = [lbfgs](Update& update) { write_update(lbfgs, update); };
+      .require(lbfgs.history_size >= 1, fmt::format("history_size is {}: it must be at least 1", lbfgs.history_size));
+  rule = [lbfgs](Update& context) { write_update(lbfgs, context); };
 }
 
 }  // namespace pullback

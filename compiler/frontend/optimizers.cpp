@@ -76,17 +76,17 @@ Optimizer::Optimizer(const SGD& sgd, SourceLocation where) : name("sgd"), learni
       .require(!sgd.nesterov || (sgd.momentum > 0 && sgd.dampening == 0),
                fmt::format("nesterov needs a momentum above 0 and no dampening; momentum is {}, dampening {}",
                            sgd.momentum, sgd.dampening));
-  apply_to_each(*this, [sgd](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [sgd](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, sgd.weight_decay, sgd.maximize);
     const Tensor rate = scalar_for(g, p.learning_rate);
-    if (sgd.momentum == 0 && !update.momentum_scheduled()) return update.set(p.value, p.value - rate * g);
-    const Tensor momentum = scalar_for(g, update.momentum(sgd.momentum));
-    const Tensor slot = update.slot("momentum", p);
+    if (sgd.momentum == 0 && !context.momentum_scheduled()) return context.set(p.value, p.value - rate * g);
+    const Tensor momentum = scalar_for(g, context.momentum(sgd.momentum));
+    const Tensor slot = context.slot("momentum", p);
     Tensor v = momentum * slot + g;
     if (sgd.dampening != 0)  // not for the first, which is g
-      v = momentum * slot + scalar_for(g, 1.0 - sgd.dampening * cast(update.step() > 1, f64)) * g;
-    update.set(slot, v);
-    update.set(p.value, p.value - rate * (sgd.nesterov ? g + momentum * v : v));
+      v = momentum * slot + scalar_for(g, 1.0 - sgd.dampening * cast(context.step() > 1, f64)) * g;
+    context.set(slot, v);
+    context.set(p.value, p.value - rate * (sgd.nesterov ? g + momentum * v : v));
   });
 }
 
@@ -98,25 +98,25 @@ Optimizer::Optimizer(const RMSprop& rms, SourceLocation where)
       .at_least_zero("epsilon", rms.epsilon)
       .at_least_zero("weight_decay", rms.weight_decay)
       .at_least_zero("momentum", rms.momentum);
-  apply_to_each(*this, [rms](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [rms](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, rms.weight_decay, rms.maximize);
     const Tensor rate = scalar_for(g, p.learning_rate);
-    const Tensor square_slot = update.slot("square", p);
+    const Tensor square_slot = context.slot("square", p);
     const Tensor mean_square = moving_average(square_slot, g * g, rms.alpha);
-    update.set(square_slot, mean_square);
+    context.set(square_slot, mean_square);
     Tensor variance = mean_square;
     if (rms.centered) {
-      const Tensor mean_slot = update.slot("mean", p);
+      const Tensor mean_slot = context.slot("mean", p);
       const Tensor mean = moving_average(mean_slot, g, rms.alpha);
-      update.set(mean_slot, mean);
+      context.set(mean_slot, mean);
       variance = maximum(mean_square - mean * mean, 0.0);  // rounding may have made it negative
     }
     const Tensor scaled = g / (sqrt(variance) + rms.epsilon);
-    if (rms.momentum == 0 && !update.momentum_scheduled()) return update.set(p.value, p.value - rate * scaled);
-    const Tensor slot = update.slot("momentum", p);
-    const Tensor v = scalar_for(g, update.momentum(rms.momentum)) * slot + scaled;
-    update.set(slot, v);
-    update.set(p.value, p.value - rate * v);
+    if (rms.momentum == 0 && !context.momentum_scheduled()) return context.set(p.value, p.value - rate * scaled);
+    const Tensor slot = context.slot("momentum", p);
+    const Tensor v = scalar_for(g, context.momentum(rms.momentum)) * slot + scaled;
+    context.set(slot, v);
+    context.set(p.value, p.value - rate * v);
   });
 }
 
@@ -127,13 +127,13 @@ Optimizer::Optimizer(const Adagrad& ada, SourceLocation where) : name("adagrad")
       .at_least_zero("weight_decay", ada.weight_decay)
       .at_least_zero("initial_accumulator_value", ada.initial_accumulator_value)
       .at_least_zero("epsilon", ada.epsilon);
-  apply_to_each(*this, [ada](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [ada](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
-    const Tensor rate = p.learning_rate / (1.0 + (update.step() - 1.0) * ada.lr_decay);
-    const Tensor slot = update.slot("sum", p, ada.initial_accumulator_value);
+    const Tensor rate = p.learning_rate / (1.0 + (context.step() - 1.0) * ada.lr_decay);
+    const Tensor slot = context.slot("sum", p, ada.initial_accumulator_value);
     const Tensor sum = slot + g * g;
-    update.set(slot, sum);
-    update.set(p.value, p.value - scalar_for(g, rate) * (g / (sqrt(sum) + ada.epsilon)));
+    context.set(slot, sum);
+    context.set(p.value, p.value - scalar_for(g, rate) * (g / (sqrt(sum) + ada.epsilon)));
   });
 }
 
@@ -143,14 +143,14 @@ Optimizer::Optimizer(const Adadelta& ada, SourceLocation where) : name("adadelta
       .require(ada.rho >= 0 && ada.rho <= 1, fmt::format("rho is {}: it must lie in [0, 1]", ada.rho))
       .at_least_zero("epsilon", ada.epsilon)
       .at_least_zero("weight_decay", ada.weight_decay);
-  apply_to_each(*this, [ada](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [ada](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
-    const Tensor square_slot = update.slot("square", p), change_slot = update.slot("change", p);
+    const Tensor square_slot = context.slot("square", p), change_slot = context.slot("change", p);
     const Tensor mean_square = moving_average(square_slot, g * g, ada.rho);
     const Tensor change = sqrt(change_slot + ada.epsilon) / sqrt(mean_square + ada.epsilon) * g;
-    update.set(square_slot, mean_square);
-    update.set(change_slot, moving_average(change_slot, change * change, ada.rho));
-    update.set(p.value, p.value - scalar_for(g, p.learning_rate) * change);
+    context.set(square_slot, mean_square);
+    context.set(change_slot, moving_average(change_slot, change * change, ada.rho));
+    context.set(p.value, p.value - scalar_for(g, p.learning_rate) * change);
   });
 }
 
@@ -161,12 +161,12 @@ Optimizer::Optimizer(const Lion& lion, SourceLocation where)
       .share("beta1", lion.beta1)
       .share("beta2", lion.beta2)
       .at_least_zero("weight_decay", lion.weight_decay);
-  apply_to_each(*this, [lion](Update& update, const Update::Parameter& p) {
+  apply_to_each(*this, [lion](Update& context, const Update::Parameter& p) {
     const Tensor g = directed_gradient(p, lion.maximize);
-    const Tensor m = update.slot("m", p);
-    const Tensor direction = sign(moving_average(m, g, update.momentum(lion.beta1)));
-    update.set(p.value, decayed_value(p, lion.weight_decay) - scalar_for(g, p.learning_rate) * direction);
-    update.set(m, moving_average(m, g, lion.beta2));
+    const Tensor m = context.slot("m", p);
+    const Tensor direction = sign(moving_average(m, g, context.momentum(lion.beta1)));
+    context.set(p.value, decayed_value(p, lion.weight_decay) - scalar_for(g, p.learning_rate) * direction);
+    context.set(m, moving_average(m, g, lion.beta2));
   });
 }
 

@@ -22,7 +22,8 @@ void reflect(Rows& a, const std::vector<double>& v, double scale, std::int64_t k
              std::int64_t columns, std::vector<double>& product) {
   std::fill(product.begin(), product.end(), 0.0);
   for (std::int64_t i = k; i < rows; ++i)
-    for (std::int64_t j = first; j < columns; ++j) product[static_cast<std::size_t>(j)] += v[static_cast<std::size_t>(i)] * a[i][j];
+    for (std::int64_t j = first; j < columns; ++j)
+      product[static_cast<std::size_t>(j)] += v[static_cast<std::size_t>(i)] * a[i][j];
   for (std::int64_t i = k; i < rows; ++i) {
     const double factor = scale * v[static_cast<std::size_t>(i)];
     for (std::int64_t j = first; j < columns; ++j) a[i][j] -= factor * product[static_cast<std::size_t>(j)];

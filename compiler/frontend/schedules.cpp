@@ -62,7 +62,8 @@ Schedule::Schedule(const StepLR& step, SourceLocation where) : name("StepLR") {
 }
 
 Schedule::Schedule(const MultiStepLR& multi, SourceLocation where) : name("MultiStepLR") {
-  for (const std::int64_t milestone : multi.milestones) require_count("MultiStepLR", "a milestone", milestone, 0, where);
+  for (const std::int64_t milestone : multi.milestones)
+    require_count("MultiStepLR", "a milestone", milestone, 0, where);
   require_rate("MultiStepLR", "gamma", multi.gamma, where);
   rate = [multi](const Inputs& in) {
     Tensor reached = in.time * 0.0;
@@ -256,7 +257,8 @@ struct Child {
 
   Inputs inputs(const Inputs& in, const Tensor& base) const {
     const auto begin = in.fed.begin() + static_cast<std::ptrdiff_t>(first_fed);
-    return {start == 0 ? in.time : in.time - real(start), base,
+    return {start == 0 ? in.time : in.time - real(start),
+            base,
             {begin, begin + static_cast<std::ptrdiff_t>(schedule.fed.size())}};
   }
 };
@@ -293,7 +295,7 @@ Schedule::Schedule(const SequentialLR& sequential, SourceLocation where) : name(
   }
   require(moving == 0 || moving == children.size(), "SequentialLR",
           "some of its schedules move the momentum and some do not; set .cycle_momentum = false", where);
-  const auto combined = [children](Formula Schedule::*formula) {
+  const auto combined = [children](Formula Schedule::* formula) {
     return [children, formula](const Inputs& in) {
       Tensor value = (children.front().schedule.*formula)(children.front().inputs(in, in.base));
       for (std::size_t i = 1; i < children.size(); ++i)

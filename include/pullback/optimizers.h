@@ -97,8 +97,8 @@ struct RAdam {
   double weight_decay = 0;
   bool maximize = false;
 };
-/// p -= lr * sign(beta1 * m + (1 - beta1) * g), then m = beta2 * m + (1 - beta2) * g; weight decay acts on the parameter
-/// (Chen et al. 2023).
+/// p -= lr * sign(beta1 * m + (1 - beta1) * g), then m = beta2 * m + (1 - beta2) * g; weight decay acts on the
+/// parameter (Chen et al. 2023).
 struct Lion {
   double lr = 1e-4;
   double beta1 = 0.9, beta2 = 0.99;
@@ -190,9 +190,9 @@ struct Optimizer {
   bool has_momentum = false;  ///< whether the rule asks for Update::momentum(), so that a schedule may move it
 
   // One of the two:
-  std::function<void(Update&)> rule;                                 ///< for all parameters together
-  std::function<UpdateOutputs(const UpdateInputs&)> update;          ///< for each parameter by itself
-  std::vector<std::string> slot_names;                               ///< of `update`: kept as "adam.m.PARAMETER"
+  std::function<void(Update&)> rule;                         ///< for all parameters together
+  std::function<UpdateOutputs(const UpdateInputs&)> update;  ///< for each parameter by itself
+  std::vector<std::string> slot_names;                       ///< of `update`: kept as "adam.m.PARAMETER"
 };
 
 }  // namespace pullback

@@ -48,7 +48,8 @@ struct PolynomialLR {
   std::int64_t total_iters = 5;
   double power = 1;
 };
-/// eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2 (Loshchilov and Hutter 2017); beyond T_max it rises again.
+/// eta_min + (base - eta_min) * (1 + cos(pi * t / T_max)) / 2 (Loshchilov and Hutter 2017); beyond T_max it rises
+/// again.
 struct CosineAnnealingLR {
   std::int64_t T_max = 0;
   double eta_min = 0;

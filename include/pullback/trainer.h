@@ -38,8 +38,8 @@ struct Ema {
 enum class Weights : std::uint8_t { trained, averaged };
 
 struct TrainerOptions {
-  Tensor loss;  ///< a floating scalar
-  Optimizer optimizer;
+  Tensor loss = {};  ///< a floating scalar
+  Optimizer optimizer = {};
   std::vector<std::pair<std::string, Tensor>> metrics = {};  ///< scalars to report: {{"accuracy", accuracy(logits, y)}}
   Schedule schedule = {};
   /// Gradients are scaled by min(1, clip_norm / (norm + 1e-6)), with the norm of all of them as one vector; then each
@@ -59,9 +59,9 @@ struct TrainerOptions {
 };
 
 /// Compiles forward pass, gradients, metrics and update into one step and runs it over data. Parameters are the
-/// graph's, shared with all its programs. So is what the Trainer keeps in the state (steps done, rates, slots, averages):
-/// a second Trainer of the same name and kind of optimizer goes on where the first one is, except for a rate that it
-/// asks for differently; with another kind of optimizer, or with another name, it begins anew.
+/// graph's, shared with all its programs. So is what the Trainer keeps in the state (steps done, rates, slots,
+/// averages): a second Trainer of the same name and kind of optimizer goes on where the first one is, except for a rate
+/// that it asks for differently; with another kind of optimizer, or with another name, it begins anew.
 ///
 /// Beside loss and metrics, a step gives "grad_norm" when asked for, and with a schedule the "learning_rate" that it
 /// used (both reported by fit), and "momentum" when the schedule moves it.

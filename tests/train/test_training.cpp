@@ -3,7 +3,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "tests/frontend/support.h"
+#include "tests/train/quadratic.h"
 
 namespace pullback::test {
 
@@ -44,16 +44,6 @@ data::Dataset clusters(std::int64_t n) {
 
 FitOptions quiet(int epochs, std::int64_t batch_size = 16) {
   return {.epochs = epochs, .batch_size = batch_size, .progress = Progress::off};
-}
-
-void check_same_bits(const State& a, const State& b) {
-  REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    INFO(a.entries()[i].name);
-    CHECK(a.entries()[i].name == b.entries()[i].name);
-    const Array &left = a.entries()[i].value, &right = b.entries()[i].value;
-    CHECK(std::memcmp(left.raw(), right.raw(), left.bytes()) == 0);
-  }
 }
 
 double train_xor(const Optimizer& optimizer, const CompileOptions& options, int steps) {
