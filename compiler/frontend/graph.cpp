@@ -45,8 +45,9 @@ static Tensor declare_state(detail::Trace& trace, const std::string& name, const
       throw Error(fmt::format("{} has the shape {}: its sizes must be numbers", what, to_string(shape)), line);
   if (kind == StateKind::parameter && !is_float(dtype))
     throw Error(fmt::format("{} is {}: only floating tensors are trained; see variable()", what, name_of(dtype)), line);
+  Array initial = detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line);
   const Tensor tensor = trace.add_argument(full, {dtype, shape}, ir::ArgumentRole::state, line);
-  trace.state->add(full, kind, detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line));
+  trace.state->add(full, kind, std::move(initial));
   trace.state_tensors.push_back({tensor.value(), kind == StateKind::parameter, nullptr});
   return tensor;
 }
