@@ -67,3 +67,24 @@ TEST_CASE("an online learner recovers from a bumped sensor", "[samples]") {
   CHECK(errors[5] > 2 * errors[4]);  // the bump
   CHECK(errors[9] < errors[5] / 2);  // it followed
 }
+
+TEST_CASE("digits are drawn from 16 numbers better than on average", "[samples]") {
+  const std::string text = run("autoencoder samples/data/mnist 2");
+  const std::vector<double> code = numbers(text, R"(digits: ([0-9.]+) by 16)"),
+                            average = numbers(text, R"(, ([0-9.]+) by the average)");
+  REQUIRE(code.size() == 1);
+  REQUIRE(average.size() == 1);
+  CHECK(code[0] < 0.7 * average[0]);  // two epochs of twenty
+}
+
+TEST_CASE("a cart learns to balance a pole", "[samples]") {
+  const std::vector<double> points = numbers(run("cartpole"), R"(mean return: ([0-9.]+) of 500)");
+  REQUIRE(points.size() == 1);
+  CHECK(points[0] > 400);
+}
+
+TEST_CASE("a network finds the motion of a spring from its law", "[samples]") {
+  const std::vector<double> error = numbers(run("oscillator"), R"(largest error: ([0-9.]+))");
+  REQUIRE(error.size() == 1);
+  CHECK(error[0] < 0.02);  // of a motion between -0.7 and 1
+}
