@@ -1,4 +1,6 @@
 // Reductions over axes, and statistics made of them.
+#include "compiler/frontend/reductions.h"
+
 #include <fmt/format.h>
 
 #include <pullback/functions.h>
@@ -26,15 +28,26 @@ static Tensor reduce(const char* op, const char* primitive, const Tensor& x, con
   return keepdim ? reshape(result, kept_shape(x, reduced), where) : result;
 }
 
-// How many elements are folded into one, as a scalar of x's dtype: a number only when specialized.
-static Tensor folded_count(const Tensor& x, const std::vector<int>& axes, const SourceLine& line) {
+namespace detail {
+
+Tensor folded_count(const Tensor& x, const std::vector<int>& axes, DType dtype, const SourceLine& line) {
   Dim count(1);
   for (int axis : axes) count = count * x.shape()[static_cast<std::size_t>(axis)];
-  if (count.is_constant()) return detail::fill(*x.trace(), x.dtype(), {}, static_cast<double>(count.constant()), line);
+  if (count.is_constant()) return fill(*x.trace(), dtype, {}, static_cast<double>(count.constant()), line);
   // The sum of `count` ones: folding turns it into a constant once the sizes are known.
-  const Tensor ones = detail::fill(*x.trace(), i64, {count}, 1, line);
-  return cast(x.trace()->create("reduce_sum", {ones}, {{"axes", ir::Integers{0}}}, line), x.dtype());
+  const Tensor ones = fill(*x.trace(), i64, {count}, 1, line);
+  return cast(x.trace()->create("reduce_sum", {ones}, {{"axes", ir::Integers{0}}}, line), dtype);
 }
+
+Tensor positions_along(const Tensor& x, int axis, DType dtype, const SourceLine& line) {
+  Shape shape(x.rank(), Dim(1));
+  shape[static_cast<std::size_t>(axis)] = x.size(axis);
+  return x.trace()->emit("iota", {}, line, [&](ir::Builder& b, const std::vector<ops::Value>&) {
+    return ops::iota(b, dtype, shape, axis);
+  });
+}
+
+}  // namespace detail
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdim, SourceLocation where) {
   return reduce("sum", "reduce_sum", x, axes, keepdim, where);
@@ -55,7 +68,7 @@ Tensor mean(const Tensor& x, const Axes& axes, bool keepdim, SourceLocation wher
   const SourceLine line = x.trace()->line(where);
   detail::require_float("mean", x, line);
   const std::vector<int> reduced = detail::normalize_axes("mean", x, axes, line);
-  return sum(x, reduced, keepdim) / folded_count(x, reduced, line);
+  return sum(x, reduced, keepdim) / detail::folded_count(x, reduced, x.dtype(), line);
 }
 
 static Tensor arg_reduce(const char* op, const Tensor& x, int axis, bool keepdim, const SourceLocation& where) {
@@ -81,7 +94,7 @@ Tensor var(const Tensor& x, const Axes& axes, bool keepdim, int correction, Sour
   const std::vector<int> reduced = detail::normalize_axes("var", x, axes, line);
   // Two passes: the mean first, so that nothing cancels.
   const Tensor squares = sum(square(x - mean(x, reduced, true)), reduced, keepdim);
-  const Tensor count = folded_count(x, reduced, line);
+  const Tensor count = detail::folded_count(x, reduced, x.dtype(), line);
   return squares / (correction == 0 ? count : count - correction);
 }
 
