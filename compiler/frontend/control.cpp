@@ -147,8 +147,7 @@ void check(const Tensor& condition, const std::string& message, const std::vecto
     if (witness.rank() != 0)
       detail::fail("check", fmt::format("a witness is {}: a scalar is needed", witness.type_string()), line);
   }
-  // All true: no element is 0 as an integer.
-  std::vector<Tensor> operands{condition.rank() == 0 ? condition : equal(min(cast(condition, i32)), 1)};
+  std::vector<Tensor> operands{condition.rank() == 0 ? condition : all(condition)};
   operands.insert(operands.end(), witnesses.begin(), witnesses.end());
   trace.create_all("check", operands, {{"message", message}}, line);
 }

@@ -49,9 +49,6 @@ Tensor div(const Operand& a, const Operand& b, SourceLocation where) {
 Tensor rem(const Operand& a, const Operand& b, SourceLocation where) {
   return binary("rem", a, b, where);
 }
-Tensor pow(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("pow", a, b, where);
-}
 Tensor atan2(const Operand& y, const Operand& x, SourceLocation where) {
   return binary("atan2", y, x, where);
 }
@@ -100,15 +97,6 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b, Source
   return condition.trace()->create("select", parts, {}, line);
 }
 
-Tensor clamp(const Tensor& x, double low, double high, SourceLocation where) {
-  detail::require_defined("clamp", x, where);
-  if (!(low <= high)) detail::fail("clamp", fmt::format("low is {} and high is {}", low, high), x.trace()->line(where));
-  detail::Pin pin(x, where);
-  // A select, so that the gradient at the bounds is 1 as documented; maximum would split it.
-  if (is_float(x.dtype())) return pullback::where(x < low, low, pullback::where(x > high, high, x));
-  return minimum(maximum(x, static_cast<std::int64_t>(low)), static_cast<std::int64_t>(high));
-}
-
 Tensor neg(const Tensor& x, SourceLocation where) {
   return unary("neg", x, where);
 }
@@ -133,11 +121,17 @@ Tensor log(const Tensor& x, SourceLocation where) {
 Tensor log1p(const Tensor& x, SourceLocation where) {
   return unary_float("log1p", x, where);
 }
+Tensor log2(const Tensor& x, SourceLocation where) {
+  return unary_float("log2", x, where);
+}
 Tensor sqrt(const Tensor& x, SourceLocation where) {
   return unary_float("sqrt", x, where);
 }
 Tensor rsqrt(const Tensor& x, SourceLocation where) {
   return unary_float("rsqrt", x, where);
+}
+Tensor cbrt(const Tensor& x, SourceLocation where) {
+  return unary_float("cbrt", x, where);
 }
 Tensor sin(const Tensor& x, SourceLocation where) {
   return unary_float("sin", x, where);
@@ -177,6 +171,9 @@ Tensor atanh(const Tensor& x, SourceLocation where) {
 }
 Tensor erf(const Tensor& x, SourceLocation where) {
   return unary_float("erf", x, where);
+}
+Tensor erfc(const Tensor& x, SourceLocation where) {
+  return unary_float("erfc", x, where);
 }
 Tensor floor(const Tensor& x, SourceLocation where) {
   return unary_float("floor", x, where);

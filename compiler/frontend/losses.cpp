@@ -67,8 +67,7 @@ using detail::require_pair;
 namespace {
 
 void require_positive(const char* op, const char* what, double value, const Tensor& x, const SourceLocation& where) {
-  if (!(value > 0))
-    detail::fail(op, fmt::format("{} is {}: it must be positive", what, value), x.trace()->line(where));
+  if (!(value > 0)) detail::fail(op, fmt::format("{} is {}: it must be positive", what, value), x.trace()->line(where));
 }
 
 // Weighted when there is a weight, which must not make the losses larger.
@@ -178,15 +177,16 @@ Tensor gaussian_nll(const Tensor& prediction, const Tensor& target, const Tensor
   const Shape rows(prediction.shape().begin(), prediction.shape().end() - (prediction.rank() > 0 ? 1 : 0));
   const bool lacks_last = variance.shape() == rows && variance.shape() != prediction.shape();
   const Tensor given = lacks_last ? unsqueeze(variance, -1) : variance;
-  if (detail::broadcast_shapes("gaussian_nll", {prediction.shape(), given.shape()},
-                               "the prediction is " + prediction.type_string() + ", the variance " +
-                                   variance.type_string(),
-                               line) != prediction.shape())
+  if (detail::broadcast_shapes(
+          "gaussian_nll", {prediction.shape(), given.shape()},
+          "the prediction is " + prediction.type_string() + ", the variance " + variance.type_string(),
+          line) != prediction.shape())
     detail::fail("gaussian_nll",
                  fmt::format("the variance {} is larger than the prediction {}", variance.type_string(),
                              prediction.type_string()),
                  line);
-  check(given >= 0.0, "gaussian_nll: a variance is {}: none may be negative", {min(given)});
+  check(given >= 0.0, "gaussian_nll: a variance is {}: none may be negative",
+        {reshape(detail::smallest(given, detail::normalize_axes("gaussian_nll", given, {}, line), line), {})});
   // Raised, but with the gradient of what was given.
   const Tensor raised = pullback::where(given < options.eps, options.eps + (given - stop_gradient(given)), given);
   Tensor losses = 0.5 * (log(raised) + square(prediction - target) / raised);
@@ -198,8 +198,8 @@ Tensor poisson_nll(const Tensor& prediction, const Tensor& target, const Poisson
                    SourceLocation where) {
   require_pair("poisson_nll", prediction, target, where);
   detail::Pin pin(prediction, where);
-  Tensor losses = options.log_input ? exp(prediction) - target * prediction
-                                    : prediction - target * log(prediction + options.eps);
+  Tensor losses =
+      options.log_input ? exp(prediction) - target * prediction : prediction - target * log(prediction + options.eps);
   if (options.full) {
     const Tensor many = target > 1.0;
     const Tensor t = pullback::where(many, target, 1.0);

@@ -31,8 +31,11 @@ SourceLine require_labels(const char* op, const Tensor& logits, const Tensor& la
 void check_labels(const char* op, const std::string& name, const Tensor& logits, const Tensor& labels, int axis) {
   const SourceLine line = logits.trace()->line(SourceLocation::current());  // pinned by the loss
   const Dim& size = logits.shape()[static_cast<std::size_t>(axis)];
-  const Tensor low = min(labels), high = max(labels);
-  const std::string found = fmt::format("{}: labels{} lie in {{}}..{{}}, but there are ", op, name.empty() ? "" : " " + name);
+  std::vector<int> axes;
+  for (std::size_t i = 0; i < labels.rank(); ++i) axes.push_back(static_cast<int>(i));
+  const Tensor low = reshape(smallest(labels, axes, line), {}), high = reshape(largest(labels, axes, line), {});
+  const std::string found =
+      fmt::format("{}: labels{} lie in {{}}..{{}}, but there are ", op, name.empty() ? "" : " " + name);
   if (size.is_constant()) {
     const std::int64_t classes = size.constant();
     check((low >= 0) & (high < classes), fmt::format("{}{} classes, 0..{}", found, classes, classes - 1), {low, high});

@@ -93,8 +93,8 @@ void require_several(const char* op, const Tensor& x, const std::vector<int>& ax
   Dim count(1);
   for (int axis : axes) count = count * x.size(axis);
   if (count == Dim(1))
-    detail::fail(op, fmt::format("x is {}: the variance of one value per channel is no use for training",
-                                 x.type_string()),
+    detail::fail(op,
+                 fmt::format("x is {}: the variance of one value per channel is no use for training", x.type_string()),
                  line);
 }
 
@@ -274,10 +274,9 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
   require_affine("group_norm", x, weight, bias, {x.size(1)}, line);
   const std::optional<Dim> width = groups > 0 ? x.size(1).divided_by(Dim(groups)) : std::nullopt;
   if (!width)
-    detail::fail("group_norm",
-                 fmt::format("x is {}: {} channels don't make {} groups", x.type_string(), x.size(1).to_string(),
-                             groups),
-                 line);
+    detail::fail(
+        "group_norm",
+        fmt::format("x is {}: {} channels don't make {} groups", x.type_string(), x.size(1).to_string(), groups), line);
   Shape grouped{x.size(0), groups, *width};
   grouped.insert(grouped.end(), x.shape().begin() + 2, x.shape().end());
   const Tensor split = reshape(x, grouped);

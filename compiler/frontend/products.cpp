@@ -1,7 +1,10 @@
 // Contractions: dot_general and matmul's rank rules upon it.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <pullback/functions.h>
+#include <pullback/operators.h>
 
 #include "compiler/frontend/operands.h"
 
@@ -63,6 +66,49 @@ Tensor matmul(const Tensor& a, const Tensor& b, SourceLocation where) {
   std::vector<int> batch;
   for (std::size_t i = 0; i < lead.size(); ++i) batch.push_back(static_cast<int>(i));
   return dot_general(completed(a), completed(b), -1, -2, batch, batch);
+}
+
+static void require_bias(const char* op, const Tensor& y, const Tensor& bias, const Shape& shape,
+                         const SourceLine& line) {
+  if (!bias.defined() || (bias.dtype() == y.dtype() && bias.shape() == shape)) return;
+  detail::fail(
+      op, fmt::format("the bias is {}, but {}{} is needed", bias.type_string(), name_of(y.dtype()), to_string(shape)),
+      line);
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, SourceLocation where) {
+  detail::require_defined("linear", x, where);
+  detail::require_defined("linear", weight, where);
+  detail::Pin pin(x, where);
+  const SourceLine line = x.trace()->line(where);
+  const bool vector = weight.rank() == 1;
+  if (x.rank() == 0 || weight.rank() == 0 || weight.rank() > 2 || x.dtype() != weight.dtype() ||
+      !(x.size(-1) == weight.size(-1)))
+    detail::fail("linear",
+                 fmt::format("x is {}, the weight is {}: [...,I] and [O,I] of one dtype are needed", x.type_string(),
+                             weight.type_string()),
+                 line);
+  const Tensor y = dot_general(x, weight, -1, -1);
+  require_bias("linear", y, bias, vector ? Shape{} : Shape{weight.size(0)}, line);
+  return bias.defined() ? y + bias : y;
+}
+
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias, SourceLocation where) {
+  for (const Tensor& operand : {a, b, weight}) detail::require_defined("bilinear", operand, where);
+  detail::Pin pin(a, where);
+  const SourceLine line = a.trace()->line(where);
+  const bool fits = weight.rank() == 3 && a.rank() > 0 && b.rank() == a.rank() &&
+                    std::equal(a.shape().begin(), a.shape().end() - 1, b.shape().begin()) &&
+                    a.size(-1) == weight.size(1) && b.size(-1) == weight.size(2);
+  if (!fits)
+    detail::fail("bilinear",
+                 fmt::format("a is {}, b is {}, the weight is {}: [...,I], [...,J] and [O,I,J] are needed",
+                             a.type_string(), b.type_string(), weight.type_string()),
+                 line);
+  require_bias("bilinear", a, bias, {weight.size(0)}, line);
+  const Tensor left = dot_general(a, weight, -1, 1);  // [...,O,J]
+  const Tensor y = sum(left * unsqueeze(b, -2), -1);
+  return bias.defined() ? y + bias : y;
 }
 
 }  // namespace pullback

@@ -5,6 +5,7 @@
 #include <pullback/control.h>
 #include <pullback/elementwise.h>
 #include <pullback/indexing.h>
+#include <pullback/norms.h>
 #include <pullback/padding.h>
 #include <pullback/products.h>
 #include <pullback/random.h>

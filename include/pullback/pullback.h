@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pullback/array.h>
+#include <pullback/attention.h>
 #include <pullback/data.h>
 #include <pullback/fit.h>
 #include <pullback/functions.h>
@@ -10,6 +11,7 @@
 #include <pullback/losses.h>
 #include <pullback/metrics.h>
 #include <pullback/nn.h>
+#include <pullback/normalization.h>
 #include <pullback/operators.h>
 #include <pullback/optimizers.h>
 #include <pullback/program.h>
