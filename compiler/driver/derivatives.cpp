@@ -11,6 +11,7 @@
 #include "compiler/driver/program_impl.h"
 #include "compiler/frontend/extract.h"
 #include "compiler/frontend/operands.h"
+#include "compiler/frontend/raw_difference.h"
 #include "compiler/frontend/warnings.h"
 #include "compiler/ir/prune.h"
 #include "compiler/ir/text.h"
@@ -174,6 +175,7 @@ Function Graph::gradient(const Tensor& loss, const std::vector<Tensor>& wrt, Sou
   const std::vector<ir::Value*> gradients = autodiff::gradients(builder, draft.values[0], values, &independent);
   for (std::size_t i : independent)
     detail::warn(autodiff::independence_warning(name_or(wrt[i], i), loss.name().empty() ? "loss" : loss.name()));
+  if (const auto warning = detail::raw_difference_warning(loss, parameters())) detail::warn("gradient: " + *warning);
   for (std::size_t i = 0; i < wrt.size(); ++i) draft.function().add_result(gradients[i], "d." + name_or(wrt[i], i));
   return draft.finish();
 }

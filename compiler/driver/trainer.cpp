@@ -15,6 +15,7 @@
 #include "compiler/driver/update.h"
 #include "compiler/frontend/extract.h"
 #include "compiler/frontend/operands.h"
+#include "compiler/frontend/raw_difference.h"
 #include "compiler/frontend/warnings.h"
 #include "compiler/ir/text.h"
 #include "compiler/support/dump.h"
@@ -197,6 +198,8 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
   std::shared_ptr<const ir::Function> evaluated =
       detail::extract(trace, graph.name() + ".eval", outputs, false, where).function;
   impl_->build_step(*traced, where);
+  if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
+    detail::warn("Trainer: " + *warning);
   for (std::size_t i = 0; i < traced->roles.size(); ++i) {
     if (traced->roles[i] != ir::ArgumentRole::input) continue;
     impl_->input_names.push_back(traced->body.arguments[i]->name);
