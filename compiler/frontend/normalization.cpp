@@ -108,7 +108,8 @@ Operand average_factor(const char* op, const Tensor& x, const BatchNormOptions& 
 }
 
 Tensor moved(const Tensor& running, const Tensor& batch, const Operand& factor) {
-  return (1.0 - factor) * running + factor * stop_gradient(batch);
+  const Operand rest = factor.is_tensor() ? Operand(1.0 - factor) : Operand(1.0 - factor.real());
+  return rest * running + factor * stop_gradient(batch);
 }
 
 // The statistics [C] of a batch, for the running ones: those of instances are averaged over the examples.

@@ -121,7 +121,7 @@ TEST_CASE("weights of attention, other widths, further keys") {
     feeds.emplace_back(t, Array::from(argument.numbers, argument.dims));
   }
   const Outputs found =
-      g.compile({averaged.weights, mean(single.weights, 0), sum(averaged.weights, -1)}).step(feeds);
+      g.compile({averaged.weights, mean(single.weights, 0), sum(averaged.weights, -1), averaged.output}).step(feeds);
   check_close(numbers(found[0]), numbers(found[1]));
   check_close(numbers(found[2]), {1, 1});
   const Numbers rows = numbers(found[0]);
