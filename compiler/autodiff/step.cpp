@@ -8,6 +8,7 @@
 #include "compiler/autodiff/gradient.h"
 #include "compiler/autodiff/reverse.h"
 #include "compiler/ir/prune.h"
+#include "compiler/ops/build.h"
 
 namespace pullback::autodiff {
 namespace {
@@ -46,13 +47,14 @@ std::vector<std::string> names_at(const std::vector<std::string>& names, const s
 class StepContext final : public UpdateContext {
  public:
   StepContext(ir::Function& function, ir::Builder& builder, ir::Value* loss, std::vector<ir::Value*> parameters,
-              std::vector<ir::Value*> gradients, std::vector<NamedResult> own_updates)
+              std::vector<NamedResult> own_updates)
       : updates(std::move(own_updates)),
         function_(&function),
         builder_(&builder),
         loss_(loss),
-        parameters_(std::move(parameters)),
-        gradients_(std::move(gradients)) {}
+        parameters_(std::move(parameters)) {}
+
+  void set_gradients(std::vector<ir::Value*> gradients) { gradients_ = std::move(gradients); }
 
   ir::Builder& build() override { return *builder_; }
   ir::Value* loss() override { return loss_; }
@@ -128,12 +130,18 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
     if (f.results[i].updates >= 0) updates.push_back({f.body.results[i], f.results[i]});
 
   ir::Builder builder(f.body);
+  ir::Value* loss = results.front().value;
+  StepContext context(f, builder, loss, parameters, std::move(updates));
+  ir::Value* differentiated = loss;
+  if (!spec.loss_scale.empty()) {
+    ir::Value* scale = context.state(spec.loss_scale, loss->type, spec.initial_loss_scale);
+    differentiated = ops::mul({builder, loss}, {builder, scale}).value;
+  }
   std::vector<std::size_t> independent;
-  const std::vector<ir::Value*> derivatives = gradients(builder, results.front().value, parameters, &independent);
+  context.set_gradients(gradients(builder, differentiated, parameters, &independent));
   step.independent = names_at(spec.trainable, independent);
 
   builder.location.role = "update";
-  StepContext context(f, builder, results.front().value, parameters, derivatives, std::move(updates));
   if (spec.update) spec.update(context);
   step.states = std::move(context.added_states);
   results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());

@@ -54,6 +54,8 @@ struct StepSpec {
   std::vector<std::string> metrics;    ///< further results to return
   std::vector<std::string> trainable;  ///< state arguments to differentiate and update
   UpdateBuilder update;
+  std::string loss_scale = {};  ///< a state, a scalar of the loss's type that gradients are multiplied by; "": none
+  double initial_loss_scale = 1;
 };
 
 struct Step {

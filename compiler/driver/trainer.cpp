@@ -66,6 +66,13 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
     throw Error(fmt::format("Trainer: accumulate is {}: it must be at least 1", options.accumulate), line);
   if (options.ema && !(options.ema->decay >= 0 && options.ema->decay < 1))
     throw Error(fmt::format("Trainer: ema.decay is {}: it must lie in [0, 1)", options.ema->decay), line);
+  if (const auto& scale = options.loss_scale;
+      scale &&
+      !(scale->initial >= 1 && scale->growth >= 1 && scale->backoff > 0 && scale->backoff <= 1 && scale->interval >= 1))
+    throw Error(fmt::format("Trainer: loss_scale has initial {}, growth {}, backoff {}, interval {}: at least 1, at "
+                            "least 1, in (0, 1], and at least 1 are needed",
+                            scale->initial, scale->growth, scale->backoff, scale->interval),
+                line);
   for (const ParameterGroup& group : options.groups) {
     require_at_least_zero("a group's lr", group.lr, line);
     require_at_least_zero("a group's lr_scale", group.lr_scale, line);
@@ -162,8 +169,15 @@ void Trainer::Impl::build_step(const ir::Function& traced, const SourceLine& lin
   const driver::Grouping grouping = driver::group_parameters(options, parameters_of(traced), line);
   std::vector<std::string> metrics;
   for (const auto& metric : options.metrics) metrics.push_back(metric.first);
-  autodiff::Step step = autodiff::build_step(traced, {graph.name() + ".step", kLoss, metrics, grouping.trained,
-                                                      driver::update_builder({options, prefix, grouping.groups})});
+  std::optional<LossScale> scale = options.loss_scale;
+  if (!scale && options.compile.precision == DType::f16) scale.emplace();
+  autodiff::StepSpec spec{graph.name() + ".step", kLoss, metrics, grouping.trained,
+                          driver::update_builder({options, prefix, scale, grouping.groups})};
+  if (scale) {
+    spec.loss_scale = prefix + driver::kLossScale;
+    spec.initial_loss_scale = scale->initial;
+  }
+  autodiff::Step step = autodiff::build_step(traced, spec);
   for (const std::string& unused : step.independent) detail::warn(autodiff::independence_warning(unused, kLoss));
   std::vector<autodiff::AddedState> added = std::move(step.states);
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));

@@ -46,6 +46,7 @@ class StepUpdate final : public Update {
     return trace_->wrap(context_.state(spec_.prefix + name, std::move(type), initial));
   }
   void read_parameters();
+  void unscale();
   void accumulate();
   void clip();
   void schedule();
@@ -85,6 +86,25 @@ void StepUpdate::read_parameters() {
   next_.resize(parameters_.size());
 }
 
+// Gradients of the scaled loss become those of the loss. Where one has overflowed, this step updates nothing and the
+// scale falls; after a while without overflow it rises again (Micikevicius et al. 2018).
+void StepUpdate::unscale() {
+  if (!spec_.loss_scale) return;
+  const LossScale& options = *spec_.loss_scale;
+  const Tensor scale = state(kLossScale, context_.loss()->type, options.initial);
+  const Tensor good = state(std::string(kLossScale) + ".good", {i64, {}});
+  Tensor overflow = step_ * 0.0;  // NaN as soon as one gradient is infinite or NaN
+  for (Parameter& p : parameters_) {
+    p.gradient = p.gradient / cast(scale, p.gradient.dtype());
+    overflow = overflow + cast(sum(p.gradient * 0.0), f64);
+  }
+  const Tensor finite = equal(overflow, 0.0);
+  const Tensor grows = finite & (good + 1 >= options.interval);
+  set(scale, where(finite, where(grows, scale * options.growth, scale), maximum(scale * options.backoff, 1.0)));
+  set(good, where(finite & !grows, good + 1, 0));
+  applies_ = finite;
+}
+
 // Sums up gradients until enough steps have given theirs; each step works with the mean so far.
 void StepUpdate::accumulate() {
   if (options_.accumulate == 1) return;
@@ -98,7 +118,7 @@ void StepUpdate::accumulate() {
     p.gradient = total / cast(now, total.dtype());
   }
   set(count, where(complete, 0, now));
-  applies_ = complete;
+  applies_ = applies_.defined() ? applies_ & complete : complete;
 }
 
 void StepUpdate::clip() {
@@ -170,6 +190,7 @@ void StepUpdate::write() {
   count_ = state(kStep, {i64, {}});
   step_ = cast(count_ + 1, f64);
   read_parameters();
+  unscale();
   accumulate();
   clip();
   schedule();

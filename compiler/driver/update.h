@@ -17,8 +17,10 @@ inline constexpr const char* kStep = "step";                   ///< i64 scalar: 
 inline constexpr const char* kEpoch = "epoch";                 ///< i64 scalar: epochs done, when a schedule counts them
 inline constexpr const char* kFed = "schedule.fed";            ///< f64 scalars: what a schedule's functions gave
 inline constexpr const char* kPlateauScale = "schedule.scale";  ///< f64 scalar
-inline constexpr const char* kGradientNorm = "grad_norm";       ///< a result
-inline constexpr const char* kMomentum = "momentum";            ///< a result
+inline constexpr const char* kLossScale =
+    "loss_scale";  ///< scalar of the loss's type; ".good" behind it: steps without overflow
+inline constexpr const char* kGradientNorm = "grad_norm";  ///< a result
+inline constexpr const char* kMomentum = "momentum";       ///< a result
 
 std::string group_rate_name(const std::string& prefix, std::size_t group);
 std::string average_name(const std::string& prefix, const std::string& parameter);
@@ -26,10 +28,12 @@ std::string average_name(const std::string& prefix, const std::string& parameter
 struct UpdateSpec {
   TrainerOptions options;
   std::string prefix;                         ///< of what is kept in the state
+  std::optional<LossScale> loss_scale;        ///< gradients come multiplied by the state kLossScale
   std::map<std::string, std::size_t> groups;  ///< of the trained parameters that belong to one
 };
 
-/// Accumulates and clips gradients, evaluates the schedule, applies the rule, averages weights and counts the updates.
+/// Undoes the scaling of the loss, accumulates and clips gradients, evaluates the schedule, applies the rule, averages
+/// weights and counts the updates.
 autodiff::UpdateBuilder update_builder(const UpdateSpec& spec);
 
 }  // namespace pullback::driver

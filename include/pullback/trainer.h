@@ -34,6 +34,15 @@ struct Ema {
   bool validate = false;  ///< fit() validates with the averages
 };
 
+/// Keeps small gradients from vanishing in f16: the loss is multiplied by a scale before it is differentiated, and the
+/// gradients are divided by it. A step in which a gradient is infinite or NaN updates nothing and multiplies the scale
+/// by `backoff`; after `interval` steps without, it is multiplied by `growth`.
+struct LossScale {
+  double initial = 65536;
+  double growth = 2, backoff = 0.5;
+  std::int64_t interval = 2000;
+};
+
 /// Which weights a computation uses.
 enum class Weights : std::uint8_t { trained, averaged };
 
@@ -49,6 +58,7 @@ struct TrainerOptions {
   /// gradient of one batch of all their examples. Schedules and optimizers count updates.
   std::int64_t accumulate = 1;
   std::optional<Ema> ema = {};
+  std::optional<LossScale> loss_scale = {};  ///< by default one when .compile.precision is f16, else none
   std::vector<ParameterGroup> groups = {};  ///< a parameter belongs to one of them at most
   std::vector<std::string> freeze = {};     ///< names or patterns of parameters that are not trained
   bool gradient_norm = false;               ///< report "grad_norm", the norm before clipping

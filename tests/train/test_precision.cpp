@@ -1,5 +1,7 @@
 // Training in 16 bits: what is rounded, what is not, and that it still learns.
 #include <cmath>
+#include <cstring>
+#include <optional>
 
 #include "tests/frontend/support.h"
 
@@ -63,6 +65,48 @@ TEST_CASE("parameters and optimizer slots keep 32 bits in a step of 16") {
     CHECK(entry.value.dtype() != bf16);
   }
   CHECK(c.trainer.program().dump(Stage::optimized).find("bf16[") != std::string::npos);
+}
+
+TEST_CASE("f16 scales the loss; an overflow updates nothing and lowers the scale") {
+  const Batch batch;
+  Classifier c({.precision = f16});
+  const auto scale = [&] { return c.trainer.state().get("loss_scale").item(); };
+  const auto steps = [&] { return c.trainer.state().get("step").item(); };
+  CHECK(scale() == 65536);
+  const double loss = c.trainer.observe(batch.x, batch.y);
+  CHECK(loss < 2);  // as it is, not as it is scaled
+  CHECK(steps() == 1);
+
+  Batch huge;
+  for (float& value : huge.x.values<float>()) value *= 1e5F;  // no number of f16
+  const Array before = c.trainer.program().get("fc1.w");
+  c.trainer.observe(huge.x, huge.y);
+  CHECK(scale() == 32768);
+  CHECK(steps() == 1);
+  const Array after = c.trainer.program().get("fc1.w");
+  CHECK(std::memcmp(before.raw(), after.raw(), before.bytes()) == 0);
+  c.trainer.observe(batch.x, batch.y);
+  CHECK(steps() == 2);
+}
+
+TEST_CASE("a loss scale rises after enough good steps, and small gradients need one") {
+  // d(loss)/d(logits) of 1e-9 times x of 1 is below the smallest number of f16, 6e-8.
+  const auto trained = [](std::optional<LossScale> scale) {
+    Graph g("small");
+    const Tensor x = g.input("x", f32, {dim("batch"), 1});
+    const Tensor w = g.parameter("w", {1, 1}, Initializer::constant(0.5));
+    Trainer trainer(g, {.loss = sum(matmul(x, w)) * 1e-9,
+                        .optimizer = SGD{.lr = 1e6},
+                        .loss_scale = scale,
+                        .compile = {.precision = f16}});
+    const Array one = Array::from(std::vector<float>{1}, {1, 1});
+    for (int step = 0; step < 4; ++step) trainer.observe({{"x", one}});
+    if (scale->interval == 2) CHECK(trainer.state().get("loss_scale").item() == 4 * scale->initial);
+    return trainer.program().get("w").item();
+  };
+  CHECK(trained(LossScale{.initial = 1, .interval = 1000}) == 0.5);
+  // Four updates of 1e6 * 1e-9, each gradient rounded to 11 bits.
+  CHECK(std::abs(trained(LossScale{.initial = 65536, .interval = 2}) - (0.5 - 4e-3)) <= 4e-3 * 0x1p-10);
 }
 
 TEST_CASE("a precision that is no floating type of at most 32 bits is refused") {
