@@ -26,6 +26,9 @@ extern const OpDef op_gather, op_scatter_add;
 // reduce.cpp, argreduce.cpp, dot.cpp
 extern const OpDef op_reduce_sum, op_reduce_prod, op_reduce_max, op_reduce_min, op_argmax, op_argmin;
 extern const OpDef op_dot_general;
+// convolution.cpp, reduce_window.cpp, window_positions.cpp
+extern const OpDef op_convolution, op_reduce_window_sum, op_reduce_window_max;
+extern const OpDef op_window_argmax, op_window_scatter;
 // check.cpp, composite.cpp, cond.cpp
 extern const OpDef op_check, op_composite, op_cond;
 

@@ -94,6 +94,11 @@ const Registry& registry() {
       &op_argmax,
       &op_argmin,
       &op_dot_general,
+      &op_convolution,
+      &op_reduce_window_sum,
+      &op_reduce_window_max,
+      &op_window_argmax,
+      &op_window_scatter,
       // control
       &op_check,
       &op_composite,
