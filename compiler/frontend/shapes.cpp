@@ -153,23 +153,6 @@ Tensor stack(const std::vector<Tensor>& parts, int axis, SourceLocation where) {
   return concat(rows, axis < 0 ? axis + static_cast<int>(rows.front().rank()) : axis);
 }
 
-Tensor pad(const Tensor& x, const std::vector<Padding>& padding, double value, SourceLocation where) {
-  const SourceLine line = line_of("pad", x, where);
-  if (padding.size() != x.rank())
-    fail("pad", fmt::format("{} paddings are given for {}", padding.size(), x.type_string()), line);
-  Shape low, high;
-  for (const Padding& p : padding) {
-    if (p.low < 0 || p.high < 0)
-      fail("pad", fmt::format("{} by {} and {}: slice() cuts", x.type_string(), p.low, p.high), line);
-    low.emplace_back(p.low);
-    high.emplace_back(p.high);
-  }
-  const Tensor filler = detail::fill(*x.trace(), x.dtype(), {}, value, line);
-  return x.trace()->emit("pad", {x, filler}, line, [&](ir::Builder&, const std::vector<ops::Value>& v) {
-    return ops::pad(v[0], v[1], low, high);
-  });
-}
-
 Tensor flip(const Tensor& x, const Axes& axes, SourceLocation where) {
   const SourceLine line = line_of("flip", x, where);
   const std::vector<int> chosen = detail::normalize_axes("flip", x, axes, line);

@@ -151,19 +151,20 @@ void scatter_vjp(GradContext& c) {
 
 std::vector<Sample> scatter_samples() {
   const Dim a = dim("a"), b = dim("b");
-  const auto sample = [](Shape g, const Windows& w, Shape sizes, double high, DType dtype = DType::f32) {
-    Sample made{.shapes = {g, g}, .attributes = w.attributes(), .dtypes = {dtype, DType::i64}, .low = 0, .high = high};
+  const auto sample = [](Shape g, const Windows& w, Shape sizes, double low, double high, DType dtype = DType::f32) {
+    Sample made{
+        .shapes = {g, g}, .attributes = w.attributes(), .dtypes = {dtype, DType::i64}, .low = low, .high = high};
     ir::Integers window;
     for (const Dim& size : w.sizes) window.push_back(size.constant());
     made.attributes.set("window", std::move(window));
     made.attributes.set("sizes", std::move(sizes));
     return made;
   };
-  // A window as large as what it slides over holds every position that the samples draw.
-  return {sample({a, b, 1, 1}, {{2, 3}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}}, {2, 3}, 5),
-          sample({a, 3}, {{11}, {1}, {1}, {1}, {1}, {1}}, {11}, 9),
-          sample({3, 2, 17}, {{2, 35}, {2, 1}, {1, 1}, {1, 1}, {1, 16}, {1, 16}}, {2, 35}, 34),
-          sample({5, 2}, {{4}, {2}, {1}, {1}, {1}, {1}}, {4}, 3, DType::i32)};
+  // Positions are drawn from where all windows overlap: those outside of their window would be ignored.
+  return {sample({a, b, 1, 1}, {{2, 3}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}}, {2, 3}, 0, 5),
+          sample({a, 3}, {{11}, {1}, {1}, {1}, {1}, {1}}, {11}, 1, 9),
+          sample({3, 2, 17}, {{2, 35}, {2, 1}, {1, 1}, {1, 1}, {1, 8}, {1, 8}}, {2, 35}, 8, 26),
+          sample({5, 2}, {{4}, {2}, {1}, {1}, {1}, {1}}, {4}, 1, 2, DType::i32)};
 }
 
 }  // namespace

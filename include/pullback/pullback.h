@@ -3,6 +3,7 @@
 
 #include <pullback/array.h>
 #include <pullback/attention.h>
+#include <pullback/convolution.h>
 #include <pullback/data.h>
 #include <pullback/fit.h>
 #include <pullback/functions.h>
@@ -14,7 +15,9 @@
 #include <pullback/normalization.h>
 #include <pullback/operators.h>
 #include <pullback/optimizers.h>
+#include <pullback/pooling.h>
 #include <pullback/program.h>
+#include <pullback/resize.h>
 #include <pullback/schedules.h>
 #include <pullback/state.h>
 #include <pullback/trainer.h>
