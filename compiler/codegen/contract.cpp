@@ -21,6 +21,9 @@ std::int64_t unroll(const Target& target) {
   return target.has_fma ? 4 : 1;
 }
 
+// Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
+constexpr std::int64_t kWrittenSteps = 9;
+
 // Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
 constexpr std::size_t kEpilogueLimit = 800;
 
@@ -52,19 +55,29 @@ struct Translator::Tile {
   DType input, sum;
   int vector = 1;  ///< lanes of a whole vector
   std::vector<Segment> segments;
-  Bound a, b, start;  ///< addresses of the first elements
+  Bound a, b, start;                    ///< addresses of the first elements
+  std::vector<Contract::Around> loops;  ///< over k, outermost first, that over depth last
+  std::size_t written_out = 0;          ///< from this one on, loops are repeated in the code
+  std::int64_t written_steps = 1;       ///< how many steps those are
 
   std::size_t at(std::int64_t row, std::size_t segment) const {
     return static_cast<std::size_t>(row) * segments.size() + segment;
   }
 };
 
+/// Elements of A and B: a pointer, and how far from it.
+struct Translator::Place {
+  llvm::Value *a = nullptr, *b = nullptr;
+  std::int64_t a_offset = 0, b_offset = 0;
+};
+
 void Translator::contract(const Contract& source) {
   const DType sum = source.accumulator->dtype;
-  Tile tile{source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
-            sum,    context_.target().lanes(sum),
-            {},     {},
-            {},     {}};
+  Tile tile{source,       kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
+            sum,          context_.target().lanes(sum),
+            {},           {},
+            {},           {},
+            source.around};
   for (std::int64_t column = 0; column < source.columns; column += tile.vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(tile.vector, source.columns - column));
     const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
@@ -74,9 +87,13 @@ void Translator::contract(const Contract& source) {
     tile.a = address(source.a.buffer, resolve(source.a.base));
     tile.b = address(source.b.buffer, resolve(source.b.base));
   }
+  tile.loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
+  tile.written_out = tile.loops.size();
+  while (tile.written_out > 1 && tile.written_steps * tile.loops[tile.written_out - 1].extent <= kWrittenSteps)
+    tile.written_steps *= tile.loops[--tile.written_out].extent;
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
-  contract_depth(tile, sums);
+  if (source.depth > 0) contract_loops(tile, 0, {tile.a.value, tile.b.value}, sums);
   epilogues(tile, sums);
 }
 
@@ -104,25 +121,25 @@ std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
   return sums;
 }
 
-void Translator::tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std::int64_t k,
-                           std::vector<llvm::Value*>& sums) {
+void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const llvm::Align align(size_of(tile.input));
   llvm::Type* element = arithmetic_.type(tile.input);
+  const auto pointer = [&](llvm::Value* base, std::int64_t offset) {
+    return b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset));
+  };
   llvm::SmallVector<llvm::Value*, 4> columns;
   for (const Segment& segment : tile.segments) {
     llvm::Type* type = arithmetic_.type(tile.input, segment.width);
-    llvm::Value* pointer =
-        b_.CreateConstGEP1_64(element, b, static_cast<std::uint64_t>(k * c.b.stride_depth + segment.offset));
+    llvm::Value* from = pointer(at.b, at.b_offset + segment.offset);
     llvm::Value* loaded = segment.active == segment.width
-                              ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, pointer, align))
-                              : b_.CreateMaskedLoad(type, pointer, align, tail_mask(segment.width, segment.active),
+                              ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, from, align))
+                              : b_.CreateMaskedLoad(type, from, align, tail_mask(segment.width, segment.active),
                                                     llvm::Constant::getNullValue(type));
     columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
   }
   for (std::int64_t row = 0; row < c.rows; ++row) {
-    const auto offset = static_cast<std::uint64_t>(row * c.a.stride_row + k * c.a.stride_depth);
-    llvm::Value* scalar = b_.CreateAlignedLoad(element, b_.CreateConstGEP1_64(element, a, offset), align);
+    llvm::Value* scalar = b_.CreateAlignedLoad(element, pointer(at.a, at.a_offset + row * c.a.stride_row), align);
     scalar = arithmetic_.convert(scalar, tile.input, tile.sum);
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       llvm::Value*& sum = sums[tile.at(row, s)];
@@ -131,31 +148,38 @@ void Translator::tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std
   }
 }
 
-void Translator::contract_depth(const Tile& tile, std::vector<llvm::Value*>& sums) {
-  const Contract& c = tile.contract;
-  llvm::Type* element = arithmetic_.type(tile.input);
-  const std::int64_t steps = unroll(context_.target());
-  const std::int64_t whole = c.depth / steps * steps;
-  llvm::Value *a = tile.a.value, *b = tile.b.value;
-  if (whole > steps) {
+// The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one
+// before them.
+void Translator::contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums) {
+  if (level == tile.loops.size()) return tile_step(tile, at, sums);
+  const Contract::Around& loop = tile.loops[level];
+  const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
+    contract_loops(tile, level + 1,
+                   {from.a, from.b, from.a_offset + i * loop.stride_a, from.b_offset + i * loop.stride_b}, state);
+  };
+  std::int64_t steps = 1;
+  if (level + 1 == tile.written_out) steps = std::max<std::int64_t>(1, unroll(context_.target()) / tile.written_steps);
+  const std::int64_t whole = loop.extent / steps * steps;
+  std::int64_t done = 0;
+  if (level < tile.written_out && whole > steps) {
+    llvm::Type* element = arithmetic_.type(tile.input);
+    const auto moved = [&](llvm::Value* base, Bound position, std::int64_t stride, std::int64_t offset) {
+      llvm::Value* distance = position.value;
+      if (stride != 1) distance = b_.CreateMul(distance, b_.getInt64(static_cast<std::uint64_t>(stride)));
+      llvm::Value* start = offset ? b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset)) : base;
+      return b_.CreateGEP(element, start, distance);
+    };
     sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), steps, sums,
                         [&](Bound position, std::span<llvm::Value* const> carried) {
                           std::vector<llvm::Value*> next(carried.begin(), carried.end());
-                          const auto moved = [&](llvm::Value* base, std::int64_t stride) {
-                            llvm::Value* offset = position.value;
-                            if (stride != 1)
-                              offset = b_.CreateMul(offset, b_.getInt64(static_cast<std::uint64_t>(stride)));
-                            return b_.CreateGEP(element, base, offset);
-                          };
-                          llvm::Value* a_here = moved(tile.a.value, c.a.stride_depth);
-                          llvm::Value* b_here = moved(tile.b.value, c.b.stride_depth);
-                          for (std::int64_t k = 0; k < steps; ++k) tile_step(tile, a_here, b_here, k, next);
+                          const Place here{moved(at.a, position, loop.stride_a, at.a_offset),
+                                           moved(at.b, position, loop.stride_b, at.b_offset)};
+                          for (std::int64_t i = 0; i < steps; ++i) step(here, i, next);
                           return next;
                         });
-  } else {
-    for (std::int64_t k = 0; k < whole; ++k) tile_step(tile, a, b, k, sums);
+    done = whole;
   }
-  for (std::int64_t k = whole; k < c.depth; ++k) tile_step(tile, a, b, k, sums);
+  for (std::int64_t i = done; i < loop.extent; ++i) step(at, i, sums);
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {

@@ -94,8 +94,9 @@ class Translator {
   struct Tile;
   void contract(const kernel::Contract& tile);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
-  void tile_step(const Tile& tile, llvm::Value* a, llvm::Value* b, std::int64_t k, std::vector<llvm::Value*>& sums);
-  void contract_depth(const Tile& tile, std::vector<llvm::Value*>& sums);
+  struct Place;
+  void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);

@@ -39,20 +39,21 @@ class Writer {
     a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
     if (transposed_costs_less()) swap_operands();
-    row_ = take_inner(shape_.m);
-    column_ = take_inner(shape_.n);
-    depth_ = take_inner(shape_.k);
+    row_ = take(shape_.m, row_of(shape_.m));
+    column_ = take(shape_.n, column_of(shape_.n));
+    depth_ = take(shape_.k, shape_.k.size() - 1);
     for (const std::vector<Loop>* loops : {&shape_.batch, &shape_.m, &shape_.n})
       outer_.insert(outer_.end(), loops->begin(), loops->end());
     tile_ = choose_tile(row_.size, column_.size, registers_);
     packed_ = column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows));
+    nest_depth();
     chained_ = can_chain();
   }
 
   void run() {
     const std::int64_t outer = ContractionShape::product(outer_);
     const double work = 2.0 * static_cast<double>(outer * row_.size * column_.size * depth_.size) *
-                        static_cast<double>(ContractionShape::product(shape_.k));
+                        static_cast<double>(ContractionShape::product(shape_.k) * nested_steps());
     if (!options_.parallel || work < kParallelFlops)
       run_serial(outer);
     else if (outer >= 8)
@@ -64,31 +65,76 @@ class Writer {
  private:
   /// Elements of k in one block.
   static constexpr std::int64_t kDepth = 512;
+  /// Elements of k in a packed panel of several loops.
+  static constexpr std::int64_t kPanelDepth = 1024;
   /// Floating operations below which one thread does it all.
   static constexpr double kParallelFlops = 3e6;
 
   kernel::Builder& build() { return emitter_.build(); }
 
-  static Loop take_inner(std::vector<Loop>& loops) {
+  static Loop take(std::vector<Loop>& loops, std::size_t position) {
     if (loops.empty()) return {};
-    Loop inner = loops.back();
-    loops.pop_back();
-    return inner;
+    Loop taken = loops[position];
+    loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(position));
+    return taken;
+  }
+  /// Rows may lie at any distance: the longest loop, of equal ones the innermost.
+  static std::size_t row_of(const std::vector<Loop>& m) {
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < m.size(); ++i)
+      if (m[i].size >= m[best].size) best = i;
+    return best;
+  }
+  /// Columns should be neighbours in B.
+  static std::size_t column_of(const std::vector<Loop>& n) {
+    for (std::size_t i = n.size(); i-- > 0;)
+      if (n[i].b == 1) return i;
+    return n.empty() ? 0 : n.size() - 1;
   }
 
-  /// Counts the elements that must be moved one by one: packed across their memory order, or stored so, which is
-  /// slower, and in the epilogue of each tile a lot of code.
-  bool transposed_costs_less() const {
-    const auto inner = [](const std::vector<Loop>& loops) { return loops.empty() ? Loop{} : loops.back(); };
-    const std::int64_t m = ContractionShape::product(shape_.m), n = ContractionShape::product(shape_.n),
-                       k = ContractionShape::product(shape_.k);
-    const Loop row = inner(shape_.m), column = inner(shape_.n);
-    const auto cost = [](std::int64_t operand, std::int64_t stride, std::int64_t result, std::int64_t result_stride) {
-      return (stride == 1 ? 0 : operand) + (result_stride == 1 ? 0 : 8 * result);
+  /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
+  /// are walked one by one, each with a panel of its own.
+  void nest_depth() {
+    std::int64_t steps = depth_.size;
+    while (!shape_.k.empty() && (!packed_ || steps * shape_.k.back().size <= kPanelDepth)) {
+      steps *= shape_.k.back().size;
+      nested_.insert(nested_.begin(), shape_.k.back());
+      shape_.k.pop_back();
+    }
+  }
+  std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
+
+  /// About how long the sums take, in vectors of products, when the columns are those of `n` (whose strides in their
+  /// operand and in C are given): vectors that are not full, tiles so small that loads take longer than sums, and
+  /// elements that must be moved one by one: packed across their memory order, or stored so, which is slower, and in
+  /// the epilogue of each tile a lot of code.
+  double cost(const std::vector<Loop>& m, const std::vector<Loop>& n, std::size_t column,
+              std::int64_t Loop::* stride) const {
+    const auto product = [](const std::vector<Loop>& loops) {
+      return static_cast<double>(ContractionShape::product(loops));
     };
+    const Loop columns = n.empty() ? Loop{} : n[column];
+    const std::int64_t vectors = (columns.size + registers_.width - 1) / registers_.width;
+    const double sums =
+        product(m) * product(n) / static_cast<double>(columns.size) * static_cast<double>(vectors) * product(shape_.k);
+    const double rows = m.empty() ? 1 : static_cast<double>(std::min<std::int64_t>(m[row_of(m)].size, 8)),
+                 wide = static_cast<double>(std::min<std::int64_t>(vectors, 3));
+    const double loads = std::max(1.0, (rows + wide) / (rows * wide));
+    return sums * loads + (columns.*stride == 1 ? 0 : product(shape_.k) * product(n)) +
+           (columns.c == 1 ? 0 : 8 * product(m) * product(n));
+  }
+
+  bool transposed_costs_less() const {
+    const std::int64_t m = ContractionShape::product(shape_.m), n = ContractionShape::product(shape_.n);
     if (n == 1) return m > 1;
     if (m == 1) return false;
-    return cost(m * k, row.a, m * n, row.c) < cost(k * n, column.b, m * n, column.c);
+    std::size_t rows = shape_.m.size() - 1;  // the columns when transposed
+    for (std::size_t i = shape_.m.size(); i-- > 0;)
+      if (shape_.m[i].a == 1) {
+        rows = i;
+        break;
+      }
+    return cost(shape_.n, shape_.m, rows, &Loop::a) < cost(shape_.m, shape_.n, column_of(shape_.n), &Loop::b);
   }
 
   void swap_operands() {
@@ -211,14 +257,28 @@ class Writer {
     return buffer;
   }
 
-  /// Copies depth x columns of B, contiguous along columns.
+  /// Copies all of k x columns of B, contiguous along columns.
   void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k) {
+    if (nested_.empty()) return pack_depth(column, columns, k, Index(0), Index(0));
+    std::vector<std::int64_t> sizes;
+    for (const Loop& loop : nested_) sizes.push_back(loop.size);
+    build().serial_loop("kn", nested_steps(), [&](const Index& i) {
+      emitter_.scoped([&] {
+        pack_depth(column, columns, k, walk(nested_, kernel::unflatten(i, sizes), &Loop::b),
+                   i * (block_.depth * panel_width()));
+      });
+    });
+  }
+
+  /// The innermost loop over k, its elements of B `from` further on, to the panel's position `to`.
+  void pack_depth(const Index& column, std::int64_t columns, const std::vector<Index>& k, const Index& from,
+                  const Index& to) {
     const DType dtype = build().buffer(b_).dtype;
-    const int panel = scratch(panel_, "panel", dtype, most_depth() * panel_width());
-    const Index base = b_base(column, k);
+    const int panel = scratch(panel_, "panel", dtype, most_depth() * nested_steps() * panel_width());
+    const Index base = b_base(column, k) + from;
     const int width = emitter_.width_of(dtype);
     const auto move = [&](const Index& d, const Index& c) {
-      build().store(panel, d * panel_width() + c, build().load(b_, base + d * depth_.b + c * column_.b));
+      build().store(panel, to + d * panel_width() + c, build().load(b_, base + d * depth_.b + c * column_.b));
     };
     if (depth_.b != 1) {
       build().serial_loop("kp", block_.depth, [&](const Index& d) {
@@ -246,6 +306,10 @@ class Writer {
       statement.b = {panel_, Index(0), panel_width()};
     else
       statement.b = {b_, b_base(tile.column, k), depth_.b};
+    std::int64_t inside = block_.depth;
+    for (std::size_t i = nested_.size(); i-- > 0; inside *= nested_[i].size)
+      statement.around.insert(statement.around.begin(),
+                              {nested_[i].size, nested_[i].a, packed_ ? inside * panel_width() : nested_[i].b});
     if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
     if (continued && !chained_) statement.start = {sums_, Index(0), panel_width()};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
@@ -275,8 +339,8 @@ class Writer {
     for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
       if (strides[d] != expected) return false;
     return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
-           c->type.dtype == accumulate_ && column_.c == 1 && shape_.k.empty() && depth_.size >= 2 * kDepth &&
-           row_.size > tile_.rows;
+           c->type.dtype == accumulate_ && column_.c == 1 && shape_.k.empty() && nested_.empty() &&
+           depth_.size >= 2 * kDepth && row_.size > tile_.rows;
   }
 
   std::int64_t most_depth() const {
@@ -320,6 +384,7 @@ class Writer {
   Registers registers_;
   int a_ = -1, b_ = -1, panel_ = -1, sums_ = -1;
   Loop row_, column_, depth_;  ///< what the tile covers
+  std::vector<Loop> nested_;   ///< over k around depth_, within the tile's statement; shape_.k holds those outside
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
   std::vector<Index> outer_at_;
   Tile tile_;

@@ -12,6 +12,7 @@
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
 #include "compiler/lower/plan.h"
+#include "compiler/lower/prepare_convolutions.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
@@ -192,7 +193,9 @@ class Lowerer {
 
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options) {
   const std::unique_ptr<ir::Function> prepared = ir::clone(function);
-  if (split_reductions(*prepared)) ir::remove_unread_ops(prepared->body);
+  bool changed = split_reductions(*prepared);
+  changed |= prepare_convolutions(*prepared, target.vector_bytes);
+  if (changed) ir::remove_unread_ops(prepared->body);
   return Lowerer(*prepared, target, options).run();
 }
 

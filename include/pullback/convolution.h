@@ -38,7 +38,7 @@ class ConvPadding {
 
 struct ConvOptions {
   PerAxis stride = 1;
-  ConvPadding padding;
+  ConvPadding padding = {};
   PerAxis dilation = 1;     ///< distance of the kernel's elements
   std::int64_t groups = 1;  ///< channels are cut into so many groups, each with kernels of its own
   PaddingMode padding_mode = PaddingMode::constant;  ///< constant: zeros

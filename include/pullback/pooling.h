@@ -15,7 +15,7 @@
 namespace pullback {
 
 struct MaxPoolOptions {
-  PerAxis stride;          ///< as the kernel when not given
+  PerAxis stride = {};     ///< as the kernel when not given
   PerAxis padding = 0;     ///< at most half of the kernel; it never is the maximum
   PerAxis dilation = 1;    ///< distance of the kernel's elements
   bool ceil_mode = false;  ///< a last window that begins within x or its padding counts although it ends outside
@@ -40,11 +40,11 @@ MaxPooled max_pool3d_with_indices(const Tensor& x, const PerAxis& kernel, const 
                                   SourceLocation where = SourceLocation::current());
 
 struct AvgPoolOptions {
-  PerAxis stride;       ///< as the kernel when not given
+  PerAxis stride = {};  ///< as the kernel when not given
   PerAxis padding = 0;  ///< at most half of the kernel; zeros
   bool ceil_mode = false;
-  bool count_include_pad = true;                 ///< padding counts when the sum is divided
-  std::optional<std::int64_t> divisor_override;  ///< divides the sum instead of the number of elements
+  bool count_include_pad = true;                      ///< padding counts when the sum is divided
+  std::optional<std::int64_t> divisor_override = {};  ///< divides the sum instead of the number of elements
 };
 /// The mean of each window. What a window of ceil_mode holds beyond the padding is not counted.
 Tensor avg_pool1d(const Tensor& x, const PerAxis& kernel, const AvgPoolOptions& options = {},
@@ -55,7 +55,7 @@ Tensor avg_pool3d(const Tensor& x, const PerAxis& kernel, const AvgPoolOptions& 
                   SourceLocation where = SourceLocation::current());
 
 struct LpPoolOptions {
-  PerAxis stride;  ///< as the kernel when not given
+  PerAxis stride = {};  ///< as the kernel when not given
   bool ceil_mode = false;
 };
 /// (sum of x^p)^(1/p) of each window; a negative sum counts as 0.

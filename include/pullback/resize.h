@@ -20,8 +20,8 @@ enum class Interpolation : std::uint8_t {
 };
 
 struct InterpolateOptions {
-  PerAxis size;                      ///< of the result's spatial axes: give this, or scale_factor
-  std::vector<double> scale_factor;  ///< one for all axes or one for each; sizes are rounded down
+  PerAxis size = {};                      ///< of the result's spatial axes: give this, or scale_factor
+  std::vector<double> scale_factor = {};  ///< one for all axes or one for each; sizes are rounded down
   Interpolation mode = Interpolation::nearest;
   bool align_corners = false;  ///< of the linear modes and bicubic: first and last elements lie on each other
   /// Positions follow from the sizes, not from scale_factor: they differ where a size was rounded.

@@ -159,12 +159,20 @@ class Machine {
     };
     std::uint64_t sum = 0;
     if (c.start.buffer >= 0) sum = fetch(c.start.buffer, address(c.start.base) + row * c.start.stride_row + column);
-    const std::int64_t a = address(c.a.base) + row * c.a.stride_row, b = address(c.b.base) + column;
-    for (std::int64_t k = 0; k < c.depth; ++k) {
-      const std::uint64_t operands[] = {fetch(c.a.buffer, a + k * c.a.stride_depth),
-                                        fetch(c.b.buffer, b + k * c.b.stride_depth), sum};
-      sum = evaluate(Opcode::fma, dtype, dtype, operands);
-    }
+    const auto run = [&](const auto& self, std::size_t level, std::int64_t a, std::int64_t b) -> void {
+      if (level < c.around.size()) {
+        const Contract::Around& loop = c.around[level];
+        for (std::int64_t i = 0; i < loop.extent; ++i)
+          self(self, level + 1, a + i * loop.stride_a, b + i * loop.stride_b);
+        return;
+      }
+      for (std::int64_t k = 0; k < c.depth; ++k) {
+        const std::uint64_t operands[] = {fetch(c.a.buffer, a + k * c.a.stride_depth),
+                                          fetch(c.b.buffer, b + k * c.b.stride_depth), sum};
+        sum = evaluate(Opcode::fma, dtype, dtype, operands);
+      }
+    };
+    run(run, 0, address(c.a.base) + row * c.a.stride_row, address(c.b.base) + column);
     return sum;
   }
 

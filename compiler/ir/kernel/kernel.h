@@ -190,6 +190,7 @@ struct If {
 ///   for k in [0, depth) in order: c = fma(A, B, c)
 ///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth]        (any strides; broadcast along columns)
 ///       B = b.buffer[b.base + k*b.stride_depth + column]                  (contiguous along columns)
+///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
 ///   then the epilogue, with the variables `row` and `column` and the value `accumulator` = c; it may hold what a
 ///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed).
 /// A and B have the accumulator's dtype (f32 or f64), or are f16 or bf16 (each converted to f32) with an f32
@@ -211,7 +212,11 @@ struct Contract {
     Index base;
     std::int64_t stride_row = 0;
   };
+  struct Around {
+    std::int64_t extent = 1, stride_a = 0, stride_b = 0;
+  };
   std::int64_t rows = 0, columns = 0, depth = 0;
+  std::vector<Around> around;  ///< extents are positive
   A a;
   B b;
   Start start;

@@ -168,6 +168,8 @@ class Printer {
     std::string head = fmt::format("contract {}x{} depth {}: a = {} row {} depth {}, b = {} depth {}", c->rows,
                                    c->columns, c->depth, address(c->a.buffer, c->a.base), c->a.stride_row,
                                    c->a.stride_depth, address(c->b.buffer, c->b.base), c->b.stride_depth);
+    for (const Contract::Around& loop : c->around)
+      head += fmt::format(", around {}: a {} b {}", loop.extent, loop.stride_a, loop.stride_b);
     if (c->start.buffer >= 0)
       head += fmt::format(", start = {} row {}", address(c->start.buffer, c->start.base), c->start.stride_row);
     const std::string row = variable(c->row), column = variable(c->column);

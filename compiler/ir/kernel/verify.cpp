@@ -305,21 +305,38 @@ class Verifier {
             c->depth);
     const DType dtype = c->accumulator ? c->accumulator->dtype : DType::boolean;
     require(is_computing_float(dtype), "a contract accumulates in {}", name_of(dtype));
-    const auto input = [&](int position, const Index& base, std::int64_t reach, std::string_view what) {
+    // The furthest elements before and behind the base.
+    struct Reach {
+      std::int64_t low = 0, high = 0;
+      void add(std::int64_t count, std::int64_t stride) {
+        (stride < 0 ? low : high) += std::max<std::int64_t>(count - 1, 0) * stride;
+      }
+    };
+    const auto input = [&](int position, const Index& base, const Reach& reach, std::string_view what) {
       const Buffer& b = buffer(position);
       readable(b);
       const bool converts = dtype == DType::f32 && (b.dtype == DType::f16 || b.dtype == DType::bf16);
       require(b.dtype == dtype || (converts && what != "start"), "{} of a contract over {} is {}", what, name_of(dtype),
               name_of(b.dtype));
       if (c->depth == 0 && what != "start") return;
-      address(b, base, in_branch_ > 0);
-      address(b, base + reach, in_branch_ > 0);
+      address(b, base + reach.low, in_branch_ > 0);
+      address(b, base + reach.high, in_branch_ > 0);
     };
-    const std::int64_t last = std::max<std::int64_t>(c->depth - 1, 0);
-    input(c->a.buffer, c->a.base, (c->rows - 1) * c->a.stride_row + last * c->a.stride_depth, "a");
-    input(c->b.buffer, c->b.base, last * c->b.stride_depth + c->columns - 1, "b");
-    if (c->start.buffer >= 0)
-      input(c->start.buffer, c->start.base, (c->rows - 1) * c->start.stride_row + c->columns - 1, "start");
+    Reach a, b, start;
+    a.add(c->rows, c->a.stride_row);
+    a.add(c->depth, c->a.stride_depth);
+    b.add(c->columns, 1);
+    b.add(c->depth, c->b.stride_depth);
+    for (const Contract::Around& loop : c->around) {
+      require(loop.extent >= 1, "a loop of {} around a contract", loop.extent);
+      a.add(loop.extent, loop.stride_a);
+      b.add(loop.extent, loop.stride_b);
+    }
+    input(c->a.buffer, c->a.base, a, "a");
+    input(c->b.buffer, c->b.base, b, "b");
+    start.add(c->rows, c->start.stride_row);
+    start.add(c->columns, 1);
+    if (c->start.buffer >= 0) input(c->start.buffer, c->start.base, start, "start");
     require(c->row.extent == c->rows && c->column.extent == c->columns, "a contract's variables do not cover its tile");
     variables_.insert({&c->row, &c->column});
     const std::size_t outer = open_.size();
