@@ -102,7 +102,7 @@ kernel::Value* lower_scatter(LowerContext& c) {
   return b.convert(sum, dtype);
 }
 
-// As lowering: a position outside of its window is no position.
+// As lowering does it: each element asks its windows.
 void eval_scatter(EvalContext& c) {
   const Windows w = transposed_windows(c.op());
   const std::vector<std::int64_t> sizes = ir::static_dims(w.sizes), &dims = c.operand(0).dims;
@@ -160,10 +160,10 @@ std::vector<Sample> scatter_samples() {
     made.attributes.set("sizes", std::move(sizes));
     return made;
   };
-  // Positions are drawn from where all windows overlap: those outside of their window would be ignored.
+  // Positions are drawn from where all windows overlap.
   return {sample({a, b, 1, 1}, {{2, 3}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}}, {2, 3}, 0, 5),
           sample({a, 3}, {{11}, {1}, {1}, {1}, {1}, {1}}, {11}, 1, 9),
-          sample({3, 2, 17}, {{2, 35}, {2, 1}, {1, 1}, {1, 1}, {1, 8}, {1, 8}}, {2, 35}, 8, 26),
+          sample({3, 1, 17}, {{2, 35}, {2, 1}, {1, 1}, {1, 1}, {0, 8}, {0, 8}}, {2, 35}, 8, 26),
           sample({5, 2}, {{4}, {2}, {1}, {1}, {1}, {1}}, {4}, 1, 2, DType::i32)};
 }
 
@@ -186,9 +186,9 @@ const OpDef op_window_scatter{
     .name = "window_scatter",
     .arity = 2,
     .doc =
-        "(g, positions): a tensor whose last axes have `sizes`, in which each g is added at its position, as "
-        "window_argmax of the same windows gives it; a position outside of its window is ignored. The gradient of "
-        "reduce_window_max. Gradient: dg = the cotangent at the positions.",
+        "(g, positions): a tensor whose last axes have `sizes`, in which each g is added at its position, which lies "
+        "in its window: as window_argmax of the same windows gives it. The gradient of reduce_window_max. Gradient: dg = the "
+        "cotangent at the positions.",
     .traits = {.is_linear = true},
     .infer = infer_scatter,
     .vjp = scatter_vjp,

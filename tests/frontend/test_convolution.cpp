@@ -43,13 +43,6 @@ TEST_CASE("Convolutions have PyTorch's shapes, with symbols for the batch", "[co
   CHECK(conv2d(n.input({1, 4, h, h}), n.input({5, 4, 3, 3}), {.padding = 1}).shape() == Shape{1, 5, h, h});
 }
 
-TEST_CASE("A batch without elements is convolved to one", "[convolution]") {
-  Net n;
-  const Tensor x = n.input({dim("batch"), 2, 4, 4}), w = n.input({3, 2, 3, 3});
-  const auto results = n.g.compile({conv2d(x, w)}).step({{x, floats({}, {0, 2, 4, 4})}, {w, ramp({3, 2, 3, 3})}});
-  CHECK(results[0].dims() == std::vector<std::int64_t>{0, 3, 2, 2});
-}
-
 TEST_CASE("Padding modes of convolutions use x's own elements", "[convolution]") {
   Net n;
   const Tensor x = n.input({1, 1, 4}), w = n.input({1, 1, 3});
