@@ -1,6 +1,7 @@
 // Values and gradients of functions of one or several vectors, by compiled code.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -41,7 +42,12 @@ inline Outcome differentiate(const std::vector<Argument>& arguments,
   const Tensor y = function(inputs);
   std::vector<Tensor> outputs{y};
   for (const Tensor& gradient : gradients(sum(y), inputs)) outputs.push_back(gradient);
-  const Outputs results = g.compile(outputs).step(feeds);
+  Program program = g.compile(outputs);
+  const std::vector<std::string> read = program.input_names();
+  std::vector<Feed> needed;  // a function may not depend on all of its arguments
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (std::find(read.begin(), read.end(), inputs[i].name()) != read.end()) needed.push_back(feeds[i]);
+  const Outputs results = program.step(needed);
   Outcome outcome{numbers(results[0]), {}};
   for (std::size_t i = 1; i < results.size(); ++i) outcome.gradients.push_back(numbers(results[i]));
   return outcome;
