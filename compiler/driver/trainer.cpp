@@ -156,6 +156,7 @@ std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced
   std::vector<std::string> names;
   const auto& arguments = traced.body.arguments;
   for (const Tensor& parameter : graph.parameters()) {
+    if (graph.is_frozen(parameter)) continue;
     if (std::any_of(arguments.begin(), arguments.end(), [&](const auto& a) { return a->name == parameter.name(); }))
       names.push_back(parameter.name());
     else

@@ -1,6 +1,9 @@
 #include "compiler/frontend/extract.h"
 
+#include <algorithm>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -10,8 +13,27 @@ namespace pullback::detail {
 
 namespace {
 
+// Updates that follow a tensor which the outputs don't need: each new value, and the one that stands instead.
+using Omitted = std::unordered_map<const ir::Value*, const ir::Value*>;
+
+Omitted omitted_updates(Trace& trace, const std::vector<NamedTensor>& outputs) {
+  std::unordered_set<const ir::Value*> needed;
+  for (const NamedTensor& output : outputs) needed.insert(output.tensor.value());
+  const auto& list = trace.function().body.ops;
+  for (auto op = list.rbegin(); op != list.rend(); ++op) {
+    const auto& results = (*op)->results;
+    if (std::any_of(results.begin(), results.end(), [&](const auto& r) { return needed.contains(r.get()); }))
+      needed.insert((*op)->operands.begin(), (*op)->operands.end());
+  }
+  Omitted omitted;
+  for (const StateTensor& state : trace.state_tensors)
+    for (const StateUpdate& update : state.updates)
+      if (update.along && !needed.contains(update.along)) omitted[update.value] = update.previous;
+  return omitted;
+}
+
 // All of the graph; what the outputs don't need is removed at the end.
-ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training) {
+ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omitted& omitted) {
   ir::ValueMap map;
   const ir::Function& from = trace.function();
   for (ir::ArgumentRole role : {ir::ArgumentRole::input, ir::ArgumentRole::state})
@@ -22,7 +44,12 @@ ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training) {
     }
   ir::Builder builder(to.body);
   if (trace.training) map[trace.training] = ops::scalar(builder, boolean, training ? 1 : 0).value;
-  for (const auto& op : from.body.ops) builder.copy(*op, map);
+  for (const auto& op : from.body.ops) {
+    builder.copy(*op, map);
+    for (const auto& result : op->results)
+      if (const auto update = omitted.find(result.get()); update != omitted.end())
+        map[result.get()] = map.at(update->second);
+  }
   return map;
 }
 
@@ -62,11 +89,12 @@ Extraction extract(Trace& trace, const std::string& name, const std::vector<Name
   result.function = std::make_unique<ir::Function>();
   ir::Function& function = *result.function;
   function.name = name;
-  result.map = copy_graph(trace, function, training);
+  result.map = copy_graph(trace, function, training, omitted_updates(trace, outputs));
   add_results(function, outputs, result.map);
   if (training)
     for (const StateTensor& state : trace.state_tensors)
-      if (state.update) add_update(function, *result.map.at(state.value), result.map.at(state.update));
+      if (ir::Value* next = result.map.at(state.latest()); next != result.map.at(state.value))
+        add_update(function, *result.map.at(state.value), next);
   ir::keep_needed(function);
   advance_random_step(function);
   return result;

@@ -48,7 +48,7 @@ static Tensor declare_state(detail::Trace& trace, const std::string& name, const
   Array initial = detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line);
   const Tensor tensor = trace.add_argument(full, {dtype, shape}, ir::ArgumentRole::state, line);
   trace.state->add(full, kind, std::move(initial));
-  trace.state_tensors.push_back({tensor.value(), kind == StateKind::parameter, nullptr});
+  trace.state_tensors.push_back({.value = tensor.value(), .trainable = kind == StateKind::parameter, .updates = {}});
   return tensor;
 }
 
@@ -62,22 +62,60 @@ Tensor Graph::variable(const std::string& name, const Shape& shape, Initializer 
   return declare_state(*trace_, name, shape, initializer, dtype, StateKind::statistic, trace_->line(where));
 }
 
+// The declaration of a variable that can be updated. Throws Error when it is none.
+static detail::StateTensor& find_variable(detail::Trace& trace, const Tensor& variable, const SourceLine& line) {
+  detail::StateTensor* state = trace.find_state(variable.value());
+  if (!state) detail::fail("update", fmt::format("a {} is no variable of this graph", variable.type_string()), line);
+  if (state->trainable) detail::fail("update", variable.name() + " is a parameter: the optimizer updates it", line);
+  return *state;
+}
+
+static ir::Value* import_update(detail::Trace& trace, const Tensor& variable, const Tensor& value,
+                                const SourceLine& line) {
+  if (trace.in_region())
+    detail::fail("update", variable.name() + " is updated within a branch or block: return the new value from there",
+                 line);
+  ir::Value* next = trace.import(value, "update", line);
+  if (!(next->type == variable.value()->type))
+    detail::fail(
+        "update",
+        fmt::format("{} is {}, its new value {}", variable.name(), variable.type_string(), ir::to_string(next->type)),
+        line);
+  return next;
+}
+
 void Graph::update(const Tensor& variable, const Tensor& value, SourceLocation where) {
   const SourceLine line = trace_->line(where);
   detail::require_defined("update", variable, where);
-  ir::Value* next = trace_->import(value, "update", line);
-  for (detail::StateTensor& state : trace_->state_tensors) {
-    if (state.value != variable.value()) continue;
-    if (state.trainable) detail::fail("update", variable.name() + " is a parameter: the optimizer updates it", line);
-    if (!(next->type == variable.value()->type))
-      detail::fail(
-          "update",
-          fmt::format("{} is {}, its new value {}", variable.name(), variable.type_string(), ir::to_string(next->type)),
-          line);
-    state.update = next;
-    return;
-  }
-  detail::fail("update", fmt::format("a {} is no variable of this graph", variable.type_string()), line);
+  detail::StateTensor& state = find_variable(*trace_, variable, line);
+  state.updates = {{.value = import_update(*trace_, variable, value, line)}};
+}
+
+void Graph::update_along(const Tensor& along, const Tensor& variable, const Tensor& value, SourceLocation where) {
+  const SourceLine line = trace_->line(where);
+  detail::require_defined("update_along", variable, where);
+  detail::StateTensor& state = find_variable(*trace_, variable, line);
+  ir::Value* next = import_update(*trace_, variable, value, line);
+  state.updates.push_back({next, trace_->import(along, "update_along", line), state.latest()});
+}
+
+Tensor Graph::latest(const Tensor& variable, SourceLocation where) const {
+  detail::require_defined("latest", variable, where);
+  return trace_->wrap(find_variable(*trace_, variable, trace_->line(where)).latest());
+}
+
+void Graph::freeze(const Tensor& parameter, bool frozen, SourceLocation where) {
+  detail::require_defined("freeze", parameter, where);
+  detail::StateTensor* state = trace_->find_state(parameter.value());
+  if (!state || !state->trainable)
+    detail::fail("freeze", fmt::format("a {} is no parameter of this graph", parameter.type_string()),
+                 trace_->line(where));
+  state->frozen = frozen;
+}
+
+bool Graph::is_frozen(const Tensor& parameter) const {
+  const detail::StateTensor* state = trace_->find_state(parameter.value());
+  return state && state->frozen;
 }
 
 Tensor Graph::constant(double value, const Shape& shape, DType dtype, SourceLocation where) {

@@ -1,4 +1,5 @@
 // Random numbers: Philox bits, made uniform and normal. The key and the step are state, the stream is fixed here.
+#include <cmath>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -71,16 +72,49 @@ Tensor normal(Graph& graph, const Shape& shape, DType dtype, SourceLocation wher
   return cast(radius * cos(angle), dtype);
 }
 
+static bool dropped_out(const char* op, const Tensor& x, double p, const SourceLine& line) {
+  detail::require_float(op, x, line);
+  if (!(p >= 0 && p <= 1)) detail::fail(op, fmt::format("p is {}: it lies in [0, 1]", p), line);
+  return p > 0;
+}
+
+// x where a number drawn for each element of `shape` is at least p, scaled so that the mean stays; else 0.
+static Tensor drop(const Tensor& x, double p, const Shape& shape, const SourceLine& line) {
+  detail::Trace& trace = *x.trace();
+  const Tensor kept = detail::broadcast_to(detail::unit_uniform(trace, shape, f32, line) >= p, x.shape(), line);
+  const double scale = p < 1 ? 1 / (1 - p) : 0;  // nothing is kept at 1
+  return where(trace.training_flag(), where(kept, x * scale, 0.0), x);
+}
+
 Tensor dropout(const Tensor& x, double p, SourceLocation where) {
   detail::require_defined("dropout", x, where);
+  detail::Pin pin(x, where);
+  const SourceLine line = x.trace()->line(where);
+  return dropped_out("dropout", x, p, line) ? drop(x, p, x.shape(), line) : x;
+}
+
+Tensor feature_dropout(const Tensor& x, double p, SourceLocation where) {
+  detail::require_defined("feature_dropout", x, where);
+  detail::Pin pin(x, where);
+  const SourceLine line = x.trace()->line(where);
+  if (x.rank() < 2) detail::fail("feature_dropout", fmt::format("x is {}: [N,C,...] is needed", x.type_string()), line);
+  Shape channels(x.rank(), Dim(1));
+  channels[0] = x.shape()[0];
+  channels[1] = x.shape()[1];
+  return dropped_out("feature_dropout", x, p, line) ? drop(x, p, channels, line) : x;
+}
+
+Tensor alpha_dropout(const Tensor& x, double p, SourceLocation where) {
+  detail::require_defined("alpha_dropout", x, where);
+  detail::Pin pin(x, where);
+  const SourceLine line = x.trace()->line(where);
+  if (!dropped_out("alpha_dropout", x, p, line)) return x;
   detail::Trace& trace = *x.trace();
-  detail::Pin pin(&trace, where);
-  const SourceLine line = trace.line(where);
-  detail::require_float("dropout", x, line);
-  if (!(p >= 0 && p < 1)) detail::fail("dropout", fmt::format("p is {}: it lies in [0, 1)", p), line);
-  if (p == 0) return x;
+  // What selu tends to far below 0: -scale * alpha.
+  constexpr double low = -1.7580993408473766;
+  const double a = p < 1 ? 1 / std::sqrt((1 - p) * (1 + p * low * low)) : 0;
   const Tensor kept = detail::unit_uniform(trace, x.shape(), f32, line) >= p;
-  return pullback::where(trace.training_flag(), pullback::where(kept, x * (1 / (1 - p)), 0.0), x);
+  return pullback::where(trace.training_flag(), pullback::where(kept, x, low) * a - a * p * low, x);
 }
 
 }  // namespace pullback

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/frontend/operands.h"
 #include "compiler/ops/registry.h"
 
 namespace pullback::detail {
@@ -120,8 +121,15 @@ ir::Value* Trace::capture(Frame& frame, ir::Value* outer) {
 }
 
 Tensor Trace::training_flag() {
+  if (forced_training) return fill(*this, boolean, {}, *forced_training ? 1 : 0, {});
   if (!training) training = add_argument("training", {boolean, {}}, ir::ArgumentRole::input, {}).value();
   return wrap(training);
+}
+
+StateTensor* Trace::find_state(const ir::Value* value) {
+  const auto found = std::find_if(state_tensors.begin(), state_tensors.end(),
+                                  [&](const StateTensor& state) { return state.value == value; });
+  return found == state_tensors.end() ? nullptr : &*found;
 }
 
 void Trace::begin_region(Frame& frame) {
@@ -144,12 +152,12 @@ Pin::~Pin() {
   if (trace_) --trace_->pinned_;
 }
 
-ScopeGuard::ScopeGuard(Trace& trace, const std::string& name) : trace_(trace), previous_length_(trace.scope_.size()) {
-  trace_.scope_ = trace_.scoped(name);
+ScopeGuard::ScopeGuard(Trace& trace, const std::string& name, bool whole) : trace_(trace), previous_(trace.scope_) {
+  trace_.scope_ = whole ? name : trace_.scoped(name);
 }
 
 ScopeGuard::~ScopeGuard() {
-  trace_.scope_.resize(previous_length_);
+  trace_.scope_ = std::move(previous_);
 }
 
 }  // namespace pullback::detail

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,11 +26,22 @@ namespace pullback::detail {
 inline constexpr const char* kRandomKey = "rng.key";    ///< u32[2] of the state: the seed's halves
 inline constexpr const char* kRandomStep = "rng.step";  ///< i64 scalar of the state: steps that drew numbers
 
+/// What replaces a tensor of the state at the end of a training step.
+struct StateUpdate {
+  ir::Value* value = nullptr;
+  /// Made only in steps whose outputs depend on this tensor; null: in all. A layer's statistics follow its result.
+  ir::Value* along = nullptr;
+  ir::Value* previous = nullptr;  ///< with `along`: what `value` was computed from, which stands when it is not made
+};
+
 /// A tensor of the state as the graph declares it.
 struct StateTensor {
   ir::Value* value = nullptr;
   bool trainable = false;
-  ir::Value* update = nullptr;  ///< what replaces it at the end of a training step; null: nothing
+  bool frozen = false;               ///< a parameter that training steps neither differentiate nor update
+  std::vector<StateUpdate> updates;  ///< each goes on from the one before
+
+  ir::Value* latest() const { return updates.empty() ? value : updates.back().value; }
 };
 
 /// What the Trainer of some name keeps in the state: a second one of that name goes on from there.
@@ -91,6 +103,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
   /// Prefixes `name` with the open scopes: "encoder.fc1.w".
   std::string scoped(const std::string& name) const { return scope_.empty() ? name : scope_ + "." + name; }
 
+  const std::string& scope() const { return scope_; }
+
   const std::string& name() const { return name_; }
 
   // What a Graph declares beside its ops.
@@ -98,8 +112,15 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::shared_ptr<State> state;
   std::uint64_t seed = 0;
   std::map<std::string, TrainerRecord> trainers;  ///< by name
-  /// A bool scalar: true in training steps. An argument that extraction replaces by a constant.
+  /// A bool scalar: true in training steps. An argument that extraction replaces by a constant, or the constant
+  /// `forced_training`.
   Tensor training_flag();
+  /// The mode of the module that is called, when it has one of its own.
+  std::optional<bool> forced_training;
+  /// The declaration of a parameter or variable; null when `value` is none.
+  StateTensor* find_state(const ir::Value* value);
+  /// Are ops recorded into a nested region?
+  bool in_region() const { return !frames_.empty(); }
 
   ir::Value* training = nullptr;
   ir::Value* random_key = nullptr;
@@ -140,17 +161,18 @@ class Pin {
   Trace* trace_;
 };
 
-/// While it lives, names of parameters and locations of ops are within the layer `name`.
+/// While it lives, names of parameters and locations of ops are within the layer `name`: within the open scopes, or
+/// (`whole`) as the whole name says.
 class ScopeGuard {
  public:
-  ScopeGuard(Trace& trace, const std::string& name);
+  ScopeGuard(Trace& trace, const std::string& name, bool whole = false);
   ~ScopeGuard();
   ScopeGuard(const ScopeGuard&) = delete;
   ScopeGuard& operator=(const ScopeGuard&) = delete;
 
  private:
   Trace& trace_;
-  std::size_t previous_length_;
+  std::string previous_;
 };
 
 }  // namespace pullback::detail

@@ -63,12 +63,23 @@ class Graph {
                   DType dtype = f32, SourceLocation where = SourceLocation::current());
   /// Replaces the variable with `value` at the end of each training step.
   void update(const Tensor& variable, const Tensor& value, SourceLocation where = SourceLocation::current());
+  /// The same in those steps only whose outputs depend on `along`: a layer's statistics follow its result. Several such
+  /// updates of one variable go on from each other, each made from latest(variable).
+  void update_along(const Tensor& along, const Tensor& variable, const Tensor& value,
+                    SourceLocation where = SourceLocation::current());
+  /// What replaces the variable so far: its last update, or itself.
+  Tensor latest(const Tensor& variable, SourceLocation where = SourceLocation::current()) const;
+  /// Keeps a parameter as it is: a Trainer that is made from then on neither differentiates nor updates it. Throws
+  /// Error when it is no parameter of this graph.
+  void freeze(const Tensor& parameter, bool frozen = true, SourceLocation where = SourceLocation::current());
+  bool is_frozen(const Tensor& parameter) const;
   /// A constant of any shape, filled with one number.
   Tensor constant(double value, const Shape& shape = {}, DType dtype = f32,
                   SourceLocation where = SourceLocation::current());
   /// 0, 1, 2, ... along `axis` of `shape`.
   Tensor iota(const Shape& shape, int axis, DType dtype = i64, SourceLocation where = SourceLocation::current());
-  /// A bool scalar: true in training steps, false in programs that only compute.
+  /// A bool scalar: true in training steps, false in programs that only compute. While a module with a mode of its
+  /// own is called (nn::Module::eval), that mode.
   Tensor training();
 
   /// While it lives, parameters and ops belong to the layer `name`.

@@ -1,27 +1,24 @@
-// Layers: functions that make their parameters. A layer's name is its scope: "fc1" gives "fc1.w" and "fc1.b".
+// Layers, and networks made of them. A layer's name is its scope: "fc1" gives "fc1.w" and "fc1.b".
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include <pullback/graph.h>
+#include <pullback/nn/activation.h>
+#include <pullback/nn/containers.h>
+#include <pullback/nn/dropout.h>
+#include <pullback/nn/linear.h>
+#include <pullback/nn/module.h>
+#include <pullback/nn/normalization.h>
+#include <pullback/nn/shape.h>
 
 namespace pullback::nn {
 
-struct LinearOptions {
-  bool bias = true;
-  /// Of w; the default is uniform in +-1/sqrt(in), as PyTorch's is (b likewise).
-  std::optional<Initializer> initializer;
-};
-/// x [..., in] -> [..., out]: x * w + b with w [in,out], b [out].
+// --- Layers in one line, named within the open scope. Each call makes new parameters: use a module to share them ---
+/// Linear: x [..., in] -> [..., out].
 Tensor linear(const Tensor& x, std::int64_t out, const std::string& name, const LinearOptions& options = {},
               SourceLocation where = SourceLocation::current());
-
-/// ids [I...] (i32 or i64, 0 <= id < count) -> [I...,size]; the table "w" [count,size] is standard normal at first.
+/// Embedding: ids [I...] -> [I...,size].
 Tensor embedding(const Tensor& ids, std::int64_t count, std::int64_t size, const std::string& name,
                  SourceLocation where = SourceLocation::current());
-
-/// Normalizes the last axis to mean 0 and variance 1, then scales by "w" and shifts by "b" (Ba et al. 2016).
+/// LayerNorm over the last axis.
 Tensor layer_norm(const Tensor& x, const std::string& name, double epsilon = 1e-5,
                   SourceLocation where = SourceLocation::current());
 

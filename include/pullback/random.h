@@ -12,7 +12,11 @@ Tensor uniform(Graph& graph, const Shape& shape, DType dtype = f32, double low =
                SourceLocation where = SourceLocation::current());
 /// Standard normal, by Box and Muller's transform.
 Tensor normal(Graph& graph, const Shape& shape, DType dtype = f32, SourceLocation where = SourceLocation::current());
-/// While training: 0 with probability p, else x / (1 - p). Otherwise x.
+/// While training: 0 with probability p, else x / (1 - p). Otherwise x. p lies in [0, 1] (Srivastava et al. 2014).
 Tensor dropout(const Tensor& x, double p, SourceLocation where = SourceLocation::current());
+/// dropout of whole channels: x [N,C,...], one decision for each n and c (Tompson et al. 2015).
+Tensor feature_dropout(const Tensor& x, double p, SourceLocation where = SourceLocation::current());
+/// dropout for selu networks: keeps mean 0 and variance 1 (Klambauer et al. 2017).
+Tensor alpha_dropout(const Tensor& x, double p, SourceLocation where = SourceLocation::current());
 
 }  // namespace pullback
