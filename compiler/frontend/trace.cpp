@@ -128,7 +128,7 @@ Tensor Trace::training_flag() {
 
 StateTensor* Trace::find_state(const ir::Value* value) {
   const auto found = std::find_if(state_tensors.begin(), state_tensors.end(),
-                                  [&](const StateTensor& state) { return state.value == value; });
+                                  [&](const StateTensor& tensor) { return tensor.value == value; });
   return found == state_tensors.end() ? nullptr : &*found;
 }
 

@@ -16,7 +16,7 @@ Tensor embedding(const Tensor& ids, std::int64_t count, std::int64_t size, const
 }
 
 Tensor layer_norm(const Tensor& x, const std::string& name, double epsilon, SourceLocation where) {
-  return named(name, LayerNorm({.eps = epsilon}))(x, where);
+  return named(name, LayerNorm({}, {.eps = epsilon}, where))(x, where);
 }
 
 }  // namespace pullback::nn

@@ -103,9 +103,9 @@ Tensor ModuleNode::tensor(const std::string& slot_name, Trace& trace, const Sour
   if (const auto value = met.values.find(slot_name); value != met.values.end()) return trace.wrap(value->second);
   ScopeGuard scope(trace, met.name, true);
   Graph graph(trace.shared_from_this());
-  const DType type = slot->dtype ? *slot->dtype : dtype ? *dtype : met.dtype ? *met.dtype : f32;
-  const Tensor made = slot->trainable ? graph.parameter(slot_name, *slot->shape, slot->initializer, type)
-                                      : graph.variable(slot_name, *slot->shape, slot->initializer, type);
+  const DType element = slot->dtype ? *slot->dtype : dtype ? *dtype : met.dtype ? *met.dtype : f32;
+  const Tensor made = slot->trainable ? graph.parameter(slot_name, *slot->shape, slot->initializer, element)
+                                      : graph.variable(slot_name, *slot->shape, slot->initializer, element);
   trace.find_state(made.value())->frozen = slot->frozen;
   if (slot->zero_row) zero_row(trace.state->get(made.name()), *slot->zero_row);
   met.values[slot_name] = made.value();

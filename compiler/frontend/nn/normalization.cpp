@@ -1,6 +1,8 @@
 // Layers that normalize.
 #include <pullback/nn/normalization.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <pullback/elementwise.h>
@@ -11,18 +13,21 @@
 
 namespace pullback::nn {
 
-LayerNorm::LayerNorm(const LayerNormOptions& options) : Module(Layer{"LayerNorm", "LayerNorm"}), options_(options) {}
-
-LayerNorm::LayerNorm(Shape normalized_shape, const LayerNormOptions& options, SourceLocation where)
-    : Module(Layer{"LayerNorm", fmt::format("LayerNorm({})", to_string(normalized_shape))}),
-      shape_(std::move(normalized_shape)),
-      options_(options) {
-  if (shape_->empty()) detail::fail("LayerNorm", "the normalized shape has no axes", where);
-  declare(*shape_);
+static Shape shape_of(const NormalizedShape& normalized) {
+  return {normalized.sizes.begin(), normalized.sizes.end()};
 }
 
-LayerNorm::LayerNorm(std::int64_t size, const LayerNormOptions& options, SourceLocation where)
-    : LayerNorm(Shape{size}, options, where) {}
+static std::string described(const char* layer, const NormalizedShape& normalized) {
+  return normalized.sizes.empty() ? layer : fmt::format("{}({})", layer, to_string(shape_of(normalized)));
+}
+
+LayerNorm::LayerNorm(const NormalizedShape& normalized_shape, const LayerNormOptions& options, SourceLocation where)
+    : Module(Layer{"LayerNorm", described("LayerNorm", normalized_shape)}),
+      normalized_(normalized_shape),
+      options_(options) {
+  for (std::int64_t size : normalized_.sizes) require_at_least("LayerNorm", "a normalized size", size, 1, where);
+  if (!normalized_.sizes.empty()) declare(shape_of(normalized_));
+}
 
 void LayerNorm::declare(const Shape& shape) const {
   if (!options_.elementwise_affine || has_parameter("w")) return;
@@ -32,8 +37,8 @@ void LayerNorm::declare(const Shape& shape) const {
 
 Tensor LayerNorm::forward(const Tensor& x) const {
   detail::require_float(label(), x, line_of(x));
-  require_rank(label(), x, shape_ ? shape_->size() : 1, x.rank(), "[..., normalized axes]");
-  const Shape shape = shape_ ? *shape_ : Shape{known_size(label(), x, -1)};
+  require_rank(label(), x, std::max<std::size_t>(normalized_.sizes.size(), 1), x.rank(), "[..., normalized axes]");
+  const Shape shape = normalized_.sizes.empty() ? Shape{known_size(label(), x, -1)} : shape_of(normalized_);
   declare(shape);
   std::vector<int> axes;
   for (int i = -static_cast<int>(shape.size()); i < 0; ++i) {

@@ -3,6 +3,7 @@
 // A network of one's own derives from Module, registers its parts and says how they are applied:
 //
 //   struct Block : nn::Module {
+//     using Module::Module;
 //     nn::Linear fc1 = register_module("fc1", nn::Linear(64, 256));
 //     nn::Linear fc2 = register_module("fc2", nn::Linear(256, 64));
 //     Tensor forward(const Tensor& x) const override { return x + fc2(relu(fc1(x))); }

@@ -1,11 +1,22 @@
 // Layers that normalize; see normalization.h for the formulas.
 #pragma once
 
-#include <optional>
+#include <initializer_list>
+#include <vector>
 
 #include <pullback/nn/module.h>
 
 namespace pullback::nn {
+
+/// The sizes of the last axes, which are normalized together: 512, {8, 64}, or {} for the last axis of what the layer
+/// meets first.
+struct NormalizedShape {
+  NormalizedShape() = default;
+  NormalizedShape(std::int64_t size) : sizes{size} {}                          // NOLINT: LayerNorm(512)
+  NormalizedShape(std::initializer_list<std::int64_t> list) : sizes(list) {}   // NOLINT: LayerNorm({8, 64})
+  NormalizedShape(std::vector<std::int64_t> list) : sizes(std::move(list)) {}  // NOLINT
+  std::vector<std::int64_t> sizes;
+};
 
 struct LayerNormOptions {
   double eps = 1e-5;
@@ -17,11 +28,7 @@ struct LayerNormOptions {
 /// by b, both of that shape, as PyTorch's weight and bias (Ba et al. 2016).
 class LayerNorm : public Module {
  public:
-  /// Over the last axis of what the layer meets first.
-  explicit LayerNorm(const LayerNormOptions& options = {});
-  explicit LayerNorm(Shape normalized_shape, const LayerNormOptions& options = {},
-                     SourceLocation where = SourceLocation::current());
-  explicit LayerNorm(std::int64_t size, const LayerNormOptions& options = {},
+  explicit LayerNorm(const NormalizedShape& normalized_shape = {}, const LayerNormOptions& options = {},
                      SourceLocation where = SourceLocation::current());
 
  protected:
@@ -29,7 +36,8 @@ class LayerNorm : public Module {
 
  private:
   void declare(const Shape& shape) const;
-  std::optional<Shape> shape_;
+
+  NormalizedShape normalized_;
   LayerNormOptions options_;
 };
 
