@@ -10,7 +10,7 @@
 namespace pullback::nn {
 
 static double probability(const char* layer, double p, const SourceLocation& where) {
-  if (!(p >= 0 && p <= 1)) detail::fail(layer, fmt::format("p is {}: it lies in [0, 1]", p), where);
+  require_probability(layer, "p", p, where);
   return p;
 }
 

@@ -26,6 +26,10 @@ void require_rank(const std::string& label, const Tensor& x, std::size_t low, st
     detail::fail(label, fmt::format("x is {}: {} is needed", x.type_string(), layout), line_of(x));
 }
 
+void require_probability(const char* layer, const char* what, double value, const SourceLocation& where) {
+  if (!(value >= 0 && value <= 1)) detail::fail(layer, fmt::format("{} is {}: it lies in [0, 1]", what, value), where);
+}
+
 void require_at_least(const char* layer, const char* what, std::int64_t value, std::int64_t low,
                       const SourceLocation& where) {
   if (value < low) detail::fail(layer, fmt::format("{} is {}: at least {} is needed", what, value, low), where);

@@ -24,6 +24,9 @@ void require_size(const std::string& label, const Tensor& x, int axis, std::int6
 /// Throws Error unless low <= rank <= high; `layout` is what x should be: "[N,C,L]".
 void require_rank(const std::string& label, const Tensor& x, std::size_t low, std::size_t high, const char* layout);
 
+/// Throws Error unless 0 <= value <= 1.
+void require_probability(const char* layer, const char* what, double value, const SourceLocation& where);
+
 /// Throws Error unless value >= low: "Linear: out is 0: at least 1 is needed".
 void require_at_least(const char* layer, const char* what, std::int64_t value, std::int64_t low,
                       const SourceLocation& where);

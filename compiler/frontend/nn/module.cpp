@@ -62,6 +62,16 @@ Tensor Module::Call::result(Tensor y) const {
   return y;
 }
 
+// "conv2d: ..." of the function becomes "Conv2d encoder.conv1: conv2d: ...".
+void Module::Call::rethrow(const Error& error) const {
+  std::string message = error.what();
+  const std::string name = impl_->node->full_name();
+  if (!impl_->node->pinned || name.empty() || message.find(name) != std::string::npos) throw error;
+  const std::string place = error.where().known() ? fmt::format(" ({})", error.where().to_string()) : "";
+  if (message.ends_with(place)) message.resize(message.size() - place.size());
+  throw Error(fmt::format("{}: {}", impl_->node->label(), message), error.where());
+}
+
 const SourceLine& Module::Call::line() const {
   return impl_->line;
 }
@@ -76,7 +86,7 @@ Module::Call Module::enter(const Tensor& x, SourceLocation where) const {
 
 Tensor Module::operator()(const Tensor& x, SourceLocation where) const {
   const Call call = enter(x, where);
-  return call.result(forward_at(x, where));
+  return call.result(call.run([&] { return forward_at(x, where); }));
 }
 
 Tensor Module::forward_at(const Tensor& x, SourceLocation) const {

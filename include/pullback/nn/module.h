@@ -157,6 +157,15 @@ class Module::Call {
   Call(const Module& module, const Tensor& x, SourceLocation where);
   Call(Call&&) noexcept;
   ~Call();
+  /// body(), with errors that name the layer. (Those of a user's own module and of containers stay as they are.)
+  template <class Body>
+  auto run(const Body& body) const {
+    try {
+      return body();
+    } catch (const Error& error) {
+      rethrow(error);
+    }
+  }
   /// Notes what the call results in, for summary(), and returns it.
   Tensor result(Tensor y) const;
   /// The user's line.
@@ -164,6 +173,8 @@ class Module::Call {
   Graph graph() const;
 
  private:
+  [[noreturn]] void rethrow(const Error& error) const;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
