@@ -153,6 +153,7 @@ static void declare(ModuleNode& node, ModuleSlot slot, const SourceLocation& whe
                    fmt::format("{} has the shape {}: its sizes must be numbers of at least 0", slot.name,
                                to_string(*slot.shape)),
                    where);
+  slot.frozen = node.frozen && slot.trainable;
   node.slots.push_back(std::move(slot));
 }
 
@@ -233,6 +234,7 @@ static void freeze_slot(ModuleNode& node, ModuleSlot& slot, bool frozen) {
 }
 
 static void freeze_node(ModuleNode& node, bool frozen) {
+  node.frozen = frozen;
   for (ModuleSlot& slot : node.slots) freeze_slot(node, slot, frozen);
   for (const auto& [name, part] : node.parts) freeze_node(*part, frozen);
 }

@@ -100,16 +100,22 @@ Tensor ModuleNode::tensor(const std::string& slot_name, Trace& trace, const Sour
     return own;
   }
   ModuleMeeting& met = meet(trace);
-  if (const auto value = met.values.find(slot_name); value != met.values.end()) return trace.wrap(value->second);
+  // All that is declared is made at once, so that the order of declaration is that of the state.
+  if (!met.values.contains(slot_name))
+    for (const ModuleSlot& each : slots)
+      if (!each.owner && !met.values.contains(each.name)) make(each, met, trace);
+  return trace.wrap(met.values.at(slot_name));
+}
+
+void ModuleNode::make(const ModuleSlot& slot, ModuleMeeting& met, Trace& trace) const {
   ScopeGuard scope(trace, met.name, true);
   Graph graph(trace.shared_from_this());
-  const DType element = slot->dtype ? *slot->dtype : dtype ? *dtype : met.dtype ? *met.dtype : f32;
-  const Tensor made = slot->trainable ? graph.parameter(slot_name, *slot->shape, slot->initializer, element)
-                                      : graph.variable(slot_name, *slot->shape, slot->initializer, element);
-  trace.find_state(made.value())->frozen = slot->frozen;
-  if (slot->zero_row) zero_row(trace.state->get(made.name()), *slot->zero_row);
-  met.values[slot_name] = made.value();
-  return made;
+  const DType element = slot.dtype ? *slot.dtype : dtype ? *dtype : met.dtype ? *met.dtype : f32;
+  const Tensor made = slot.trainable ? graph.parameter(slot.name, *slot.shape, slot.initializer, element)
+                                     : graph.variable(slot.name, *slot.shape, slot.initializer, element);
+  trace.find_state(made.value())->frozen = slot.frozen;
+  if (slot.zero_row) zero_row(trace.state->get(made.name()), *slot.zero_row);
+  met.values[slot.name] = made.value();
 }
 
 std::string ModuleNode::full_name() const {

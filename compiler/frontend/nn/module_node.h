@@ -46,6 +46,7 @@ struct ModuleNode : std::enable_shared_from_this<ModuleNode> {
   std::weak_ptr<ModuleNode> parent;
   std::vector<std::pair<std::string, std::shared_ptr<ModuleNode>>> parts;
   std::vector<ModuleSlot> slots;
+  bool frozen = false;           ///< what is declared from now on is
   std::optional<bool> training;  ///< the mode, when it is not the program's
   std::optional<DType> dtype;
   std::vector<ModuleMeeting> meetings;  ///< the last one met last
@@ -54,6 +55,7 @@ struct ModuleNode : std::enable_shared_from_this<ModuleNode> {
   ModuleMeeting& meet(Trace& trace);
   /// The graph met last, or null.
   std::shared_ptr<Trace> last() const;
+  /// Null when it has not met this graph.
   const ModuleMeeting* meeting(const std::shared_ptr<Trace>& trace) const;
 
   ModuleSlot* find_slot(const std::string& slot_name);
@@ -63,6 +65,9 @@ struct ModuleNode : std::enable_shared_from_this<ModuleNode> {
   std::string full_name() const;
   /// "Linear encoder.fc1".
   std::string label() const;
+
+ private:
+  void make(const ModuleSlot& slot, ModuleMeeting& met, Trace& trace) const;
 };
 
 }  // namespace pullback::detail
