@@ -104,7 +104,7 @@ Operand average_factor(const char* op, const Tensor& x, const BatchNormOptions& 
   const Tensor& batches = options.batches;
   if (!batches.defined() || batches.dtype() != i64 || batches.rank() != 0)
     detail::fail(op, "without a momentum, `batches` must be an i64 scalar variable", line);
-  return 1.0 / cast(batches + 1, x.dtype());
+  return 1.0 / cast(Graph(x.trace()).latest(batches) + 1, x.dtype());
 }
 
 Tensor moved(const Tensor& running, const Tensor& batch, const Operand& factor) {
@@ -131,19 +131,28 @@ BatchStatistics statistics(const Tensor& x, const std::vector<int>& axes, const 
   return result;
 }
 
+// The variables follow the batches of those steps that need y. Several calls with the same ones go on from each other.
+void follow(const char* op, const Tensor& y, const Tensor& running_mean, const Tensor& running_var,
+            const BatchStatistics& batch, const BatchNormOptions& options, const SourceLine& line) {
+  Graph graph(y.trace());
+  const Operand factor = average_factor(op, y, options, line);
+  graph.update_along(y, running_mean, moved(graph.latest(running_mean), batch.mean, factor));
+  graph.update_along(y, running_var, moved(graph.latest(running_var), batch.var, factor));
+  if (options.batches.defined()) graph.update_along(y, options.batches, graph.latest(options.batches) + 1);
+}
+
 // Both ways in one graph: the flag is a constant by the time it is compiled, and the other way is gone.
 Tensor with_variables(const char* op, const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                       const std::vector<int>& axes, const BatchNormOptions& options, const SourceLine& line) {
   Graph graph(x.trace());
   const BatchStatistics batch = statistics(x, axes, line);
-  const Operand factor = average_factor(op, x, options, line);
-  graph.update(running_mean, moved(running_mean, batch.mean, factor));
-  graph.update(running_var, moved(running_var, batch.var, factor));
-  if (options.batches.defined()) graph.update(options.batches, options.batches + 1);
   const Tensor training = graph.training();
   const Moments used{where(training, batch.moments.mean, on_channels(running_mean, x)),
                      where(training, batch.moments.var, on_channels(running_var, x))};
-  return standardized(x, used, options.eps);
+  const Tensor y = standardized(x, used, options.eps);
+  // A layer in evaluation mode leaves its statistics alone, in training steps too.
+  if (x.trace()->forced_training.value_or(true)) follow(op, y, running_mean, running_var, batch, options, line);
+  return y;
 }
 
 std::vector<int> batch_axes(const Tensor& x) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pullback/nn/activation.h>
+#include <pullback/nn/attention.h>
 #include <pullback/nn/containers.h>
 #include <pullback/nn/dropout.h>
 #include <pullback/nn/linear.h>
