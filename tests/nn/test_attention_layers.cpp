@@ -88,6 +88,7 @@ TEST_CASE("transformers: causal, both orders of norm, with dropout only in train
     CHECK(same(a[i], b[i], 0, 24));
     CHECK_FALSE(same(a[i], b[i], 24, 32));
   }
+  const Warnings unused;  // of the decoder
   Trainer trainer(g, {.loss = mse(encoded, y), .optimizer = SGD{.lr = 0}});
   const double one = trainer.observe(tokens(), tokens()), two = trainer.observe(tokens(), tokens());
   CHECK(one != two);  // dropout
