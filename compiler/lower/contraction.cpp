@@ -117,10 +117,15 @@ class Writer {
     const std::int64_t vectors = (columns.size + registers_.width - 1) / registers_.width;
     const double sums =
         product(m) * product(n) / static_cast<double>(columns.size) * static_cast<double>(vectors) * product(shape_.k);
-    const double rows = m.empty() ? 1 : static_cast<double>(std::min<std::int64_t>(m[row_of(m)].size, 8)),
-                 wide = static_cast<double>(std::min<std::int64_t>(vectors, 3));
+    const double wide = static_cast<double>(std::min<std::int64_t>(vectors, 3));
+    const Loop row = m.empty() ? Loop{} : m[row_of(m)];
+    const double rows = static_cast<double>(std::min<std::int64_t>(row.size, vectors == 1 ? 14 : 8));
     const double loads = std::max(1.0, (rows + wide) / (rows * wide));
-    return sums * loads + (columns.*stride == 1 ? 0 : product(shape_.k) * product(n)) +
+    // A panel is packed anew for all but the rows, and where it does not hold all of k, for each tile of these.
+    double packs = product(m) / static_cast<double>(row.size);
+    if (shape_.k.size() > 1 && ContractionShape::product(shape_.k) > kPanelDepth)
+      packs *= static_cast<double>(row.size) / rows;
+    return sums * loads + (columns.*stride == 1 ? 0 : packs * product(shape_.k) * product(n)) +
            (columns.c == 1 ? 0 : 8 * product(m) * product(n));
   }
 

@@ -1,6 +1,7 @@
 #include "compiler/lower/prepare_convolutions.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
@@ -39,6 +40,14 @@ Value padded(Value x, Windows& windows) {
   return ops::pad(x, ops::scalar(*x.builder, x.dtype(), 0), low, high, interior);
 }
 
+/// A convolution on its way to the form that is read in place.
+struct Convolution {
+  Value x, w;
+  Windows windows;
+  Shape result;  ///< of the whole
+  std::int64_t groups = 1, batch_groups = 1;
+};
+
 /// How much of the vectors is used when they run over `size` elements.
 double used(std::int64_t size, std::int64_t lanes) {
   const std::int64_t vectors = (size + lanes - 1) / lanes;
@@ -48,18 +57,17 @@ double used(std::int64_t size, std::int64_t lanes) {
 /// Should vectors run over the output channels rather than over the innermost spatial axis? They then are full where
 /// images are small, and images are read at any stride; but results are stored element by element, each about as
 /// costly as eight vectors of products.
-bool runs_over_channels(const ir::Op& op, const Windows& windows, std::int64_t lanes) {
-  const std::vector<std::int64_t> w = ir::static_dims(op.operand(1)->type.shape),
-                                  y = ir::static_dims(op.result()->type.shape);
-  const std::int64_t outputs = w[0] / (op.attributes.integer("groups") * op.attributes.integer("batch_groups"));
+bool runs_over_channels(const Convolution& c, std::int64_t outputs, std::int64_t lanes) {
+  const Windows& windows = c.windows;
   if (outputs == 1 || windows.rank() == 0) return false;
-  double products = 1;
+  double products = static_cast<double>(c.w.size(1).constant());
   std::int64_t innermost = 1;
   bool joined = true;  // neighbouring rows of x are one where nothing lies between them
-  for (std::size_t d = 1; d < w.size(); ++d) products *= static_cast<double>(w[d]);
-  for (std::size_t d = windows.rank(); d-- > 0 && joined;) {
-    innermost *= y[d + 2];
-    joined = w[d + 2] == 1 && windows.strides[d] == 1;
+  for (std::size_t d = windows.rank(); d-- > 0;) {
+    const std::int64_t taps = windows.sizes[d].constant();
+    products *= static_cast<double>(taps);
+    if (joined) innermost *= c.result[d + 2].constant();
+    joined = joined && taps == 1 && windows.strides[d] == 1;
   }
   const double spatial = windows.strides.back() == 1 ? used(innermost, lanes) : 0.35;
   const double stores = 8 * static_cast<double>(lanes);
@@ -77,20 +85,71 @@ Value along_channels(Value w) {
   return copy;
 }
 
+Value prepared(const Convolution& c, std::int64_t lanes);
+
+/// An axis whose elements lie apart (the gradient of a strided convolution), and which is walked element by element.
+std::optional<std::size_t> spread_axis(const Windows& w) {
+  for (std::size_t d = 0; d < w.rank(); ++d)
+    if (w.base_dilation[d] > 1 && w.strides[d] == 1 && w.window_dilation[d] == 1) return d;
+  return std::nullopt;
+}
+
+/// Results that are `dilation` apart see the same taps, and only those that meet elements: a convolution of each such
+/// phase multiplies no zeros. Element u of `phase` is result t = u*dilation + phase; tap r meets an element where
+/// t + r - low is a multiple of the dilation, so taps first, first + dilation, ... do.
+Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
+  const std::int64_t dilation = c.windows.base_dilation[d], low = c.windows.low[d].constant(),
+                     taps = c.windows.sizes[d].constant(), size = c.result[d + 2].constant(),
+                     elements = c.x.size(d + 2).constant();
+  const Value zero = ops::scalar(*c.x.builder, c.x.dtype(), 0);
+  const std::size_t rank = c.x.rank();
+  Value sum;
+  for (std::int64_t phase = 0; phase < std::min(dilation, size); ++phase) {
+    const std::int64_t first = ((low - phase) % dilation + dilation) % dilation;
+    if (first >= taps) continue;  // zeros
+    Convolution part = c;
+    const std::int64_t count = (size - phase + dilation - 1) / dilation, met = (taps - first + dilation - 1) / dilation;
+    Shape start(rank, 0), limit = c.w.shape();
+    ir::Integers step(rank, 1), interior(rank, 0);
+    start[d + 2] = first;
+    step[d + 2] = dilation;
+    part.w = ops::slice(c.w, start, limit, step);
+    part.windows.sizes[d] = met;
+    part.windows.base_dilation[d] = 1;
+    part.windows.low[d] = (low - phase - first) / dilation;
+    part.windows.high[d] = count - 1 + met - elements - part.windows.low[d].constant();
+    part.result[d + 2] = count;
+    Shape before(rank, 0), behind(rank, 0);
+    before[d + 2] = phase;
+    behind[d + 2] = size - phase - ((count - 1) * dilation + 1);
+    interior[d + 2] = dilation - 1;
+    const Value placed = ops::pad(prepared(part, lanes), zero, before, behind, interior);
+    sum = sum ? sum + placed : placed;
+  }
+  return sum ? sum : ops::full(*c.x.builder, {c.x.dtype(), c.result}, 0);
+}
+
+Value prepared(const Convolution& c, std::int64_t lanes) {
+  if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
+  Windows windows = c.windows;
+  const Value x = is_padded(windows) ? padded(c.x, windows) : c.x;
+  const std::int64_t outputs = c.w.size(0).constant() / (c.groups * c.batch_groups);
+  const Value w = runs_over_channels(c, outputs, lanes) ? along_channels(c.w) : c.w;
+  return ops::convolution(x, w, windows, c.groups, c.batch_groups);
+}
+
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
   if (op.def != &ops::op_convolution || !is_float(op.result()->type.dtype)) return {};
   if (ir::element_count(op.operand(0)->type.shape) == Dim(0) || ir::element_count(op.operand(1)->type.shape) == Dim(0))
     return {};
-  Windows windows = Windows::of(op.attributes, trailing(op.operand(1)->type.shape));
-  const std::int64_t lanes = std::max<std::int64_t>(
-      1, vector_bytes / std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype))));
-  const bool channels = runs_over_channels(op, windows, lanes), padding = is_padded(windows);
-  if (!channels && !padding) return {};
-  Value x(builder, op.operand(0)), w(builder, op.operand(1));
-  if (padding) x = padded(x, windows);
-  if (channels) w = along_channels(w);
-  return {
-      ops::convolution(x, w, windows, op.attributes.integer("groups"), op.attributes.integer("batch_groups")).value};
+  const Convolution c{{builder, op.operand(0)},
+                      {builder, op.operand(1)},
+                      Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
+                      op.result()->type.shape,
+                      op.attributes.integer("groups"),
+                      op.attributes.integer("batch_groups")};
+  const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
+  return {prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes)).value};
 }
 
 }  // namespace

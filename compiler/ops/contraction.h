@@ -4,8 +4,8 @@
 //   C(c) = sum over the k dimensions of A(a) * B(b)
 //
 // There is one loop dimension for each independent index. Every axis of A, B and C is addressed by an affine expression
-// of them. A coordinate that leaves its axis (padding of a convolution) reads zero; before such a contraction is lowered
-// as one, the padding is put in memory.
+// of them. A coordinate that leaves its axis (padding of a convolution) reads zero; before such a contraction is
+// lowered as one, the padding is put in memory.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct ContractionSpec {
   struct Map {
     std::vector<std::int64_t> sizes;      ///< of the tensor's axes
     std::vector<Coordinate> coordinates;  ///< one for each axis
-    bool bounded = false;                 ///< true: coordinates may leave their axis, or fall between its elements: zero there
+    bool bounded = false;  ///< true: coordinates may leave their axis, or fall between its elements: zero there
   };
 
   std::vector<Dimension> dimensions;  ///< batch, m, n, k, each group in C's order (k: in A's order)

@@ -251,6 +251,8 @@ std::vector<Sample> convolution_samples() {
           convolution_sample({3, 2, 9, 8}, {3, 2, 2, 3}, {.strides = {3, 2}, .low = {-1, 2}, .high = {2, -1}}),
           convolution_sample({2, 2, 4, 3}, {3, 2, 3, 3},
                              {.low = {2, 1}, .high = {3, 2}, .base_dilation = {2, 3}, .window_dilation = {1, 2}}),
+          convolution_sample({2, 3, 4, 5}, {4, 3, 3, 2}, {.low = {2, -1}, .high = {1, 3}, .base_dilation = {3, 2}}),
+          convolution_sample({2, 2, 5}, {3, 2, 2}, {.low = {1}, .high = {2}, .base_dilation = {3}}),
           convolution_sample({1, 2, 3, 4, 3}, {2, 2, 2, 3, 2}, {.low = {1, 0, 1}, .high = {1, 0, 1}}),
           convolution_sample({4, 3, 6}, {6, 3, 2}, {.strides = {2}, .low = {1}, .high = {1}, .batch_groups = 2}),
           convolution_sample({2, 17, 5, 33}, {19, 17, 3, 3}, same),
