@@ -4,10 +4,12 @@
 #include <pullback/nn/activation.h>
 #include <pullback/nn/attention.h>
 #include <pullback/nn/containers.h>
+#include <pullback/nn/convolution.h>
 #include <pullback/nn/dropout.h>
 #include <pullback/nn/linear.h>
 #include <pullback/nn/module.h>
 #include <pullback/nn/normalization.h>
+#include <pullback/nn/pooling.h>
 #include <pullback/nn/shape.h>
 
 namespace pullback::nn {
