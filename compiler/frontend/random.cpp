@@ -72,6 +72,40 @@ Tensor normal(Graph& graph, const Shape& shape, DType dtype, SourceLocation wher
   return cast(radius * cos(angle), dtype);
 }
 
+Tensor randint(Graph& graph, std::int64_t low, std::int64_t high, const Shape& shape, DType dtype,
+               SourceLocation where) {
+  detail::Trace& trace = *graph.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  const std::int64_t range =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low));
+  if (low >= high || range < 1 || range > std::int64_t{1} << 31)
+    detail::fail("randint", fmt::format("the range is [{}, {}): it needs 1 to 2^31 integers", low, high), line);
+  // A 32-bit number scaled to the range by a product of 63 bits.
+  return cast(((cast(detail::random_bits(trace, shape, line), i64) * range) >> 32) + low, dtype);
+}
+
+Tensor bernoulli(const Tensor& probability, SourceLocation where) {
+  detail::require_defined("bernoulli", probability, where);
+  detail::Trace& trace = *probability.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  detail::require_float("bernoulli", probability, line);
+  const DType wide = probability.dtype() == f64 ? f64 : f32;
+  return cast(detail::unit_uniform(trace, probability.shape(), wide, line) < cast(probability, wide),
+              probability.dtype());
+}
+
+Tensor permutation(Graph& graph, const Dim& size, SourceLocation where) {
+  detail::Trace& trace = *graph.trace();
+  detail::Pin pin(&trace, where);
+  const SourceLine line = trace.line(where);
+  // 64 bits, so that equal keys, which would keep their order, don't occur.
+  const Tensor high = cast(detail::random_bits(trace, {size}, line), i64);
+  const Tensor low = cast(detail::random_bits(trace, {size}, line), i64);
+  return argsort((high << 32) | low, 0);
+}
+
 static bool dropped_out(const char* op, const Tensor& x, double p, const SourceLine& line) {
   detail::require_float(op, x, line);
   if (!(p >= 0 && p <= 1)) detail::fail(op, fmt::format("p is {}: it lies in [0, 1]", p), line);

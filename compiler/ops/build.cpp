@@ -27,6 +27,10 @@ std::vector<Value> results_of(ir::Builder& b, const ir::Op& op) {
   return results;
 }
 
+std::vector<Value> make_all(Value x, const OpDef& def, ir::Attributes attributes) {
+  return results_of(*x.builder, *x.builder->create(def, {x.value}, std::move(attributes)));
+}
+
 }  // namespace
 
 Value constant(ir::Builder& b, ir::Literal literal) {
@@ -278,9 +282,58 @@ Value gather(Value x, Value indices, std::int64_t axis, std::int64_t batch) {
   return make(x, indices, op_gather, {{"axis", axis}, {"batch", batch}});
 }
 
+static Value make_scatter(const OpDef& def, Value x, Value indices, Value updates, std::int64_t axis,
+                          std::int64_t batch) {
+  return {*x.builder,
+          x.builder->value(def, {x.value, indices.value, updates.value}, {{"axis", axis}, {"batch", batch}})};
+}
+
 Value scatter_add(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch) {
-  return {*x.builder, x.builder->value(op_scatter_add, {x.value, indices.value, updates.value},
-                                       {{"axis", axis}, {"batch", batch}})};
+  return make_scatter(op_scatter_add, x, indices, updates, axis, batch);
+}
+
+Value scatter(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch) {
+  return make_scatter(op_scatter, x, indices, updates, axis, batch);
+}
+
+Value scatter_mul(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch) {
+  return make_scatter(op_scatter_mul, x, indices, updates, axis, batch);
+}
+
+Value scatter_max(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch) {
+  return make_scatter(op_scatter_max, x, indices, updates, axis, batch);
+}
+
+Value scatter_min(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch) {
+  return make_scatter(op_scatter_min, x, indices, updates, axis, batch);
+}
+
+Value cumulative_sum(Value x, std::int64_t axis, bool reverse, bool exclusive) {
+  return make(x, op_cumulative_sum, {{"axis", axis}, {"reverse", reverse}, {"exclusive", exclusive}});
+}
+
+Value cumulative_prod(Value x, std::int64_t axis, bool reverse, bool exclusive) {
+  return make(x, op_cumulative_prod, {{"axis", axis}, {"reverse", reverse}, {"exclusive", exclusive}});
+}
+
+std::vector<Value> cumulative_max(Value x, std::int64_t axis, bool reverse) {
+  return make_all(x, op_cumulative_max, {{"axis", axis}, {"reverse", reverse}});
+}
+
+std::vector<Value> cumulative_min(Value x, std::int64_t axis, bool reverse) {
+  return make_all(x, op_cumulative_min, {{"axis", axis}, {"reverse", reverse}});
+}
+
+Value linear_recurrence(Value a, Value b, std::int64_t axis, bool reverse) {
+  return make(a, b, op_linear_recurrence, {{"axis", axis}, {"reverse", reverse}});
+}
+
+std::vector<Value> sort(Value x, std::int64_t axis, bool descending) {
+  return make_all(x, op_sort, {{"axis", axis}, {"descending", descending}});
+}
+
+std::vector<Value> top_k(Value x, std::int64_t k, std::int64_t axis, bool largest) {
+  return make_all(x, op_top_k, {{"k", k}, {"axis", axis}, {"largest", largest}});
 }
 
 Value reduce_sum(Value x, std::vector<std::int64_t> axes) {

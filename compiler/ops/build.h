@@ -124,6 +124,25 @@ Value concatenate(const std::vector<Value>& parts, std::int64_t axis);
 Value gather(Value x, Value indices, std::int64_t axis, std::int64_t batch = 0);
 /// x with updates added at indices: the gradient of gather, shapes as there. Indices are clamped.
 Value scatter_add(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch = 0);
+/// The same with updates that replace (the last of equal indices), multiply, or win when larger or smaller.
+Value scatter(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch = 0);
+Value scatter_mul(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch = 0);
+Value scatter_max(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch = 0);
+Value scatter_min(Value x, Value indices, Value updates, std::int64_t axis, std::int64_t batch = 0);
+
+// Along an axis.
+/// Sums of the elements up to each one, without itself when `exclusive`, from the end when `reverse`.
+Value cumulative_sum(Value x, std::int64_t axis, bool reverse = false, bool exclusive = false);
+Value cumulative_prod(Value x, std::int64_t axis, bool reverse = false, bool exclusive = false);
+/// {values, i64 positions}: the latest of equals; a NaN is the extremum.
+std::vector<Value> cumulative_max(Value x, std::int64_t axis, bool reverse = false);
+std::vector<Value> cumulative_min(Value x, std::int64_t axis, bool reverse = false);
+/// y_i = a_i * y_{i-1} + b_i, from 0.
+Value linear_recurrence(Value a, Value b, std::int64_t axis, bool reverse = false);
+/// {values, i64 positions}, stable; NaN is the largest.
+std::vector<Value> sort(Value x, std::int64_t axis, bool descending = false);
+/// {values, i64 positions} of the first k elements that sort gives.
+std::vector<Value> top_k(Value x, std::int64_t k, std::int64_t axis, bool largest = true);
 
 // Reductions over axes, which disappear.
 Value reduce_sum(Value x, std::vector<std::int64_t> axes);

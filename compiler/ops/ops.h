@@ -19,10 +19,13 @@ extern const OpDef op_and, op_or, op_xor, op_not, op_shift_left, op_shift_right;
 extern const OpDef op_compare, op_select, op_convert, op_stop_gradient;
 // creation.cpp, random.cpp
 extern const OpDef op_constant, op_iota, op_rng_bits;
-// shape.cpp, slicing.cpp, dynamic_slicing.cpp, pad.cpp, concatenate.cpp, indexing.cpp
+// shape.cpp, slicing.cpp, dynamic_slicing.cpp, pad.cpp, concatenate.cpp, gather.cpp, scatter.cpp
 extern const OpDef op_broadcast, op_reshape, op_transpose, op_reverse;
 extern const OpDef op_slice, op_dynamic_slice, op_dynamic_update_slice, op_pad, op_concatenate;
-extern const OpDef op_gather, op_scatter_add;
+extern const OpDef op_gather, op_scatter, op_scatter_add, op_scatter_mul, op_scatter_max, op_scatter_min;
+// cumulative.cpp, sort.cpp, top_k.cpp
+extern const OpDef op_cumulative_sum, op_cumulative_prod, op_cumulative_max, op_cumulative_min, op_linear_recurrence;
+extern const OpDef op_sort, op_top_k;
 // reduce.cpp, argreduce.cpp, dot.cpp
 extern const OpDef op_reduce_sum, op_reduce_prod, op_reduce_max, op_reduce_min, op_argmax, op_argmin;
 extern const OpDef op_dot_general;

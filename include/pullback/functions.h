@@ -3,6 +3,7 @@
 
 #include <pullback/activations.h>
 #include <pullback/control.h>
+#include <pullback/creation.h>
 #include <pullback/elementwise.h>
 #include <pullback/indexing.h>
 #include <pullback/norms.h>
@@ -10,4 +11,6 @@
 #include <pullback/products.h>
 #include <pullback/random.h>
 #include <pullback/reductions.h>
+#include <pullback/scans.h>
 #include <pullback/shapes.h>
+#include <pullback/sorting.h>

@@ -11,6 +11,21 @@ namespace pullback {
 
 /// By PyTorch's rank rules: vectors are completed by an axis that is dropped again; leading axes broadcast.
 Tensor matmul(const Tensor& a, const Tensor& b, SourceLocation where = SourceLocation::current());
+/// [M,K] x [K] -> [M].
+Tensor mv(const Tensor& matrix, const Tensor& vector, SourceLocation where = SourceLocation::current());
+/// [B,M,K] x [B,K,N] -> [B,M,N].
+Tensor bmm(const Tensor& a, const Tensor& b, SourceLocation where = SourceLocation::current());
+/// The scalar product of two vectors.
+Tensor dot(const Tensor& a, const Tensor& b, SourceLocation where = SourceLocation::current());
+/// [M], [N] -> [M,N]: all products.
+Tensor outer(const Tensor& a, const Tensor& b, SourceLocation where = SourceLocation::current());
+/// The cross product along an axis of size 3; the others broadcast.
+Tensor cross(const Tensor& a, const Tensor& b, int axis = -1, SourceLocation where = SourceLocation::current());
+/// The Kronecker product: sizes multiply, axis by axis; missing axes are completed at the front.
+Tensor kron(const Tensor& a, const Tensor& b, SourceLocation where = SourceLocation::current());
+/// Contracts axes_a[i] of a with axes_b[i] of b; the result has the other axes of a, then those of b.
+Tensor tensordot(const Tensor& a, const Tensor& b, const Axes& axes_a, const Axes& axes_b,
+                 SourceLocation where = SourceLocation::current());
 /// Contracts axis contract_a[i] of a with contract_b[i] of b; the result has the batch axes, then a's, then b's.
 Tensor dot_general(const Tensor& a, const Tensor& b, const Axes& contract_a, const Axes& contract_b,
                    const Axes& batch_a = {}, const Axes& batch_b = {},
