@@ -1,5 +1,6 @@
 // Scans and orders along an axis: conventions at ties, zeros and NaN, and gradients.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -102,9 +103,9 @@ TEST_CASE("sums and logarithms of sums run along an axis") {
   Graph g("g");
   const Tensor x = g.input("x", f64, {2, 3}), p = g.input("p", boolean, {4});
   const std::vector<Feed> feeds{{x, reals({1, 2, 3, 1000, -kInfinity, 1000}, {2, 3})}};
+  const std::array flags{true, false, true, true};
   CHECK(computed(g, cumsum(narrow(x, 0, 0, 1), -1), feeds) == Numbers{1, 3, 6});
-  CHECK(computed(g, cumsum(p, 0), {{p, Array::from(std::vector<bool>{true, false, true, true}, {4})}}) ==
-        Numbers{1, 1, 2, 3});
+  CHECK(computed(g, cumsum(p, 0), {{p, Array::from<bool>(flags, {4})}}) == Numbers{1, 1, 2, 3});
   const Numbers logs = computed(g, logcumsumexp(x, 1), feeds);
   CHECK(logs[2] == Approx(std::log(std::exp(1) + std::exp(2) + std::exp(3))));
   CHECK(logs[4] == 1000);
