@@ -15,7 +15,7 @@ namespace {
 constexpr double kSufficientDecrease = 1e-4;
 constexpr double kLeastCurvature = 1e-10;  // y.s below it is noise: the pair is left out, as in PyTorch
 
-Tensor dot(const Tensor& a, const Tensor& b) {
+Tensor inner(const Tensor& a, const Tensor& b) {
   return sum(a * b);
 }
 
@@ -69,13 +69,13 @@ struct History {
     Tensor r = g;
     for (std::int64_t i = rows; i-- > 0;) {
       Tensor& weight = weights[static_cast<std::size_t>(i)];
-      weight = inverse(i) * dot(row(s, i), r);
+      weight = inverse(i) * inner(row(s, i), r);
       r = r - weight * row(y, i);
     }
     const Tensor newest = reshape(narrow(products, 0, rows - 1, 1), {}), change = row(y, rows - 1);
-    r = where(newest > 0.0, newest / dot(change, change), 1.0) * r;
+    r = where(newest > 0.0, newest / inner(change, change), 1.0) * r;
     for (std::int64_t i = 0; i < rows; ++i)
-      r = r + (weights[static_cast<std::size_t>(i)] - inverse(i) * dot(row(y, i), r)) * row(s, i);
+      r = r + (weights[static_cast<std::size_t>(i)] - inverse(i) * inner(row(y, i), r)) * row(s, i);
     return r;
   }
 };
@@ -109,13 +109,13 @@ void write_update(const LBFGS& options, Update& update) {
   const Tensor accepted = decreased | first;
 
   const Tensor step = x - line.x0, change = g - line.g0;
-  const Tensor keep = (!first) & (dot(step, change) > kLeastCurvature);
+  const Tensor keep = (!first) & (inner(step, change) > kLeastCurvature);
   const History next = history.pushed(step, change, searches ? accepted & keep : keep);
   Tensor direction = -next.apply(g);
-  Tensor slope = dot(g, direction);
+  Tensor slope = inner(g, direction);
   const Tensor descends = slope < 0.0;  // rounding may have spoiled it
   direction = where(descends, direction, -g);
-  slope = where(descends, slope, -dot(g, g));
+  slope = where(descends, slope, -inner(g, g));
   const Tensor rate = parameters.front().learning_rate;
   const Tensor length = where(first, rate * minimum(cast(1.0 / sum(abs(g)), f64), 1.0), rate);
 
