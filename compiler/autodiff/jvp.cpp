@@ -30,7 +30,7 @@ std::unordered_set<const ir::Value*> needed_for(const ir::Region& region, std::s
 
 /// The transpose of the op's VJP. With u the cotangents of the results, the VJP gives g(u), linear in u; the results'
 /// tangents are d<g(u), t>/du. u itself is zeros that nothing reads in the end.
-std::vector<ir::Value*> derived_rule(ir::Builder& builder, const ir::Op& op, const std::vector<ir::Value*>& tangents) {
+std::vector<ir::Value*> derived_rule(ir::Builder& builder, ir::Op& op, const std::vector<ir::Value*>& tangents) {
   std::vector<ir::Value*> cotangents, placeholders;
   for (const auto& result : op.results) {
     const bool floating = is_float(result->type.dtype);
@@ -64,7 +64,7 @@ std::vector<ir::Value*> own_rule(ir::Builder& builder, const ir::Op& op, std::ve
   return op.def->jvp(builder, op, tangents);
 }
 
-void push_through(ir::Builder& builder, const ir::Op& op, Tangents& tangents) {
+void push_through(ir::Builder& builder, ir::Op& op, Tangents& tangents) {
   std::vector<ir::Value*> incoming;
   bool any = false;
   for (const ir::Value* operand : op.operands) {
@@ -107,7 +107,7 @@ std::vector<ir::Value*> jvp(ir::Builder& builder, std::span<ir::Value* const> ou
   const auto needed = needed_for(builder.region(), outputs);
   const std::size_t end = builder.region().ops.size();
   for (std::size_t i = 0; i < end; ++i) {
-    const ir::Op& op = *builder.region().ops[i];
+    ir::Op& op = *builder.region().ops[i];
     bool any = false;
     for (const auto& result : op.results)
       any = any || (needed.contains(result.get()) && !tangents.contains(result.get()));

@@ -48,7 +48,7 @@ class Adjoints {
 /// What an op's gradient rule sees.
 class RuleContext final : public ops::GradContext {
  public:
-  RuleContext(ir::Builder& builder, const ir::Op& op, std::vector<ir::Value*> cotangents, std::vector<bool> wanted,
+  RuleContext(ir::Builder& builder, ir::Op& op, std::vector<ir::Value*> cotangents, std::vector<bool> wanted,
               std::string role)
       : builder_(&builder),
         op_(&op),
@@ -72,19 +72,24 @@ class RuleContext final : public ops::GradContext {
   std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted) override {
     return autodiff::gradient_region(body, wanted, role_);
   }
+  JointGradient joint_gradient(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                               const std::vector<std::size_t>& outputs) override {
+    return autodiff::joint_gradient(body, wanted, outputs, role_);
+  }
+  ir::Op& extend() override { return *op_; }
 
   std::vector<std::pair<std::size_t, ir::Value*>> added;
 
  private:
   ir::Builder* builder_;
-  const ir::Op* op_;
+  ir::Op* op_;
   std::vector<ir::Value*> cotangents_;
   std::vector<bool> wanted_;
   std::string role_;
 };
 
 /// Runs the op's rule; throws Error when it has none.
-std::vector<std::pair<std::size_t, ir::Value*>> run_rule(ir::Builder& builder, const ir::Op& op,
+std::vector<std::pair<std::size_t, ir::Value*>> run_rule(ir::Builder& builder, ir::Op& op,
                                                          std::vector<ir::Value*> cotangents, std::vector<bool> wanted,
                                                          const std::string& role) {
   if (!op.def->vjp)
@@ -126,7 +131,7 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
     if (varies.contains(outputs[i])) adjoints.add(outputs[i], cotangents[i]);
 
   for (std::size_t position = range.end; position-- > range.begin;) {
-    const ir::Op& op = *builder.region().ops[position];
+    ir::Op& op = *builder.region().ops[position];
     std::vector<bool> wanted;
     bool any_wanted = false, reached = false;
     for (const ir::Value* operand : op.operands) {
@@ -153,25 +158,35 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
   return result;
 }
 
+ops::GradContext::JointGradient joint_gradient(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                                               const std::vector<std::size_t>& outputs, const std::string& role) {
+  ops::GradContext::JointGradient joint{ir::clone_region(body), body.ops.size()};
+  ir::Region& region = *joint.region;
+  std::vector<ir::Value*> results, cotangents, wrt;
+  for (const std::size_t i : outputs) {
+    ir::Value* result = region.results[i];
+    results.push_back(result);
+    cotangents.push_back(region.add_argument(result->type, result->name.empty() ? "" : "d." + result->name));
+  }
+  for (const std::size_t i : wanted) wrt.push_back(region.arguments[i].get());
+  ir::Builder builder(region);
+  region.results = reverse_walk(builder, results, cotangents, wrt, {0, joint.forward_ops}, role);
+  for (std::size_t i = 0; i < wrt.size(); ++i)
+    if (!region.results[i]) region.results[i] = ops::full(builder, wrt[i]->type, 0).value;
+  return joint;
+}
+
 std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted,
                                             const std::string& role) {
-  std::unique_ptr<ir::Region> region = ir::clone_region(body);
-  std::vector<ir::Value*> outputs, cotangents, wrt;
-  for (ir::Value* result : region->results) {
-    if (!is_float(result->type.dtype)) continue;
-    outputs.push_back(result);
-    cotangents.push_back(region->add_argument(result->type, result->name.empty() ? "" : "d." + result->name));
-  }
-  for (const std::size_t i : wanted) wrt.push_back(region->arguments[i].get());
-  ir::Builder builder(*region);
-  region->results = reverse_walk(builder, outputs, cotangents, wrt, {0, region->ops.size()}, role);
-  for (std::size_t i = 0; i < wrt.size(); ++i)
-    if (!region->results[i]) region->results[i] = ops::full(builder, wrt[i]->type, 0).value;
+  std::vector<std::size_t> outputs;
+  for (std::size_t i = 0; i < body.results.size(); ++i)
+    if (is_float(body.results[i]->type.dtype)) outputs.push_back(i);
+  std::unique_ptr<ir::Region> region = joint_gradient(body, wanted, outputs, role).region;
   ir::remove_unread_ops(*region);
   return region;
 }
 
-std::vector<ir::Value*> apply_vjp(ir::Builder& builder, const ir::Op& op, std::span<ir::Value* const> cotangents,
+std::vector<ir::Value*> apply_vjp(ir::Builder& builder, ir::Op& op, std::span<ir::Value* const> cotangents,
                                   const std::vector<bool>& wanted, const std::string& role) {
   std::vector<ir::Value*> result(op.operands.size(), nullptr);
   for (const auto& [i, part] : run_rule(builder, op, {cotangents.begin(), cotangents.end()}, wanted, role)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/ir/builder.h"
+#include "compiler/ops/contexts.h"
 
 namespace pullback::autodiff {
 
@@ -24,11 +25,12 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
 
 /// One op's rule for the given cotangents of its results (null: none). Entries are null where the rule adds nothing or
 /// `wanted` is false.
-std::vector<ir::Value*> apply_vjp(ir::Builder& builder, const ir::Op& op, std::span<ir::Value* const> cotangents,
+std::vector<ir::Value*> apply_vjp(ir::Builder& builder, ir::Op& op, std::span<ir::Value* const> cotangents,
                                   const std::vector<bool>& wanted, const std::string& role);
 
-/// The derivative of a region, for ops that own regions: arguments are those of `body` and then one cotangent for each
-/// floating result; results are the cotangents of the arguments that `wanted` names, in order.
+/// The derivative of a region, for ops that own regions: see GradContext.
+ops::GradContext::JointGradient joint_gradient(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                                               const std::vector<std::size_t>& outputs, const std::string& role);
 std::unique_ptr<ir::Region> gradient_region(const ir::Region& body, const std::vector<std::size_t>& wanted,
                                             const std::string& role);
 

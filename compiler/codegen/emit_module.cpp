@@ -16,18 +16,16 @@
 namespace pullback::codegen {
 namespace {
 
-/// Do the two buffers share memory in a run? Different slots never do.
-bool overlap(const schedule::Buffer& x, const schedule::Buffer& y) {
-  if (x.placement != y.placement || x.elements == 0 || y.elements == 0) return false;
-  if (x.placement == schedule::Placement::external) return x.slot == y.slot;
-  return x.offset < y.offset + y.bytes() && y.offset < x.offset + x.bytes();
-}
-
 class ModuleEmitter {
  public:
   ModuleEmitter(llvm::LLVMContext& llvm, llvm::Module& out, const schedule::Module& schedule, const Part& part,
                 const Target& target)
-      : context_(out, target), schedule_(schedule), part_(part), b_(llvm) {}
+      : context_(out, target),
+        schedule_(schedule),
+        part_(part),
+        trips_(schedule::trips_of(schedule)),
+        b_(llvm),
+        counters_(schedule.loops) {}
 
   void run() {
     shared_.resize(schedule_.kernels.size());
@@ -51,11 +49,15 @@ class ModuleEmitter {
         find_shared_parameters(branch->then_steps);
         find_shared_parameters(branch->else_steps);
       }
+      if (const auto* loop = std::get_if<schedule::Loop>(&step.action)) {
+        find_shared_parameters(loop->condition);
+        find_shared_parameters(loop->body);
+      }
       const auto* call = std::get_if<schedule::KernelCall>(&step.action);
       if (!call) continue;
       for (std::size_t i = 0; i < call->arguments.size(); ++i)
         for (std::size_t j = 0; j < i; ++j)
-          if (overlap(schedule_.buffers[call->arguments[i]], schedule_.buffers[call->arguments[j]]))
+          if (schedule::overlap(schedule_.buffers[call->arguments[i]], schedule_.buffers[call->arguments[j]], trips_))
             shared_[call->kernel][i] = shared_[call->kernel][j] = true;
     }
   }
@@ -130,16 +132,26 @@ class ModuleEmitter {
         emit_call(*call);
       else if (const auto* check = std::get_if<schedule::Check>(&step.action))
         emit_check(*check);
+      else if (const auto* branch = std::get_if<schedule::Branch>(&step.action))
+        emit_branch(*branch);
       else
-        emit_branch(std::get<schedule::Branch>(step.action));
+        emit_loop(std::get<schedule::Loop>(step.action));
     }
   }
 
   llvm::Value* pointer(std::size_t position) {
     const schedule::Buffer& buffer = schedule_.buffers[position];
-    if (buffer.placement == schedule::Placement::external) return slots_[buffer.slot];
-    llvm::Value* base = buffer.placement == schedule::Placement::arena ? arena_ : constants_;
-    return b_.CreateConstGEP1_64(b_.getInt8Ty(), base, static_cast<std::uint64_t>(buffer.offset));
+    llvm::Value* base = buffer.placement == schedule::Placement::arena      ? arena_
+                        : buffer.placement == schedule::Placement::constant ? constants_
+                                                                            : slots_[buffer.slot];
+    base = b_.CreateConstGEP1_64(b_.getInt8Ty(), base, static_cast<std::uint64_t>(buffer.offset));
+    for (const schedule::Motion& motion : buffer.motions) {
+      llvm::Value* times = counters_[motion.loop];
+      if (motion.alternates) times = b_.CreateAnd(times, b_.getInt64(1));
+      base = b_.CreateGEP(b_.getInt8Ty(), base,
+                          b_.CreateMul(times, b_.getInt64(static_cast<std::uint64_t>(motion.bytes))));
+    }
+    return base;
   }
 
   void emit_call(const schedule::KernelCall& call) {
@@ -189,9 +201,34 @@ class ModuleEmitter {
     b_.SetInsertPoint(after);
   }
 
+  void emit_loop(const schedule::Loop& loop) {
+    if (loop.predicate < 0 && loop.trips == 0) return;
+    llvm::BasicBlock *before = b_.GetInsertBlock(), *begin = new_block("loop"), *after = new_block("after");
+    b_.CreateBr(begin);
+    b_.SetInsertPoint(begin);
+    llvm::PHINode* counter = b_.CreatePHI(b_.getInt64Ty(), 2, "iteration");
+    counter->addIncoming(b_.getInt64(0), before);
+    counters_[loop.id] = counter;
+    if (loop.predicate >= 0) {
+      emit_steps(loop.condition);
+      llvm::BasicBlock* body = new_block("body");
+      b_.CreateCondBr(condition(static_cast<std::size_t>(loop.predicate)), body, after);
+      b_.SetInsertPoint(body);
+    }
+    emit_steps(loop.body);
+    llvm::Value* next = b_.CreateAdd(counter, b_.getInt64(1));
+    counter->addIncoming(next, b_.GetInsertBlock());
+    if (loop.predicate >= 0)
+      b_.CreateBr(begin);
+    else
+      b_.CreateCondBr(b_.CreateICmpULT(next, b_.getInt64(static_cast<std::uint64_t>(loop.trips))), begin, after);
+    b_.SetInsertPoint(after);
+  }
+
   ModuleContext context_;
   const schedule::Module& schedule_;
   const Part& part_;
+  const std::vector<std::int64_t> trips_;  ///< of the schedule's loops
   llvm::IRBuilder<> b_;
   std::vector<std::vector<bool>> shared_;
   std::vector<KernelFunctions> functions_;
@@ -199,6 +236,7 @@ class ModuleEmitter {
   llvm::Value *arguments_ = nullptr, *parallel_for_ = nullptr, *scratch_ = nullptr;
   llvm::Value *arena_ = nullptr, *constants_ = nullptr;
   std::vector<llvm::Value*> slots_;
+  std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
 };
 
 /// About how many instructions a block becomes.

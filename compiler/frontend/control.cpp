@@ -4,39 +4,13 @@
 #include <pullback/functions.h>
 
 #include "compiler/frontend/operands.h"
+#include "compiler/frontend/regions.h"
 
 namespace pullback {
 
 using detail::Trace;
 
-namespace {
-
-// Traces `body` into the frame; its results become the region's.
-std::vector<Tensor> trace_region(Trace& trace, Trace::Frame& frame, const char* op, const SourceLine& line,
-                                 const std::function<std::vector<Tensor>()>& body) {
-  struct Open {
-    Trace& trace;
-    Open(Trace& t, Trace::Frame& f) : trace(t) { trace.begin_region(f); }
-    ~Open() { trace.end_region(); }
-  } open(trace, frame);
-  std::vector<Tensor> results = body();
-  for (const Tensor& result : results) frame.region->results.push_back(trace.import(result, op, line));
-  return results;
-}
-
-std::string types_of(const std::vector<Tensor>& tensors) {
-  std::string text;
-  for (const Tensor& tensor : tensors) text += (text.empty() ? "" : ", ") + tensor.type_string();
-  return text.empty() ? "nothing" : text;
-}
-
-std::vector<Tensor> arguments_of(Trace& trace, const Trace::Frame& frame, std::size_t count) {
-  std::vector<Tensor> arguments;
-  for (std::size_t i = 0; i < count; ++i) arguments.push_back(trace.wrap(frame.region->arguments[i].get()));
-  return arguments;
-}
-
-}  // namespace
+using detail::arguments_of, detail::trace_region, detail::types_of;
 
 std::vector<Tensor> cond(const Tensor& predicate, const Branch& then_branch, const Branch& else_branch,
                          SourceLocation where) {
@@ -74,8 +48,9 @@ Tensor cond(const Tensor& predicate, const std::function<Tensor()>& then_branch,
 }
 
 // The shared part of composite and custom_gradient: operands, then what the body captured.
-static std::vector<Tensor> block(const char* op, const std::string& name, const std::vector<Tensor>& operands,
+static std::vector<Tensor> block(const char* op, ir::Attributes attributes, const std::vector<Tensor>& operands,
                                  const Body& body, const Body* gradient, const SourceLocation& where) {
+  const std::string& name = attributes.string("name");
   if (operands.empty()) detail::fail(op, fmt::format("{} has no operands", name), where);
   for (const Tensor& operand : operands) detail::require_defined(op, operand, where);
   Trace& trace = *operands.front().trace();
@@ -83,7 +58,7 @@ static std::vector<Tensor> block(const char* op, const std::string& name, const 
   Trace::Frame frame(trace);
   for (const Tensor& operand : operands) frame.region->add_argument(operand.value()->type, operand.name());
   const std::vector<Tensor> results =
-      trace_region(trace, frame, op, line, [&] { return body(arguments_of(trace, frame, operands.size())); });
+      trace_region(trace, frame, op, line, [&] { return body(arguments_of(trace, frame, 0, operands.size())); });
   std::vector<std::unique_ptr<ir::Region>> regions;
   const auto reject_captures = [&](const Trace::Frame& traced, const char* part) {
     if (traced.captures.empty()) return;
@@ -102,7 +77,7 @@ static std::vector<Tensor> block(const char* op, const std::string& name, const 
         backward.region->add_argument(result.value()->type,
                                       pass == 0 || result.name().empty() ? "" : "d." + result.name());
     const std::vector<Tensor> cotangents = trace_region(trace, backward, op, line, [&] {
-      return (*gradient)(arguments_of(trace, backward, operands.size() + 2 * results.size()));
+      return (*gradient)(arguments_of(trace, backward, 0, operands.size() + 2 * results.size()));
     });
     reject_captures(backward, "gradient");
     bool agree = cotangents.size() == operands.size();
@@ -120,17 +95,23 @@ static std::vector<Tensor> block(const char* op, const std::string& name, const 
   }
   std::vector<Tensor> all = operands;
   for (ir::Value* outer : frame.captures) all.push_back(trace.wrap(outer));
-  return trace.create_all("composite", all, {{"name", name}}, line, std::move(regions));
+  return trace.create_all("composite", all, std::move(attributes), line, std::move(regions));
 }
 
 std::vector<Tensor> composite(const std::string& name, const std::vector<Tensor>& operands, const Body& body,
                               SourceLocation where) {
-  return block("composite", name, operands, body, nullptr, where);
+  return block("composite", {{"name", name}}, operands, body, nullptr, where);
 }
 
 std::vector<Tensor> custom_gradient(const std::string& name, const std::vector<Tensor>& operands, const Body& body,
                                     const Body& gradient, SourceLocation where) {
-  return block("custom_gradient", name, operands, body, &gradient, where);
+  return block("custom_gradient", {{"name", name}}, operands, body, &gradient, where);
+}
+
+Body checkpoint(Body body, SourceLocation where) {
+  return [body = std::move(body), where](const std::vector<Tensor>& operands) {
+    return block("checkpoint", {{"name", "checkpoint"}, {"recompute", true}}, operands, body, nullptr, where);
+  };
 }
 
 void check(const Tensor& condition, const std::string& message, const std::vector<Tensor>& witnesses,

@@ -27,14 +27,22 @@ static void declare_generator(Trace& trace, const SourceLine& line) {
   trace.random_step = step.value();
 }
 
-// u32 random bits of a stream of their own.
+// u32 random bits of a stream of their own. In a loop each iteration has its own: the innermost loop's number goes to
+// the high word of the step, which training does not reach, and the numbers of the loops around it change the key.
 static Tensor random_bits(Trace& trace, const Shape& shape, const SourceLine& line) {
   if (!trace.state) fail("random", "random numbers belong to a graph", line);
   declare_generator(trace, line);
-  const std::int64_t stream = trace.random_streams++;
-  return trace.emit(
-      "rng_bits", {trace.wrap(trace.random_key), trace.wrap(trace.random_step)}, line,
-      [&](ir::Builder&, const std::vector<ops::Value>& v) { return ops::rng_bits(v[0], v[1], stream, shape); });
+  Tensor key = trace.wrap(trace.random_key), step = trace.wrap(trace.random_step);
+  const auto bits = [&](const Tensor& counter, const Shape& of_shape) {
+    const std::int64_t stream = trace.random_streams++;
+    return trace.emit("rng_bits", {key, counter}, line, [&](ir::Builder&, const std::vector<ops::Value>& v) {
+      return ops::rng_bits(v[0], v[1], stream, of_shape);
+    });
+  };
+  const std::vector<Tensor> counters = trace.loop_counters();
+  for (std::size_t i = 0; i + 1 < counters.size(); ++i) key = bits(counters[i], {2});
+  if (!counters.empty()) step = step + ((counters.back() + 1) << 32);
+  return bits(step, shape);
 }
 
 // In [0, 1): as many bits as the mantissa holds, so that each number is exact.

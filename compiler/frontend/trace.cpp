@@ -142,6 +142,13 @@ void Trace::end_region() {
   frames_.pop_back();
 }
 
+std::vector<Tensor> Trace::loop_counters() {
+  std::vector<Tensor> counters;
+  for (const Frame* frame : frames_)
+    if (frame->counter) counters.push_back(wrap(frame->counter));
+  return counters;
+}
+
 Pin::Pin(Trace* trace, const SourceLocation& where) : trace_(trace) {
   if (!trace_) return;
   if (trace_->pinned_ == 0) trace_->pin_ = SourceLine(where);

@@ -92,11 +92,15 @@ class Trace : public std::enable_shared_from_this<Trace> {
     std::unique_ptr<ir::Region> region = std::make_unique<ir::Region>();
     std::vector<ir::Value*> captures;
     std::size_t first_capture = 0;
+    ir::Value* counter = nullptr;  ///< of a loop's body: the iteration's number, an i64 argument
   };
   void begin_region(Frame& frame);
   void end_region();
   /// Makes `outer` an argument of the frame, which need not be open any more.
   ir::Value* capture(Frame& frame, ir::Value* outer);
+
+  /// The iteration numbers of the loops that are being traced, outermost first.
+  std::vector<Tensor> loop_counters();
 
   /// The line that ops get: the pinned one, when a function of the DSL that is made of others is being traced.
   SourceLine line(const SourceLocation& where) const { return pinned_ > 0 ? pin_ : SourceLine(where); }

@@ -12,20 +12,24 @@ class Interpreter {
       : module_(module),
         slots_(slots),
         arena_(static_cast<std::size_t>(module.arena_bytes)),
-        constants_(module.constants) {}
+        constants_(module.constants),
+        counters_(module.loops) {}
 
   int run() { return steps(module_.body); }
 
  private:
   std::byte* address(std::size_t index) {
     const Buffer& buffer = module_.buffers[index];
+    std::int64_t offset = buffer.offset;
+    for (const Motion& motion : buffer.motions)
+      offset += motion.bytes * (motion.alternates ? counters_[motion.loop] % 2 : counters_[motion.loop]);
     switch (buffer.placement) {
       case Placement::arena:
-        return arena_.data() + buffer.offset;
+        return arena_.data() + offset;
       case Placement::constant:
-        return constants_.data() + buffer.offset;
+        return constants_.data() + offset;
       case Placement::external:
-        return static_cast<std::byte*>(slots_[buffer.slot]);
+        return static_cast<std::byte*>(slots_[buffer.slot]) + offset;
     }
     return nullptr;
   }
@@ -40,7 +44,17 @@ class Interpreter {
         status = holds(check->predicate) ? 0 : static_cast<int>(check->check) + 1;
       if (const auto* branch = std::get_if<Branch>(&step.action))
         status = steps(holds(branch->predicate) ? branch->then_steps : branch->else_steps);
+      if (const auto* loop = std::get_if<Loop>(&step.action)) status = run_loop(*loop);
       if (status) return status;
+    }
+    return 0;
+  }
+
+  int run_loop(const Loop& loop) {
+    for (std::int64_t& i = counters_[loop.id] = 0; loop.predicate >= 0 || i < loop.trips; ++i) {
+      if (const int status = steps(loop.condition)) return status;
+      if (loop.predicate >= 0 && !holds(static_cast<std::size_t>(loop.predicate))) break;
+      if (const int status = steps(loop.body)) return status;
     }
     return 0;
   }
@@ -54,6 +68,7 @@ class Interpreter {
   const Module& module_;
   std::span<void* const> slots_;
   std::vector<std::byte> arena_, constants_;
+  std::vector<std::int64_t> counters_;  ///< of the running loops, by id
 };
 
 }  // namespace

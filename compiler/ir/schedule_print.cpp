@@ -23,13 +23,23 @@ const char* role_name(SlotRole role) {
 std::string place(const Buffer& buffer, const Module& module, const PrintOptions& options) {
   switch (buffer.placement) {
     case Placement::external:
-      return fmt::format("slot {} {}", buffer.slot, role_name(module.slots[buffer.slot].role));
+      return fmt::format("slot {} {}{}", buffer.slot, role_name(module.slots[buffer.slot].role),
+                         buffer.offset > 0 ? fmt::format(" +{}", buffer.offset) : "");
     case Placement::constant:
       return options.offsets ? fmt::format("constant +{}", buffer.offset) : "constant";
     case Placement::arena:
       return options.offsets ? fmt::format("arena +{}", buffer.offset) : "arena";
   }
   return "?";
+}
+
+// " + 64 * #0" for a slice of loop 0, " + 64 * (#1 % 2)" for what alternates.
+std::string motions(const Buffer& buffer) {
+  std::string text;
+  for (const Motion& motion : buffer.motions)
+    text += fmt::format(" {} {} * {}", motion.bytes < 0 ? "-" : "+", motion.bytes < 0 ? -motion.bytes : motion.bytes,
+                        motion.alternates ? fmt::format("(#{} % 2)", motion.loop) : fmt::format("#{}", motion.loop));
+  return text;
 }
 
 class Printer {
@@ -43,8 +53,8 @@ class Printer {
                            module_.constants.size(), module_.scratch_bytes);
     text_ += " {\n";
     for (const Buffer& buffer : module_.buffers)
-      text_ += fmt::format("  %{}: {}[{}] in {}\n", buffer.name, name_of(buffer.dtype), buffer.elements,
-                           place(buffer, module_, options_));
+      text_ += fmt::format("  %{}: {}[{}] in {}{}\n", buffer.name, name_of(buffer.dtype), buffer.elements,
+                           place(buffer, module_, options_), motions(buffer));
     steps(module_.body, 1);
     text_ += "}\n";
     if (options_.kernels)
@@ -71,7 +81,20 @@ class Printer {
         steps(branch->else_steps, depth + 1);
         text_ += fmt::format("{:{}}}}\n", "", 2 * depth);
       }
+      if (const auto* loop = std::get_if<Loop>(&step.action)) print_loop(*loop, depth);
     }
+  }
+
+  void print_loop(const Loop& loop, int depth) {
+    if (loop.predicate < 0) {
+      text_ += fmt::format("loop #{} < {} {{\n", loop.id, loop.trips);
+    } else {
+      text_ += fmt::format("while #{} {{\n", loop.id);
+      steps(loop.condition, depth + 1);
+      text_ += fmt::format("{:{}}}} {} {{\n", "", 2 * depth, name(static_cast<std::size_t>(loop.predicate)));
+    }
+    steps(loop.body, depth + 1);
+    text_ += fmt::format("{:{}}}}\n", "", 2 * depth);
   }
 
   void print_call(const KernelCall& call) {

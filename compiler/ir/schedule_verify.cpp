@@ -1,4 +1,6 @@
 // Checks a schedule against the rules at the top of schedule.h.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "compiler/ir/kernel/kernel.h"
@@ -15,7 +17,8 @@ class Verifier {
     for (const Buffer& buffer : module_.buffers) check_buffer(buffer);
     for (const CheckInfo& check : module_.checks)
       for (std::size_t witness : check.witnesses)
-        require(buffer(witness).elements == 1, "a check's witness has {} elements", buffer(witness).elements);
+        require(buffer(witness).elements == 1 && buffer(witness).motions.empty(),
+                "a check's witness must be one element that does not move, not %{}", buffer(witness).name);
     steps(module_.body);
   }
 
@@ -34,18 +37,27 @@ class Verifier {
 
   void check_buffer(const Buffer& b) const {
     require(b.elements >= 0, "%{} has {} elements", b.name, b.elements);
+    require(b.is_view || b.motions.empty(), "%{} moves, but is no view", b.name);
+    for (const Motion& motion : b.motions)
+      require(motion.loop < module_.loops, "%{} moves with loop {} of {}", b.name, motion.loop, module_.loops);
+    std::int64_t size = static_cast<std::int64_t>(module_.constants.size());
+    if (b.placement == Placement::arena) size = module_.arena_bytes;
     if (b.placement == Placement::external) {
       require(b.slot < module_.slots.size(), "%{} is bound to slot {} of {}", b.name, b.slot, module_.slots.size());
       const Slot& slot = module_.slots[b.slot];
       std::int64_t elements = 1;
       for (std::int64_t d : slot.dims) elements *= d;
-      require(elements == b.elements && slot.dtype == b.dtype, "%{} differs from its slot {}", b.name, slot.name);
-      return;
+      require((b.is_view || elements == b.elements) && slot.dtype == b.dtype, "%{} differs from its slot {}", b.name,
+              slot.name);
+      size = elements * static_cast<std::int64_t>(size_of(slot.dtype));
     }
-    const std::int64_t size =
-        b.placement == Placement::arena ? module_.arena_bytes : static_cast<std::int64_t>(module_.constants.size());
-    require(b.offset % kAlignment == 0, "%{} lies at {}, which is not aligned", b.name, b.offset);
-    require(b.offset >= 0 && b.offset + b.bytes() <= size, "%{} ends beyond its memory of {} bytes", b.name, size);
+    const auto element = static_cast<std::int64_t>(size_of(b.dtype));
+    require(b.offset % (b.is_view ? element : kAlignment) == 0, "%{} lies at {}, which is not aligned", b.name,
+            b.offset);
+    const Reach reach = reach_of(b, trips_);
+    require(b.elements == 0 || b.offset + reach.low >= 0, "%{} begins before its memory", b.name);
+    require(b.elements == 0 || b.offset + reach.high + b.bytes() <= size, "%{} ends beyond its memory of {} bytes",
+            b.name, size);
   }
 
   void steps(const std::vector<Step>& list) {
@@ -57,7 +69,21 @@ class Verifier {
         require(!state_written_, "check #{} comes after a write to a state", check->check);
       }
       if (const auto* branch = std::get_if<Branch>(&step.action)) check_branch(*branch);
+      if (const auto* loop = std::get_if<Loop>(&step.action)) check_loop(*loop);
     }
+  }
+
+  void check_loop(const Loop& loop) {
+    require(loop.id < module_.loops, "loop {} of {}", loop.id, module_.loops);
+    require(loop.trips >= 0, "loop {} runs {} times", loop.id, loop.trips);
+    open_loops_.push_back(loop.id);
+    // A second iteration meets the states that the first has written.
+    for (int iteration = 0; iteration < 2; ++iteration) {
+      steps(loop.condition);
+      if (loop.predicate >= 0) predicate(static_cast<std::size_t>(loop.predicate));
+      steps(loop.body);
+    }
+    open_loops_.pop_back();
   }
 
   void check_branch(const Branch& branch) {
@@ -70,8 +96,15 @@ class Verifier {
     state_written_ = state_written_ || after_then;
   }
 
+  void require_moving_in_its_loops(const Buffer& b) const {
+    for (const Motion& motion : b.motions)
+      require(std::find(open_loops_.begin(), open_loops_.end(), motion.loop) != open_loops_.end(),
+              "%{} moves with loop {}, but is used outside of it", b.name, motion.loop);
+  }
+
   void predicate(std::size_t index) const {
     const Buffer& b = buffer(index);
+    require_moving_in_its_loops(b);
     require(b.dtype == DType::boolean && b.elements == 1, "%{} is no predicate", b.name);
   }
 
@@ -83,6 +116,7 @@ class Verifier {
       if (parameter.access == kernel::Access::scratch) continue;
       require(next < call.arguments.size(), "{} is called with {} arguments", kernel.name, call.arguments.size());
       const Buffer& argument = buffer(call.arguments[next++]);
+      require_moving_in_its_loops(argument);
       require(argument.dtype == parameter.dtype && argument.elements == parameter.elements,
               "{}: %{} is {}[{}], parameter {} is {}[{}]", kernel.name, argument.name, name_of(argument.dtype),
               argument.elements, parameter.name, name_of(parameter.dtype), parameter.elements);
@@ -105,6 +139,8 @@ class Verifier {
 
   const Module& module_;
   const std::string& stage_;
+  const std::vector<std::int64_t> trips_ = trips_of(module_);
+  std::vector<std::size_t> open_loops_;
   bool state_written_ = false;
 };
 

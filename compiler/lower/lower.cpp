@@ -1,21 +1,26 @@
-// Lowers a function region by region: groups become kernels over storages, cond becomes a branch; then the plan.
+// Lowers a function region by region: groups become kernels over storages, cond becomes a branch, scan and while become
+// loops; then the plan.
 #include "compiler/lower/lower.h"
 
 #include <algorithm>
 
 #include "compiler/ir/kernel/verify.h"
 #include "compiler/ir/prune.h"
+#include "compiler/ir/rewriter.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
+#include "compiler/lower/carries.h"
 #include "compiler/lower/contraction.h"
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
 #include "compiler/lower/plan.h"
 #include "compiler/lower/prepare_convolutions.h"
+#include "compiler/lower/separate_results.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
+#include "compiler/ops/scan.h"
 #include "compiler/support/target.h"
 
 namespace pullback::lower {
@@ -42,6 +47,8 @@ class Lowerer {
   }
 
  private:
+  using Uses = std::unordered_map<const ir::Value*, int>;
+
   void add_slots() {
     for (std::size_t i = 0; i < function_.body.arguments.size(); ++i) {
       const ir::Value& argument = *function_.body.arguments[i];
@@ -79,7 +86,13 @@ class Lowerer {
         copies.emplace_back(result, static_cast<std::size_t>(wanted[i]));
     }
     std::vector<Item> items;
-    for (const Group& g : grouping.groups) lower_group(g, accesses, items);
+    const Uses uses = ir::use_counts(region);
+    for (const Group& g : grouping.groups) {
+      if (g.kind == Group::Kind::control)
+        lower_control(*g.op, uses, items);
+      else
+        lower_group(g, accesses, items);
+    }
     for (const auto& [value, storage] : copies)
       if (draft_.storages[storage].elements > 0)
         items.push_back({copy_unit(draft_, placement_.of(value), storage, loops_.vector_bytes), items.size()});
@@ -95,7 +108,6 @@ class Lowerer {
   }
 
   void lower_group(const Group& g, Accesses& accesses, std::vector<Item>& items) {
-    if (g.kind == Group::Kind::control) return lower_control(*g.op, items);
     place_anchors(g);
     Group kept = g;  // what has no elements needs no kernel
     std::erase_if(kept.stored, [](const ir::Value* v) { return count_of(*v) == 0; });
@@ -149,28 +161,62 @@ class Lowerer {
     return name;
   }
 
-  void lower_control(const ir::Op& op, std::vector<Item>& items) {
+  void lower_control(const ir::Op& op, const Uses& uses, std::vector<Item>& items) {
     if (op.def->name == "check") return lower_check(op, items);
     if (op.def->name == "cond") return lower_cond(op, items);
+    if (op.def->name == "scan") return lower_scan(op, uses, items);
+    if (op.def->name == "while") return lower_while(op, uses, items);
+    if (op.def->name == "optimization_barrier") return lower_barrier(op, items);
     throw InternalError("lower: " + ir::print(op) + " should have been removed by a pass");
+  }
+
+  std::size_t new_storage(const ir::Value& value, const std::string& fallback_name) {
+    const std::string name = value.name.empty() ? fallback_name : value.name;
+    return draft_.add_storage({name, value.type.dtype, count_of(value)});
+  }
+
+  void add_copy(std::size_t from, std::size_t to, std::vector<Item>& items) {
+    if (draft_.storages[from].elements > 0)
+      items.push_back({copy_unit(draft_, from, to, loops_.vector_bytes), items.size()});
+  }
+
+  /// Where a result of a control op lies: where it is wanted, or anywhere.
+  std::size_t place_result(const ir::Value& result) {
+    if (!placement_.has(&result)) placement_.place(&result, new_storage(result, result.definer->def->name));
+    return placement_.of(&result);
+  }
+
+  /// Makes a result that is known to be in `storage` already the value of `result`.
+  void settle_result(const ir::Value& result, std::size_t storage, std::vector<Item>& items) {
+    if (placement_.has(&result))
+      add_copy(storage, placement_.of(&result), items);
+    else
+      placement_.place(&result, storage);
+  }
+
+  void lower_barrier(const ir::Op& op, std::vector<Item>& items) {
+    for (const auto& result : op.results) settle_result(*result, placement_.of(op.operand(result->index)), items);
+  }
+
+  /// A value that stays where it is while loops run, to be looked at when a check has failed.
+  std::size_t witness(const ir::Value* value, std::vector<Item>& items) {
+    const std::size_t storage = placement_.of(value);
+    if (!draft_.moves(storage)) return storage;
+    const std::size_t kept = new_storage(*value, "witness");
+    add_copy(storage, kept, items);
+    return kept;
   }
 
   void lower_check(const ir::Op& op, std::vector<Item>& items) {
     schedule::CheckInfo info{op.attributes.string("message"), op.location.line, {}};
-    for (std::size_t i = 1; i < op.operands.size(); ++i) info.witnesses.push_back(placement_.of(op.operand(i)));
+    for (std::size_t i = 1; i < op.operands.size(); ++i) info.witnesses.push_back(witness(op.operand(i), items));
     items.push_back({CheckItem{placement_.of(op.operand(0)), draft_.checks.size()}, items.size()});
     draft_.checks.push_back(std::move(info));
   }
 
   void lower_cond(const ir::Op& op, std::vector<Item>& items) {
     std::vector<std::ptrdiff_t> wanted;
-    for (const auto& result : op.results) {
-      if (!placement_.has(result.get())) {
-        const std::string name = result->name.empty() ? op.def->name : result->name;
-        placement_.place(result.get(), draft_.add_storage({name, result->type.dtype, count_of(*result), -1, nullptr}));
-      }
-      wanted.push_back(static_cast<std::ptrdiff_t>(placement_.of(result.get())));
-    }
+    for (const auto& result : op.results) wanted.push_back(static_cast<std::ptrdiff_t>(place_result(*result)));
     BranchItem branch{placement_.of(op.operand(0)), {}, {}};
     for (std::size_t side = 0; side < 2; ++side) {
       const ir::Region& region = *op.regions[side];
@@ -179,6 +225,78 @@ class Lowerer {
       (side == 0 ? branch.then_items : branch.else_items) = lower_region(region, wanted);
     }
     items.push_back({std::move(branch), items.size()});
+  }
+
+  /// The carries of a loop, operands and arguments 0, 1, ...
+  std::vector<Carry> new_carries(const ir::Op& op, const ir::Region& body, std::size_t count, const Uses& uses) {
+    std::vector<Carry> carries;
+    for (std::size_t i = 0; i < count; ++i) {
+      const ir::Value& operand = *op.operand(i);
+      Carry carry{placement_.of(&operand)};
+      const Storage& initial = draft_.storages[carry.initial];
+      carry.initial_is_free = uses.at(&operand) == 1 && operand.definer && !operand.definer->def->control &&
+                              initial.slot < 0 && initial.base < 0 && initial.alias < 0;
+      carry.before = new_storage(*body.arguments[i], "carry");
+      carry.after = new_storage(*body.arguments[i], "carry");
+      placement_.place(body.arguments[i].get(), carry.before);
+      carries.push_back(carry);
+    }
+    return carries;
+  }
+
+  /// Slice i of a stacked storage, in iteration i of the loop.
+  std::size_t slice_of(std::size_t stacked, const ir::Value& slice, const LoopItem& loop, bool reverse) {
+    const std::int64_t count = count_of(slice);
+    const std::int64_t bytes = count * static_cast<std::int64_t>(size_of(slice.type.dtype));
+    const std::string name = draft_.storages[stacked].name + ".slice";
+    if (reverse) return draft_.add_view(name, stacked, count, (loop.trips - 1) * bytes, {{loop.id, -bytes, false}});
+    return draft_.add_view(name, stacked, count, 0, {{loop.id, bytes, false}});
+  }
+
+  void lower_scan(const ir::Op& op, const Uses& uses, std::vector<Item>& items) {
+    const ops::ScanLayout layout(op);
+    const ir::Region& body = *op.regions.front();
+    LoopItem loop{draft_.loops, layout.length.constant(), -1, {}, {}};
+    if (loop.trips == 0) {
+      for (std::size_t i = 0; i < op.results.size(); ++i) {
+        const std::size_t result = place_result(*op.result(i));
+        if (layout.is_carry(i)) add_copy(placement_.of(op.operand(i)), result, items);
+      }
+      return;
+    }
+    ++draft_.loops;
+    std::vector<Carry> carries = new_carries(op, body, layout.carries, uses);
+    for (std::size_t i = layout.carries; i < layout.arguments(); ++i) {
+      const ir::Value& argument = *body.arguments[i];
+      const std::size_t operand = placement_.of(op.operand(i));
+      placement_.place(&argument, layout.is_slice(i) ? slice_of(operand, argument, loop, layout.reverse) : operand);
+    }
+    std::vector<std::ptrdiff_t> wanted;
+    for (const Carry& carry : carries) wanted.push_back(static_cast<std::ptrdiff_t>(carry.after));
+    for (std::size_t i = layout.carries; i < op.results.size(); ++i) {
+      const std::size_t stacked = place_result(*op.result(i));
+      wanted.push_back(static_cast<std::ptrdiff_t>(slice_of(stacked, *body.results[i], loop, layout.reverse)));
+    }
+    loop.body = lower_region(body, wanted);
+    append_loop(draft_, std::move(loop), carries, loops_.vector_bytes, items);
+    for (std::size_t i = 0; i < carries.size(); ++i) settle_result(*op.result(i), carries[i].last, items);
+  }
+
+  void lower_while(const ir::Op& op, const Uses& uses, std::vector<Item>& items) {
+    const ir::Region &condition = *op.regions[0], &body = *op.regions[1];
+    LoopItem loop{draft_.loops++, 0, -1, {}, {}};
+    std::vector<Carry> carries = new_carries(op, body, op.results.size(), uses);
+    for (std::size_t i = 0; i < body.arguments.size(); ++i) {
+      if (i >= carries.size()) placement_.place(body.arguments[i].get(), placement_.of(op.operand(i)));
+      placement_.place(condition.arguments[i].get(), placement_.of(body.arguments[i].get()));
+    }
+    loop.predicate = static_cast<std::ptrdiff_t>(draft_.add_storage({"go_on", DType::boolean, 1}));
+    loop.condition = lower_region(condition, {loop.predicate});
+    std::vector<std::ptrdiff_t> wanted;
+    for (const Carry& carry : carries) wanted.push_back(static_cast<std::ptrdiff_t>(carry.after));
+    loop.body = lower_region(body, wanted);
+    append_loop(draft_, std::move(loop), carries, loops_.vector_bytes, items);
+    for (std::size_t i = 0; i < carries.size(); ++i) settle_result(*op.result(i), carries[i].last, items);
   }
 
   const ir::Function& function_;
@@ -196,6 +314,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   bool changed = split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   if (changed) ir::remove_unread_ops(prepared->body);
+  separate_results(prepared->body);
   return Lowerer(*prepared, target, options).run();
 }
 

@@ -8,8 +8,8 @@
 
 namespace pullback::lower {
 
-Dependences::Dependences(const Draft& draft) {
-  for (const Item& item : draft.items) add_item(draft, item);
+Dependences::Dependences(const Draft& draft, const std::vector<Item>& items) {
+  for (const Item& item : items) add_item(draft, item);
 }
 
 void Dependences::add_item(const Draft& draft, const Item& item) {
@@ -18,12 +18,11 @@ void Dependences::add_item(const Draft& draft, const Item& item) {
   after_.emplace_back();
   writer_.resize(draft.storages.size(), -1);
   readers_.resize(draft.storages.size());
-  for (std::size_t storage : f.writes) writer_[storage] = static_cast<std::ptrdiff_t>(i);
   for (std::size_t storage : f.reads) {
     readers_[storage].push_back(i);
-    const std::ptrdiff_t source = writer_[storage];
-    if (source >= 0 && source != static_cast<std::ptrdiff_t>(i)) after_[static_cast<std::size_t>(source)].insert(i);
+    if (writer_[storage] >= 0) after_[static_cast<std::size_t>(writer_[storage])].insert(i);
   }
+  for (std::size_t storage : f.writes) writer_[storage] = static_cast<std::ptrdiff_t>(i);
 }
 
 std::ptrdiff_t Dependences::writer(std::size_t storage) const {
@@ -55,7 +54,7 @@ bool Dependences::try_order(std::size_t before, std::size_t after) {
   return true;
 }
 
-std::vector<std::size_t> Dependences::order(const Draft& draft) const {
+std::vector<std::size_t> Dependences::order(const std::vector<Item>& items) const {
   const std::size_t count = after_.size();
   // What a check needs, directly or not, comes first.
   std::vector<bool> urgent(count);
@@ -68,12 +67,12 @@ std::vector<std::size_t> Dependences::order(const Draft& draft) const {
     for (std::size_t need : before[i]) mark(need);
   };
   for (std::size_t i = 0; i < count; ++i)
-    if (std::holds_alternative<CheckItem>(draft.items[i].action)) mark(i);
+    if (std::holds_alternative<CheckItem>(items[i].action)) mark(i);
 
   using Entry = std::tuple<bool, std::size_t, std::size_t>;  // not urgent, priority, item
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
   std::vector<std::size_t> waiting(count);
-  const auto offer = [&](std::size_t i) { ready.emplace(!urgent[i], draft.items[i].priority, i); };
+  const auto offer = [&](std::size_t i) { ready.emplace(!urgent[i], items[i].priority, i); };
   for (std::size_t i = 0; i < count; ++i) waiting[i] = before[i].size();
   for (std::size_t i = 0; i < count; ++i)
     if (waiting[i] == 0) offer(i);
@@ -85,15 +84,31 @@ std::vector<std::size_t> Dependences::order(const Draft& draft) const {
     for (std::size_t next : after_[i])
       if (--waiting[next] == 0) offer(next);
   }
-  if (result.size() != count) throw InternalError("lower: kernels of " + draft.name + " depend on each other");
+  if (result.size() != count) throw InternalError("lower: kernels depend on each other");
   return result;
+}
+
+std::vector<Item> Dependences::sorted(std::vector<Item> items) const {
+  std::vector<Item> result;
+  for (const std::size_t i : order(items)) result.push_back(std::move(items[i]));
+  return result;
+}
+
+int parameter_of(const Unit& unit, std::size_t storage) {
+  std::size_t next = 0;
+  for (std::size_t b = 0; b < unit.kernel.buffers.size(); ++b) {
+    if (unit.kernel.buffers[b].access == kernel::Access::scratch) continue;
+    if (unit.storages[next++] == storage) return static_cast<int>(b);
+  }
+  return -1;
 }
 
 namespace {
 
 class Deliverer {
  public:
-  Deliverer(Draft& draft, int vector_bytes) : draft_(draft), vector_bytes_(vector_bytes), dependences_(draft) {
+  Deliverer(Draft& draft, int vector_bytes)
+      : draft_(draft), vector_bytes_(vector_bytes), dependences_(draft, draft.items) {
     for (std::size_t i = 0; i < draft.items.size(); ++i)
       if (has_check(draft.items[i])) checks_.push_back(i);
   }
@@ -116,23 +131,14 @@ class Deliverer {
     }
     // Copies into states come last: by then every other reader of the old values is known.
     for (const auto& [from, slot] : late_) copy_into_state(from, slot);
-    std::vector<Item> sorted;
-    for (std::size_t i : dependences_.order(draft_)) sorted.push_back(std::move(draft_.items[i]));
-    draft_.items = std::move(sorted);
+    draft_.items = dependences_.sorted(std::move(draft_.items));
   }
 
  private:
-  static bool has_check(const Item& item) {
-    if (std::holds_alternative<CheckItem>(item.action)) return true;
-    const auto* branch = std::get_if<BranchItem>(&item.action);
-    return branch && (std::any_of(branch->then_items.begin(), branch->then_items.end(), has_check) ||
-                      std::any_of(branch->else_items.begin(), branch->else_items.end(), has_check));
-  }
-
   /// A storage nobody has claimed for a slot, written by an item.
   bool is_free(std::size_t storage) const {
     const Storage& s = draft_.storages[storage];
-    return s.slot < 0 && !s.constant && dependences_.writer(storage) >= 0;
+    return s.slot < 0 && !s.constant && s.base < 0 && s.alias < 0 && dependences_.writer(storage) >= 0;
   }
 
   std::size_t slot_storage(std::size_t slot) {
@@ -180,7 +186,7 @@ class Deliverer {
     const std::size_t old = delivery.slot;  // storages of arguments have their slot's number
     const auto* unit = std::get_if<Unit>(&draft_.items[writer].action);
     if (!unit) return false;
-    const int out = parameter(*unit, delivery.storage), in = parameter(*unit, old);
+    const int out = parameter_of(*unit, delivery.storage), in = parameter_of(*unit, old);
     if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
     Dependences trial = dependences_;
     for (std::size_t reader : dependences_.readers(old))
@@ -189,15 +195,6 @@ class Deliverer {
       if (!trial.try_order(check, writer)) return false;
     dependences_ = std::move(trial);
     return true;
-  }
-
-  static int parameter(const Unit& unit, std::size_t storage) {
-    std::size_t next = 0;
-    for (std::size_t b = 0; b < unit.kernel.buffers.size(); ++b) {
-      if (unit.kernel.buffers[b].access == kernel::Access::scratch) continue;
-      if (unit.storages[next++] == storage) return static_cast<int>(b);
-    }
-    return -1;
   }
 
   void copy_into_state(std::size_t from, std::size_t slot) {

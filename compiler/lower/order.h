@@ -8,10 +8,11 @@
 
 namespace pullback::lower {
 
-/// The items of a draft as a graph: an edge says that one must run before another.
+/// Items that run one after the other (a draft's, or those of a loop's body) as a graph: an edge says that one must run
+/// before another.
 class Dependences {
  public:
-  explicit Dependences(const Draft& draft);
+  Dependences(const Draft& draft, const std::vector<Item>& items);
 
   /// The item that writes the storage, or -1.
   std::ptrdiff_t writer(std::size_t storage) const;
@@ -21,14 +22,18 @@ class Dependences {
   /// Makes `before` run before `after`; false (and nothing changes) when that is impossible.
   bool try_order(std::size_t before, std::size_t after);
   /// All items, each after what it needs; lower priority first, and what checks need before all else.
-  std::vector<std::size_t> order(const Draft& draft) const;
+  std::vector<Item> sorted(std::vector<Item> items) const;
 
  private:
+  std::vector<std::size_t> order(const std::vector<Item>& items) const;
   bool reaches(std::size_t from, std::size_t to) const;
   std::vector<std::set<std::size_t>> after_;  // of each item: who must come later
   std::vector<std::ptrdiff_t> writer_;
   std::vector<std::vector<std::size_t>> readers_;
 };
+
+/// The kernel's parameter that is this storage, or -1.
+int parameter_of(const Unit& unit, std::size_t storage);
 
 /// Turns the draft's deliveries into storages that are slots, copies, and an order of items, which are then sorted by
 /// it.

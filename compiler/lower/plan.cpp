@@ -31,13 +31,15 @@ class Planner {
     deliver(draft_, options_.vector_bytes);
     lives_.resize(draft_.storages.size());
     home_.resize(draft_.storages.size());
-    for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = i;
+    for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = draft_.root(i);
     std::size_t position = 0;
     live_through(draft_.items, position);
+    for (const Span& loop : loops_) live_through_loop(loop);
     position = 0;
     share_memory(draft_.items, position);
 
     module_.name = draft_.name;
+    module_.loops = draft_.loops;
     module_.slots = draft_.slots;
     for (schedule::Slot& slot : module_.slots) slot.written = slot.written || slot.role == schedule::SlotRole::output;
     place_storages();
@@ -50,22 +52,64 @@ class Planner {
   }
 
  private:
+  /// A loop's steps, and the storages that they use.
+  struct Span {
+    std::size_t id = 0, first = 0, last = 0;
+    std::set<std::size_t> used;
+  };
+
   void live_through(const std::vector<Item>& items, std::size_t& position) {
     for (const Item& item : items) {
       if (const auto* branch = std::get_if<BranchItem>(&item.action)) {
         use(branch->predicate, position++);
         live_through(branch->then_items, position);
         live_through(branch->else_items, position);
-        continue;
+      } else if (const auto* loop = std::get_if<LoopItem>(&item.action)) {
+        open_loops_.push_back({loop->id, position++, 0, {}});
+        live_through(loop->condition, position);
+        if (loop->predicate >= 0) use(static_cast<std::size_t>(loop->predicate), position);
+        live_through(loop->body, position);
+        open_loops_.back().last = position++;
+        loops_.push_back(std::move(open_loops_.back()));
+        open_loops_.pop_back();
+      } else {
+        use_all(item, position++);
       }
-      const Footprint f = footprint(item, draft_);
-      for (std::size_t storage : f.reads) use(storage, position);
-      for (std::size_t storage : f.writes) use(storage, position);
-      ++position;
     }
   }
 
-  void use(std::size_t storage, std::size_t position) { lives_[storage].include({position, position}); }
+  void use_all(const Item& item, std::size_t position) {
+    if (const auto* unit = std::get_if<Unit>(&item.action))
+      for (std::size_t storage : unit->storages) use(storage, position);
+    if (const auto* check = std::get_if<CheckItem>(&item.action)) {
+      use(check->predicate, position);
+      for (std::size_t witness : draft_.checks[check->check].witnesses) use(witness, position);
+    }
+  }
+
+  void use(std::size_t storage, std::size_t position) {
+    lives_[draft_.root(storage)].include({position, position});
+    for (Span& loop : open_loops_) loop.used.insert(storage);
+  }
+
+  /// What the loop uses and something outside does too, or what each iteration writes a part of, lives all along. Inner
+  /// loops come first.
+  void live_through_loop(const Span& loop) {
+    for (std::size_t storage : loop.used) {
+      Life& life = lives_[draft_.root(storage)];
+      if (life.first < loop.first || life.last > loop.last || moves_with(storage, loop.id))
+        life.include({loop.first, loop.last});
+    }
+  }
+
+  bool moves_with(std::size_t storage, std::size_t loop) const {
+    for (;;) {
+      const Storage& s = draft_.storages[storage];
+      if (s.motion && s.motion->loop == loop) return true;
+      if (s.alias < 0 && s.base < 0) return false;
+      storage = static_cast<std::size_t>(s.alias >= 0 ? s.alias : s.base);
+    }
+  }
 
   /// Makes results take the memory of operands that die with them.
   void share_memory(std::vector<Item>& items, std::size_t& position) {
@@ -75,6 +119,11 @@ class Planner {
       if (auto* branch = std::get_if<BranchItem>(&item.action)) {
         share_memory(branch->then_items, position);
         share_memory(branch->else_items, position);
+      }
+      if (auto* loop = std::get_if<LoopItem>(&item.action)) {
+        share_memory(loop->condition, position);
+        share_memory(loop->body, position);
+        ++position;
       }
     }
   }
@@ -112,6 +161,8 @@ class Planner {
 
   bool may_share(std::size_t in, std::size_t out, std::size_t position) const {
     const Storage &source = draft_.storages[in], &target = draft_.storages[out];
+    if (target.alias == static_cast<std::ptrdiff_t>(in)) return true;  // a carry and what replaces it
+    if (source.base >= 0 || target.base >= 0) return false;
     if (source.slot >= 0 || target.slot >= 0) return source.slot == target.slot;  // a state and what replaces it
     return options_.reuse_memory && !source.constant && home(in) != home(out) && lives_[home(in)].last == position &&
            lives_[home(out)].first == position;
@@ -135,7 +186,8 @@ class Planner {
     std::vector<std::size_t> owners;
     for (std::size_t i = 0; i < draft_.storages.size(); ++i) {
       const Storage& s = draft_.storages[i];
-      if (home(i) != i || s.slot >= 0 || s.constant || s.elements == 0 || lives_[i].first == kNever) continue;
+      if (home(i) != i || s.base >= 0 || s.slot >= 0 || s.constant || s.elements == 0 || lives_[i].first == kNever)
+        continue;
       Block block{s.elements * static_cast<std::int64_t>(size_of(s.dtype)), lives_[i].first, lives_[i].last};
       if (!options_.reuse_memory) block.first = 0, block.last = kNever;
       blocks.push_back(block);
@@ -148,11 +200,17 @@ class Planner {
 
   /// The module's buffer for a storage, made when first asked for.
   std::size_t buffer_of(std::size_t storage) {
-    const auto [entry, fresh] = buffers_.try_emplace(storage, module_.buffers.size());
-    if (!fresh) return entry->second;
+    if (const std::ptrdiff_t alias = draft_.storages[storage].alias; alias >= 0)
+      return buffer_of(static_cast<std::size_t>(alias));
+    if (const auto known = buffers_.find(storage); known != buffers_.end()) return known->second;
     const Storage& s = draft_.storages[storage];
-    schedule::Buffer buffer{unique(s.name, names_), s.dtype, s.elements};
-    if (s.slot >= 0) {
+    schedule::Buffer buffer;
+    if (s.base >= 0) {
+      buffer = module_.buffers[buffer_of(static_cast<std::size_t>(s.base))];
+      buffer.is_view = true;
+      buffer.offset += s.offset;
+      if (s.motion) buffer.motions.push_back(*s.motion);
+    } else if (s.slot >= 0) {
       buffer.placement = schedule::Placement::external;
       buffer.slot = static_cast<std::size_t>(s.slot);
     } else if (s.constant) {
@@ -161,8 +219,12 @@ class Planner {
     } else {
       buffer.offset = offsets_[home(storage)];
     }
+    buffer.name = unique(s.name, names_);
+    buffer.dtype = s.dtype;
+    buffer.elements = s.elements;
     module_.buffers.push_back(std::move(buffer));
-    return entry->second;
+    buffers_[storage] = module_.buffers.size() - 1;
+    return module_.buffers.size() - 1;
   }
 
   std::int64_t add_constant(const ir::Literal& literal) {
@@ -192,11 +254,16 @@ class Planner {
         result.push_back({std::move(call)});
       } else if (const auto* check = std::get_if<CheckItem>(&item.action)) {
         result.push_back({schedule::Check{buffer_of(check->predicate), check->check}});
+      } else if (auto* branch = std::get_if<BranchItem>(&item.action)) {
+        schedule::Branch step{buffer_of(branch->predicate), {}, {}};
+        step.then_steps = steps(branch->then_items);
+        step.else_steps = steps(branch->else_items);
+        result.push_back({std::move(step)});
       } else {
-        auto& branch = std::get<BranchItem>(item.action);
-        schedule::Branch step{buffer_of(branch.predicate), {}, {}};
-        step.then_steps = steps(branch.then_items);
-        step.else_steps = steps(branch.else_items);
+        auto& loop = std::get<LoopItem>(item.action);
+        schedule::Loop step{loop.id, loop.trips, -1, steps(loop.condition), steps(loop.body)};
+        if (loop.predicate >= 0)
+          step.predicate = static_cast<std::ptrdiff_t>(buffer_of(static_cast<std::size_t>(loop.predicate)));
         result.push_back({std::move(step)});
       }
     }
@@ -218,7 +285,8 @@ class Planner {
   const PlanOptions& options_;
   schedule::Module module_;
   std::vector<Life> lives_;
-  std::vector<std::size_t> home_;  ///< storages that share memory point to one of them
+  std::vector<Span> open_loops_, loops_;  ///< loops_: inner ones first
+  std::vector<std::size_t> home_;         ///< storages that share memory point to one of them
   std::vector<std::int64_t> offsets_;
   std::unordered_map<std::size_t, std::size_t> buffers_;
   std::unordered_map<std::string, std::size_t> kernels_;

@@ -399,4 +399,25 @@ std::vector<Value> cond(Value predicate, const std::vector<Value>& operands, std
   return results_of(*predicate.builder, *predicate.builder->create(op_cond, std::move(all), {}, std::move(regions)));
 }
 
+std::vector<Value> scan(ir::Builder& b, const ScanOperands& operands, Dim length, bool reverse,
+                        std::unique_ptr<ir::Region> body) {
+  std::vector<ir::Value*> all;
+  for (const std::vector<Value>* list : {&operands.carries, &operands.xs, &operands.invariants})
+    for (const Value& v : *list) all.push_back(v.value);
+  std::vector<std::unique_ptr<ir::Region>> regions;
+  regions.push_back(std::move(body));
+  const ir::Op* op = b.create(op_scan, std::move(all),
+                              {{"length", Shape{std::move(length)}},
+                               {"carries", static_cast<std::int64_t>(operands.carries.size())},
+                               {"slices", static_cast<std::int64_t>(operands.xs.size())},
+                               {"reverse", reverse}},
+                              std::move(regions));
+  return results_of(b, *op);
+}
+
+std::vector<Value> barrier(const std::vector<Value>& operands) {
+  ir::Builder& b = *operands.front().builder;
+  return results_of(b, *b.create(op_barrier, values_of(operands)));
+}
+
 }  // namespace pullback::ops

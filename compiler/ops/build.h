@@ -169,6 +169,16 @@ std::vector<Value> composite(ir::Builder& b, const std::string& name, const std:
 /// Runs one of two regions over the operands.
 std::vector<Value> cond(Value predicate, const std::vector<Value>& operands, std::unique_ptr<ir::Region> on_true,
                         std::unique_ptr<ir::Region> on_false);
+/// What a scan is given: see op_scan. The body takes carries, one slice of each of xs, and invariants; it gives new
+/// carries and what is stacked.
+struct ScanOperands {
+  std::vector<Value> carries, xs, invariants;
+};
+/// The last carries, then what was stacked.
+std::vector<Value> scan(ir::Builder& b, const ScanOperands& operands, Dim length, bool reverse,
+                        std::unique_ptr<ir::Region> body);
+/// The operands, of which the optimizer does not know that the results are they.
+std::vector<Value> barrier(const std::vector<Value>& operands);
 
 // Operators.
 inline Value operator+(Value x, Value y) {

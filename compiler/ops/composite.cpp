@@ -28,6 +28,7 @@ void check_gradient_region(const InferContext& c, const ir::Region& body, const 
 
 std::vector<ir::Type> infer_composite(const InferContext& c) {
   c.attribute<std::string>("name");
+  if (c.op().attributes.has("recompute")) c.attribute<bool>("recompute");
   const auto& regions = c.op().regions;
   if (regions.empty() || regions.size() > 2)
     c.fail(fmt::format("needs one region, or two with a gradient, not {}", regions.size()));
@@ -60,6 +61,8 @@ void composite_vjp(GradContext& c) {
   } else {
     for (const Value& cotangent : floating_cotangents(c)) operands.push_back(cotangent);
   }
+  if (const ir::Attribute* recompute = op.attributes.find("recompute"); recompute && std::get<bool>(*recompute))
+    operands = barrier(operands);  // of the operands and the cotangents: computed again, and not before those are known
   std::unique_ptr<ir::Region> region = own ? own_gradient(op, wanted) : pure_gradient_region(c, *op.regions[0], wanted);
   const std::vector<Value> gradients =
       composite(c.build(), c.attributes().string("name") + ".grad", operands, std::move(region));
@@ -98,7 +101,8 @@ const OpDef op_composite{
     .doc =
         "The ops of its region under the name `name`. A second region is its own gradient: its arguments are the "
         "operands, the results and one cotangent for each result; its results are one cotangent for each operand "
-        "(of integers: ignored). Without it the region is differentiated. It is inlined before lowering.",
+        "(of integers: ignored). Without it the region is differentiated; with `recompute` its gradient computes the "
+        "region's values again (a checkpoint). It is inlined before lowering.",
     .infer = infer_composite,
     .vjp = composite_vjp,
     .control = true,

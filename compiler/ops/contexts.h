@@ -37,10 +37,21 @@ class GradContext {
   /// Adds `gradient`, of the operand's type, to dL/d(operand i).
   virtual void add_grad(std::size_t i, Value gradient) = 0;
 
-  /// The derivative of a region, for ops that own regions: arguments are those of `body` and then one cotangent for
-  /// each floating result; results are the cotangents of the arguments that `wanted` names, in order.
+  /// A region followed by its derivative: arguments are those of `body` and then one cotangent for each result that
+  /// `outputs` names; results are the cotangents of the arguments that `wanted` names, in order. The first
+  /// `forward_ops` ops are those of the body, of which some may have got further results.
+  struct JointGradient {
+    std::unique_ptr<ir::Region> region;
+    std::size_t forward_ops = 0;
+  };
+  virtual JointGradient joint_gradient(const ir::Region& body, const std::vector<std::size_t>& wanted,
+                                       const std::vector<std::size_t>& outputs) = 0;
+  /// The same for all floating results, cut down to what its results need: for ops whose gradient repeats the body.
   virtual std::unique_ptr<ir::Region> gradient_region(const ir::Region& body,
                                                       const std::vector<std::size_t>& wanted) = 0;
+  /// The op itself, which a rule may give further results (what a loop saves for its gradient) by a region that
+  /// computes them too. What it had stays as it was.
+  virtual ir::Op& extend() = 0;
 
   const ir::Attributes& attributes() const { return op().attributes; }
 };

@@ -32,7 +32,7 @@ extern const OpDef op_dot_general;
 // convolution.cpp, reduce_window.cpp, window_positions.cpp
 extern const OpDef op_convolution, op_reduce_window_sum, op_reduce_window_max;
 extern const OpDef op_window_argmax, op_window_scatter;
-// check.cpp, composite.cpp, cond.cpp
-extern const OpDef op_check, op_composite, op_cond;
+// check.cpp, barrier.cpp, composite.cpp, cond.cpp, scan.cpp, while.cpp
+extern const OpDef op_check, op_barrier, op_composite, op_cond, op_scan, op_while;
 
 }  // namespace pullback::ops

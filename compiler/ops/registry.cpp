@@ -113,8 +113,11 @@ const Registry& registry() {
       &op_window_scatter,
       // control
       &op_check,
+      &op_barrier,
       &op_composite,
       &op_cond,
+      &op_scan,
+      &op_while,
   });
   return all;
 }

@@ -26,6 +26,8 @@ bool to_f16(ir::Function& function);
 /// Algebraic identities, from a table of rules. Two of them do not keep every bit: a sum of the one element -0 is -0,
 /// not +0, and x^2 is x*x, correctly rounded where pow may not be.
 bool simplify(ir::Function& function);
+/// Loops carry, read, compute and stack only what is read and differs from iteration to iteration.
+bool simplify_loops(ir::Function& function);
 /// Equal ops are computed once.
 bool cse(ir::Function& function);
 /// Removes ops that nothing reads; effectful ops stay.

@@ -13,6 +13,7 @@ namespace {
 constexpr auto kPipeline = std::to_array<Pass>({
     {"inline_composites", inline_composites, "first, so that the others see what composites are made of"},
     {"dce", dce, "differentiation leaves what only unwanted gradients read"},
+    {"simplify_loops", simplify_loops, "before fold and simplify, which then see the numbers that loops are given"},
     {"fold", fold, "numbers become scalars that are broadcast, the form that the rules match"},
     {"simplify", simplify, "gradient rules write x * 1, conversions to the same type and the like"},
     {"cse", cse, "forward and gradient compute the same things; before sinking, which asks for equal operands"},
@@ -21,6 +22,8 @@ constexpr auto kPipeline = std::to_array<Pass>({
     {"fold", fold, "sinking brought operations on broadcast numbers down to scalars"},
     {"simplify", simplify, "what moved has met its inverse"},
     {"cse", cse, "what moved may now be equal"},
+    {"simplify_loops", simplify_loops, "what was simplified inside of loops may no longer read all that is handed in"},
+    {"cse", cse, "what left a loop may be computed outside of it already"},
     {"assign_layouts", assign_layouts, "last: every reader is known"},
     {"dce", dce, "what rewriting left behind"},
 });
@@ -29,6 +32,7 @@ constexpr auto kAllPasses = std::to_array<Pass>({
     {"inline_composites", inline_composites, "replaces composites by their bodies"},
     {"fold", fold, "computes constants"},
     {"simplify", simplify, "algebraic identities"},
+    {"simplify_loops", simplify_loops, "loops do only what differs from iteration to iteration"},
     {"cse", cse, "equal ops once"},
     {"dce", dce, "removes what nothing reads"},
     {"sink_broadcasts", sink_broadcasts, "broadcasts after elementwise ops and reductions"},

@@ -1,0 +1,27 @@
+#include "compiler/lower/separate_results.h"
+
+#include <unordered_set>
+
+#include "compiler/ir/builder.h"
+#include "compiler/lower/group.h"
+#include "compiler/ops/ops.h"
+
+namespace pullback::lower {
+
+void separate_results(ir::Region& region) {
+  for (const auto& op : region.ops)
+    for (const auto& nested : op->regions) {
+      separate_results(*nested);
+      std::unordered_set<const ir::Value*> taken;
+      ir::Builder builder(*nested);
+      for (ir::Value*& result : nested->results) {
+        if (!is_leaf(*result) && taken.insert(result).second) continue;
+        builder.location = result->definer ? result->definer->location : op->location;
+        const std::string name = result->name;
+        result = builder.value(ops::op_reshape, {result}, {{"shape", result->type.shape}});
+        result->name = name;
+      }
+    }
+}
+
+}  // namespace pullback::lower
