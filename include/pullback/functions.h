@@ -10,6 +10,7 @@
 #include <pullback/padding.h>
 #include <pullback/products.h>
 #include <pullback/random.h>
+#include <pullback/recurrent.h>
 #include <pullback/reductions.h>
 #include <pullback/scans.h>
 #include <pullback/shapes.h>

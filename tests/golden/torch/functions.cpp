@@ -168,9 +168,10 @@ Entry entry_of(const TorchFunction& function) {
 const std::map<std::string, Entry>& entries() {
   static const std::map<std::string, Entry> all = [] {
     std::map<std::string, Entry> result;
-    for (const FunctionTable& table : {elementwise_functions(), activation_functions(), reduction_functions(),
-                                       shape_functions(), indexing_functions(), creation_functions(),
-                                       product_functions(), loss_functions(), derivative_functions(), own_functions()})
+    for (const FunctionTable& table :
+         {elementwise_functions(), activation_functions(), reduction_functions(), shape_functions(),
+          indexing_functions(), creation_functions(), product_functions(), recurrent_functions(), loss_functions(),
+          derivative_functions(), own_functions()})
       for (const TorchFunction& function : table) {
         std::size_t begin = 0;
         while (begin <= function.names.size()) {

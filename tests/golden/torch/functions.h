@@ -94,6 +94,7 @@ FunctionTable shape_functions();
 FunctionTable indexing_functions();
 FunctionTable creation_functions();
 FunctionTable product_functions();
+FunctionTable recurrent_functions();
 FunctionTable loss_functions();
 FunctionTable derivative_functions();
 /// Named "own.OP".
