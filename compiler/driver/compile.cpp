@@ -48,7 +48,7 @@ runtime::Witness witness_of(const schedule::Buffer& buffer) {
     case schedule::Placement::external:
       break;
   }
-  return {buffer.dtype, 2 + buffer.slot, 0};
+  return {buffer.dtype, 2 + buffer.slot, static_cast<std::size_t>(buffer.offset)};
 }
 
 // Programs with the same number of threads share their pool; null: the process's own.
