@@ -140,7 +140,7 @@ const OpDef op_scan{
     .vjp = scan_vjp,
     .control = true,
     .eval = eval_scan,
-    .samples = {scan_sample(dim("t"), {dim("a")}, false), scan_sample(4, {2, 3}, true), scan_sample(5, {}, false)},
+    .samples = {scan_sample(dim("a"), {dim("b")}, false), scan_sample(4, {2, 3}, true), scan_sample(5, {}, false)},
 };
 
 }  // namespace pullback::ops
