@@ -1,56 +1,91 @@
-// Recurrent networks: torch._VF.lstm and the like.
+// Recurrent networks and cells, as torch._VF and torch name them.
 #include "tests/golden/torch/functions.h"
 
 namespace pullback::golden {
-
 namespace {
 
-/// [w_ih, w_hh, b_ih, b_hh, w_hr] for each layer and direction, without what there is not.
-std::vector<RecurrentWeights> weights_of(const Arguments& a, bool may_project) {
-  const std::vector<Tensor> all = a.tensors("params");
-  const bool biases = a.flag("has_biases");
-  std::size_t entries = static_cast<std::size_t>(a.integer("num_layers")) * (a.flag("bidirectional") ? 2 : 1);
-  const std::size_t each = all.size() / entries;
-  const bool projects = may_project && each == (biases ? 5U : 3U);
-  std::vector<RecurrentWeights> weights;
-  for (std::size_t at = 0; at < all.size(); at += each) {
-    RecurrentWeights w{all[at], all[at + 1], {}, {}, {}};
-    if (biases) w.b_ih = all[at + 2], w.b_hh = all[at + 3];
-    if (projects) w.w_hr = all[at + each - 1];
-    weights.push_back(w);
+/// PyTorch's flat list of weights: for each layer and direction w_ih, w_hh, the biases if there are any, and w_hr if
+/// the states are projected.
+std::vector<RecurrentWeights> weights_of(const Arguments& a) {
+  const std::vector<Tensor> flat = a.tensors("params");
+  const auto layers = static_cast<std::size_t>(a.integer("num_layers")) * (a.flag("bidirectional") ? 2 : 1);
+  const std::size_t biases = a.flag("has_biases") ? 2 : 0;
+  if (layers == 0 || flat.size() % layers != 0 || flat.size() / layers < 2 + biases ||
+      flat.size() / layers > 3 + biases)
+    a.fail("params", "has " + std::to_string(flat.size()) + " tensors, which don't fit the layers");
+  const std::size_t each = flat.size() / layers;
+  std::vector<RecurrentWeights> result(layers);
+  for (std::size_t i = 0; i < layers; ++i) {
+    const Tensor* own = &flat[i * each];
+    result[i].w_ih = own[0];
+    result[i].w_hh = own[1];
+    if (biases > 0) result[i].b_ih = own[2];
+    if (biases > 0) result[i].b_hh = own[3];
+    if (each > 2 + biases) result[i].w_hr = own[2 + biases];
   }
-  return weights;
+  return result;
 }
 
 RecurrentOptions options_of(const Arguments& a) {
-  return {.bidirectional = a.flag("bidirectional"),
-          .batch_first = a.flag("batch_first"),
-          .dropout = a.flag("train") ? a.number("dropout") : 0};
+  if (a.flag("train") && a.number("dropout") != 0) a.fail("dropout", "is not 0: random numbers can't be compared");
+  return {.bidirectional = a.flag("bidirectional"), .batch_first = a.flag("batch_first")};
 }
 
-Value rnn_of(const Arguments& a, RnnActivation activation) {
-  const Recurrent r = rnn(a.tensor("input"), weights_of(a, false), a.tensor("hx"), activation, options_of(a));
-  return list_of({r.y, r.h});
+const char* const kSequence = "input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first";
+
+TorchFunction plain_rnn(std::string name, RnnActivation activation) {
+  return {std::move(name), kSequence, [activation](const Arguments& a) {
+            const Recurrent result = rnn(a.tensor("input"), weights_of(a), a.tensor("hx"), activation, options_of(a));
+            return list_of({result.y, result.h});
+          }};
+}
+
+/// One step of a layer: a sequence of length 1.
+RecurrentWeights cell_weights(const Arguments& a) {
+  return {a.tensor("w_ih"), a.tensor("w_hh"), a.optional_tensor("b_ih"), a.optional_tensor("b_hh"), {}};
+}
+
+const char* const kCell = "input, hx, w_ih, w_hh, b_ih=None, b_hh=None";
+
+TorchFunction rnn_cell(std::string name, RnnActivation activation) {
+  return {std::move(name), kCell, [activation](const Arguments& a) {
+            return squeeze(
+                rnn(unsqueeze(a.tensor("input"), 0), {cell_weights(a)}, unsqueeze(a.tensor("hx"), 0), activation).h, 0);
+          }};
 }
 
 }  // namespace
 
 FunctionTable recurrent_functions() {
-  const std::string signature = "input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first";
   return {
-      {"lstm", signature,
+      plain_rnn("rnn_tanh", RnnActivation::tanh),
+      plain_rnn("rnn_relu", RnnActivation::relu),
+      {"lstm", kSequence,
        [](const Arguments& a) {
          const std::vector<Tensor> states = a.tensors("hx");
-         const Recurrent r = lstm(a.tensor("input"), weights_of(a, true), states.at(0), states.at(1), options_of(a));
-         return list_of({r.y, r.h, r.c});
+         if (states.size() != 2) a.fail("hx", "is not (h0, c0)");
+         const Recurrent result = lstm(a.tensor("input"), weights_of(a), states[0], states[1], options_of(a));
+         return list_of({result.y, result.h, result.c});
        }},
-      {"gru", signature,
+      {"gru", kSequence,
        [](const Arguments& a) {
-         const Recurrent r = gru(a.tensor("input"), weights_of(a, false), a.tensor("hx"), options_of(a));
-         return list_of({r.y, r.h});
+         const Recurrent result = gru(a.tensor("input"), weights_of(a), a.tensor("hx"), options_of(a));
+         return list_of({result.y, result.h});
        }},
-      {"rnn_tanh", signature, [](const Arguments& a) { return rnn_of(a, RnnActivation::tanh); }},
-      {"rnn_relu", signature, [](const Arguments& a) { return rnn_of(a, RnnActivation::relu); }},
+      rnn_cell("rnn_tanh_cell", RnnActivation::tanh),
+      rnn_cell("rnn_relu_cell", RnnActivation::relu),
+      {"lstm_cell", kCell,
+       [](const Arguments& a) {
+         const std::vector<Tensor> states = a.tensors("hx");
+         if (states.size() != 2) a.fail("hx", "is not (h, c)");
+         const Recurrent result =
+             lstm(unsqueeze(a.tensor("input"), 0), {cell_weights(a)}, unsqueeze(states[0], 0), unsqueeze(states[1], 0));
+         return list_of({squeeze(result.h, 0), squeeze(result.c, 0)});
+       }},
+      {"gru_cell", kCell,
+       [](const Arguments& a) {
+         return squeeze(gru(unsqueeze(a.tensor("input"), 0), {cell_weights(a)}, unsqueeze(a.tensor("hx"), 0)).h, 0);
+       }},
   };
 }
 
