@@ -53,7 +53,7 @@ Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, 
                  fmt::format("a is {}, the target {}: it must have a's type and shape without the last axis",
                              a.type_string(), target.type_string()),
                  line);
-  constexpr double kEpsilon = 1e-12;  // PyTorch's
+  constexpr double kEpsilon = static_cast<double>(1e-12F);  // PyTorch's
   const Tensor squares_a = sum(square(a), -1) + kEpsilon, squares_b = sum(square(b), -1) + kEpsilon;
   const Tensor cosine = sum(a * b, -1) / sqrt(squares_a * squares_b);
   const Tensor alike = pullback::where(equal(target, 1.0), 1.0 - cosine, 0.0);

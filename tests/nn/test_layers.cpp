@@ -147,8 +147,8 @@ TEST_CASE("layers that change shapes") {
   CHECK(nn::ConvTranspose2d(6, 3, 2, {.stride = 2})(x).type_string() == "f32[batch,3,8,8]");
   CHECK(nn::LPPool2d(2, 2)(x).type_string() == "f32[batch,6,2,2]");
   CHECK_THAT(error_of([&] { nn::Unflatten(1, {4, -1})(x); }),
-             Contains("axis 1 of f32[batch,6,4,4] cannot be split into"));
-  CHECK_THAT(error_of([&] { nn::Flatten(2, 1)(x); }), Contains("the end lies before the start"));
+             Contains("f32[batch,6,4,4] does not fit"));
+  CHECK_THAT(error_of([&] { nn::Flatten(2, 1)(x); }), Contains("lies behind axis"));
 }
 
 TEST_CASE("wrong configurations are found when a layer is made or called") {
