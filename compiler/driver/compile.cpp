@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "compiler/codegen/api.h"
 #include "compiler/driver/load_codegen.h"
@@ -81,6 +83,16 @@ runtime::ExecutableImage image_of(const schedule::Module& module, const codegen:
   return image;
 }
 
+void require_known_sizes(const ir::Function& function) {
+  std::set<std::string> unknown = ir::symbols_of(function);
+  for (const auto& op : function.body.ops)
+    for (const auto& result : op->results)
+      for (const Dim& size : result->type.shape) unknown.merge(size.symbols());
+  if (!unknown.empty())
+    throw Error(fmt::format("{}: the size {} is not known: no input that it reads has it", function.name,
+                            fmt::join(unknown, ", ")));
+}
+
 void reduce_precision(ir::Function& function, DType precision) {
   if (precision == DType::bf16)
     passes::to_bf16(function);
@@ -102,6 +114,7 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
   // Sizes get their numbers; then the passes work on them.
   std::shared_ptr<ir::Function> specialized =
       timer.measure("specialize", [&] { return passes::specialize(function, bindings); });
+  require_known_sizes(*specialized);
   reduce_precision(*specialized, options.precision);
   if (options.executor == CompileOptions::Executor::reference) return evaluated(std::move(specialized), timer);
   timer.measure("passes", [&] { return passes::optimize(*specialized, {.verify = environment.verify}); });

@@ -261,10 +261,11 @@ bool simplify_loops(ir::Function& function) {
   for (bool again = true; again;) {
     Uses uses;
     count_uses(function.body, uses);
-    // Removed at once: a loop with a check inside would stay for its effect.
+    // Removed at once: a loop with a check inside would stay for its effect. What is removed is forgotten, as a new op may
+    // come to lie at its address.
     std::unordered_set<const ir::Op*> replaced;
     const auto remove_replaced = [&](ir::Region& region) {
-      std::erase_if(region.ops, [&](const auto& op) { return replaced.contains(op.get()); });
+      std::erase_if(region.ops, [&](const auto& op) { return replaced.erase(op.get()) != 0; });
     };
     again = ir::rewrite(function.body, [&](ir::Op& op, ir::Builder& builder) {
       for (const auto& nested : op.regions) remove_replaced(*nested);

@@ -68,7 +68,7 @@ TEST_CASE("shapes and axes that don't exist") {
       {[&] { return squeeze(x, 0); }, "squeeze: axis 0 of f32[128,784] has size 128, not 1"},
       {[&] { return expand(x, {128, 785}); }, "expand: f32[128,784] to [128,785]: size 784 can't become 785"},
       {[&] { return slice(x, {{0, 200}}); }, "slice: 200 lies outside axis 0 of f32[128,784]"},
-      {[&] { return slice(x, {{0, 10, 0}}); }, "slice: the step 0 is below 1"},
+      {[&] { return slice(x, {{0, 10, 0}}); }, "slice: the step of axis 0 is 0"},
       {[&] { return narrow(x, 1, 780, 5); }, "narrow: 5 elements from 780 lie outside axis 1 of f32[128,784]"},
       {[&] { return concat({x, w}); }, "concat: f32[128,784] and f32[512,10] differ beside axis 0"},
       {[&] { return concat({}); }, "concat: there are no tensors to join"},
