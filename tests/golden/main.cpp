@@ -93,6 +93,7 @@ int main(int argc, char** argv) {
     const Manifest manifest = read_manifest(options.directory);
     Report report(options);
     for (const OpCase& op_case : manifest.ops) report.add(op_case);
+    for (const Trajectory& trajectory : manifest.trajectories) report.add(trajectory);
     return report.finish();
   } catch (const std::exception& problem) {
     fmt::print(stderr, "golden: {}\n", problem.what());

@@ -51,7 +51,7 @@ Value value_of(const json& j) {
     if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
     return text;
   }
-  if (!j.is_array()) throw Error(fmt::format("the attribute {} is of no known kind", j.dump()));
+  if (!j.is_array()) return j.dump();  // an object: nothing takes one
   List list;
   for (const json& element : j) list.push_back(value_of(element));
   return list;
@@ -90,9 +90,7 @@ std::map<std::string, double> errors_of(const json& object, const char* key) {
   return result;
 }
 
-OpCase op_case_of(const json& j, const std::string& directory) {
-  OpCase c;
-  c.name = j.at("name");
+void read(OpCase& c, const json& j, const std::string& directory) {
   c.category = text_or_empty(j, "category");
   c.op = j.at("op");
   c.torch = text_or_empty(j, "torch");
@@ -103,12 +101,9 @@ OpCase op_case_of(const json& j, const std::string& directory) {
   c.file_f64 = directory + "/" + j.at("files").at("f64").get<std::string>();
   c.file_f32 = directory + "/" + j.at("files").at("f32").get<std::string>();
   c.f32_error = errors_of(j, "f32_vs_f64_relmax");
-  return c;
 }
 
-Trajectory trajectory_of(const json& j, const std::string& directory) {
-  Trajectory t;
-  t.name = j.at("name");
+void read(Trajectory& t, const json& j, const std::string& directory) {
   t.model = j.at("model");
   t.loss = text_or_empty(j, "loss");
   t.optimizer = j.at("optimizer");
@@ -127,16 +122,25 @@ Trajectory trajectory_of(const json& j, const std::string& directory) {
   t.f64_final_probe = number_or(j.value("f64_probe", json()), "final_abs", 0);
   if (j.contains("f32_final_meaningless") && j.at("f32_final_meaningless").is_array())
     t.f32_meaningless = j.at("f32_final_meaningless").get<std::vector<std::string>>();
-  return t;
+}
+
+/// The cases of a list; one that can't be read fails by itself when it is run.
+template <class Case>
+std::vector<Case> read_all(const json& list, const std::string& directory) {
+  std::vector<Case> cases;
+  for (const json& j : list) {
+    Case& c = cases.emplace_back();
+    c.name = j.is_object() ? text_or_empty(j, "name") : "";
+    try {
+      read(c, j, directory);
+    } catch (const std::exception& problem) {
+      c.problem = fmt::format("the manifest's entry: {}", problem.what());
+    }
+  }
+  return cases;
 }
 
 }  // namespace
-
-const Value& attribute(const Attributes& attributes, const std::string& name) {
-  for (const auto& [known, value] : attributes)
-    if (known == name) return value;
-  throw Error(fmt::format("the attribute {} is missing", name));
-}
 
 Manifest read_manifest(const std::string& directory) {
   const std::string path = directory + "/manifest.json";
@@ -146,9 +150,8 @@ Manifest read_manifest(const std::string& directory) {
   Manifest manifest;
   try {
     const json whole = json::parse(quote_nonfinite(text));
-    for (const json& j : whole.value("ops", json::array())) manifest.ops.push_back(op_case_of(j, directory));
-    for (const json& j : whole.value("training", json::array()))
-      manifest.trajectories.push_back(trajectory_of(j, directory));
+    manifest.ops = read_all<OpCase>(whole.value("ops", json::array()), directory);
+    manifest.trajectories = read_all<Trajectory>(whole.value("training", json::array()), directory);
   } catch (const json::exception& problem) {
     throw Error(fmt::format("{}: {}", path, problem.what()));
   }

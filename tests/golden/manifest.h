@@ -14,8 +14,6 @@ namespace pullback::golden {
 
 /// An attribute as the manifest writes it; numbers that JSON has no word for stand as Python writes them.
 using Attributes = std::vector<std::pair<std::string, Value>>;
-/// Throws Error naming the attribute when it is missing.
-const Value& attribute(const Attributes& attributes, const std::string& name);
 
 struct TensorSpec {
   std::string name;
@@ -27,7 +25,8 @@ struct TensorSpec {
 /// One function, evaluated by PyTorch.
 struct OpCase {
   std::string name, category, op;
-  std::string torch;  ///< the expression that PyTorch evaluated, in terms of inputs and attributes
+  std::string problem;  ///< why the manifest's entry can't be read; "" when it can
+  std::string torch;    ///< the expression that PyTorch evaluated, in terms of inputs and attributes
   Attributes attributes;
   std::vector<TensorSpec> inputs, outputs;
   bool second_order = false;
@@ -39,7 +38,8 @@ struct OpCase {
 /// Twenty training steps by PyTorch.
 struct Trajectory {
   std::string name, model, loss, optimizer;
-  std::vector<Value> model_arguments;
+  std::string problem;  ///< as above
+  List model_arguments;
   Attributes optimizer_arguments;
   std::string schedule;  ///< "": a constant rate
   Attributes schedule_arguments;

@@ -30,12 +30,16 @@ DType dtype_of(const std::string& name, DType floating) {
   throw Error(fmt::format("element type {} is not known", name));
 }
 
-/// The function by its op's name when the library has it whole while PyTorch spells it out; else the expression.
+/// The library's function for the whole expression where it has one that PyTorch spells out; else what the expression
+/// says.
 Value evaluate_case(const OpCase& op_case, const Context& context, const Variables& inputs) {
-  std::vector<std::pair<std::string, Value>> keywords = op_case.attributes;
-  for (const auto& [name, tensor] : inputs) keywords.emplace_back(name, tensor);
-  if (accepts("own." + op_case.op, keywords)) return call_function(context, "own." + op_case.op, {}, keywords);
   if (op_case.torch.empty()) throw Error("the case does not say what PyTorch evaluated");
+  const std::string whole = spelled_out(op_case.torch);
+  if (is_function(whole)) {
+    std::vector<std::pair<std::string, Value>> keywords = op_case.attributes;
+    for (const auto& [name, tensor] : inputs) keywords.emplace_back(name, tensor);
+    return call_function(context, whole, {}, keywords);
+  }
   Variables variables = inputs;
   for (const auto& [name, value] : op_case.attributes) variables.emplace(name, value);
   return evaluate(*parse_expression(op_case.torch), context, variables);
@@ -132,6 +136,7 @@ std::vector<Feed> chosen(const std::vector<Feed>& all, const Program& program) {
 }  // namespace
 
 std::vector<Finding> run(const OpCase& op_case, DType dtype, const CompileOptions& options) {
+  if (!op_case.problem.empty()) throw Error(op_case.problem);
   Built built(op_case.name);
   build(built, op_case, dtype);
   const References references(op_case, dtype);

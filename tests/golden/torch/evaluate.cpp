@@ -56,7 +56,7 @@ std::optional<Value> module_constant(const std::string& name) {
 
 Value attribute_of(const Value& owner, const std::string& name) {
   if (const Tensor* tensor = owner.tensor()) {
-    if (name == "T" || name == "mT") return transpose(*tensor, -2, -1);
+    if (name == "mT") return transpose(*tensor, -2, -1);
     if (name == "dtype") return tensor->dtype();
     if (name == "ndim") return static_cast<std::int64_t>(tensor->rank());
     if (name == "device") return None{};
@@ -163,7 +163,9 @@ class Evaluation {
       if (const auto constant = module_constant(e.text)) return *constant;
       throw Error(fmt::format("{} is not known", *path));
     }
-    return attribute_of(value(*e.parts[0]), e.text);
+    const Value owner = value(*e.parts[0]);
+    if (e.text == "T" && owner.tensor()) return call_function(context(), "t", {owner}, {});
+    return attribute_of(owner, e.text);
   }
 
   Value elements(const Expression& e) const {

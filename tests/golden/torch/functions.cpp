@@ -150,33 +150,35 @@ struct Parameter {
   bool collects = false;  ///< *dims
 };
 
+std::vector<Parameter> parameters_of(const std::string& signature) {
+  std::vector<Parameter> parameters;
+  for (auto& [name, standard] : parse_signature(signature)) {
+    const bool collects = name.starts_with("*");
+    parameters.push_back({collects ? name.substr(1) : name, {}, collects});
+    if (standard) parameters.back().standard = evaluate_constant(*standard);
+  }
+  return parameters;
+}
+
 struct Entry {
   std::vector<Parameter> parameters;
   std::function<Value(const Arguments&)> call;
 };
 
-Entry entry_of(const TorchFunction& function) {
-  Entry entry{{}, function.call};
-  for (auto& [name, standard] : parse_signature(function.signature)) {
-    const bool collects = name.starts_with("*");
-    entry.parameters.push_back({collects ? name.substr(1) : name, {}, collects});
-    if (standard) entry.parameters.back().standard = evaluate_constant(*standard);
-  }
-  return entry;
-}
-
 const std::map<std::string, Entry>& entries() {
   static const std::map<std::string, Entry> all = [] {
     std::map<std::string, Entry> result;
-    for (const FunctionTable& table : {elementwise_functions(), activation_functions(), reduction_functions(),
-                                       shape_functions(), indexing_functions(), creation_functions(),
-                                       product_functions(), loss_functions(), derivative_functions(), own_functions()})
+    for (const FunctionTable& table :
+         {elementwise_functions(), activation_functions(), reduction_functions(), shape_functions(),
+          indexing_functions(), creation_functions(), product_functions(), convolution_functions(), pooling_functions(),
+          normalization_functions(), attention_functions(), recurrent_functions(), loss_functions(),
+          derivative_functions(), spelled_out_functions()})
       for (const TorchFunction& function : table) {
         std::size_t begin = 0;
         while (begin <= function.names.size()) {
           const std::size_t end = std::min(function.names.find('|', begin), function.names.size());
           const std::string name = function.names.substr(begin, end - begin);
-          if (!result.emplace(name, entry_of(function)).second)
+          if (!result.emplace(name, Entry{parameters_of(function.signature), function.call}).second)
             throw InternalError(fmt::format("golden: {} is in the tables twice", name));
           begin = end + 1;
         }
@@ -186,45 +188,25 @@ const std::map<std::string, Entry>& entries() {
   return all;
 }
 
+bool knows(const std::vector<Parameter>& parameters, const std::string& name) {
+  return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
+}
+
 /// A list that was given as one argument, or as several: x.permute(0, 2, 1) and x.permute([0, 2, 1]).
 Value collected(const std::vector<Value>& positional, std::size_t from) {
   if (positional.size() == from + 1 && positional[from].list()) return positional[from];
   return List(positional.begin() + static_cast<std::ptrdiff_t>(std::min(from, positional.size())), positional.end());
 }
 
-}  // namespace
-
-bool is_function(const std::string& name) {
-  return entries().contains(name);
-}
-
-bool accepts(const std::string& name, const std::vector<std::pair<std::string, Value>>& keywords) {
-  const auto found = entries().find(name);
-  if (found == entries().end()) return false;
-  const std::vector<Parameter>& parameters = found->second.parameters;
-  const auto given = [&](const Parameter& p) {
-    return p.standard ||
-           std::any_of(keywords.begin(), keywords.end(), [&](const auto& entry) { return entry.first == p.name; });
-  };
-  const auto taken = [&](const auto& entry) {
-    return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& p) { return entry.first == p.name; });
-  };
-  return std::all_of(parameters.begin(), parameters.end(), given) &&
-         std::all_of(keywords.begin(), keywords.end(), taken);
-}
-
-Value call_function(const Context& context, const std::string& name, const std::vector<Value>& positional,
-                    const std::vector<std::pair<std::string, Value>>& keywords) {
-  const auto found = entries().find(name);
-  if (found == entries().end()) throw Error(fmt::format("{} is not in the tables of functions", name));
-  Arguments arguments(context, name);
-  std::size_t next = 0, used = 0;
-  for (const Parameter& parameter : found->second.parameters) {
+Arguments bound(const Context& context, const std::string& function, const std::vector<Parameter>& parameters,
+                const std::vector<Value>& positional, const std::vector<std::pair<std::string, Value>>& keywords) {
+  Arguments arguments(context, function);
+  std::size_t next = 0;
+  for (const Parameter& parameter : parameters) {
     const auto keyword = std::find_if(keywords.begin(), keywords.end(),
                                       [&](const auto& entry) { return entry.first == parameter.name; });
     if (keyword != keywords.end()) {
       arguments.set(parameter.name, keyword->second);
-      ++used;
     } else if (parameter.collects) {
       arguments.set(parameter.name, collected(positional, next));
       next = positional.size();
@@ -236,13 +218,29 @@ Value call_function(const Context& context, const std::string& name, const std::
       arguments.fail(parameter.name, "is missing");
     }
   }
-  if (next < positional.size()) throw Error(fmt::format("{}: {} arguments are too many", name, positional.size()));
-  if (used < keywords.size())
-    for (const auto& [keyword, value] : keywords)
-      if (std::none_of(found->second.parameters.begin(), found->second.parameters.end(),
-                       [&, &k = keyword](const Parameter& parameter) { return parameter.name == k; }))
-        arguments.fail(keyword, "is no argument of it");
-  return found->second.call(arguments);
+  if (next < positional.size()) throw Error(fmt::format("{}: {} arguments are too many", function, positional.size()));
+  for (const auto& entry : keywords)
+    if (!knows(parameters, entry.first)) arguments.fail(entry.first, "is no argument of it");
+  return arguments;
+}
+
+}  // namespace
+
+bool is_function(const std::string& name) {
+  return entries().contains(name);
+}
+
+Arguments bind_arguments(const Context& context, const std::string& function, const std::string& signature,
+                         const std::vector<Value>& positional,
+                         const std::vector<std::pair<std::string, Value>>& keywords) {
+  return bound(context, function, parameters_of(signature), positional, keywords);
+}
+
+Value call_function(const Context& context, const std::string& name, const std::vector<Value>& positional,
+                    const std::vector<std::pair<std::string, Value>>& keywords) {
+  const auto found = entries().find(name);
+  if (found == entries().end()) throw Error(fmt::format("{} is not in the tables of functions", name));
+  return found->second.call(bound(context, name, found->second.parameters, positional, keywords));
 }
 
 Value list_of(const std::vector<Tensor>& tensors) {

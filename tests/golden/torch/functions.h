@@ -94,14 +94,25 @@ FunctionTable shape_functions();
 FunctionTable indexing_functions();
 FunctionTable creation_functions();
 FunctionTable product_functions();
+FunctionTable convolution_functions();
+FunctionTable pooling_functions();
+FunctionTable normalization_functions();
+FunctionTable attention_functions();
+FunctionTable recurrent_functions();
 FunctionTable loss_functions();
 FunctionTable derivative_functions();
-/// Named "own.OP".
-FunctionTable own_functions();
+/// Functions that the library has whole while PyTorch's cases spell them out: named by the whole expression, with the
+/// case's inputs and attributes as arguments.
+FunctionTable spelled_out_functions();
+/// The name of such a function.
+std::string spelled_out(const std::string& expression);
+
+/// Arguments by a signature, as Python binds them. Throws Error naming what is missing or unknown.
+Arguments bind_arguments(const Context& context, const std::string& function, const std::string& signature,
+                         const std::vector<Value>& positional,
+                         const std::vector<std::pair<std::string, Value>>& keywords);
 
 bool is_function(const std::string& name);
-/// Whether there is the function, and it takes these arguments.
-bool accepts(const std::string& name, const std::vector<std::pair<std::string, Value>>& keywords);
 /// Calls an entry of the tables. Throws Error when there is none or the arguments don't fit its signature.
 Value call_function(const Context& context, const std::string& name, const std::vector<Value>& positional,
                     const std::vector<std::pair<std::string, Value>>& keywords);

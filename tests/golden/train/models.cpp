@@ -1,0 +1,174 @@
+// The manifest's models (its model_source has their PyTorch text), built of the library's layers.
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "tests/golden/train/training.h"
+
+namespace pullback::golden {
+namespace {
+
+/// Applies layers under the names that PyTorch gives them, and notes what their parameters are called on both sides.
+class Assembly {
+ public:
+  explicit Assembly(const Context& context) : context_(context) {}
+
+  template <class Layer>
+  Tensor apply(const std::string& torch, Layer layer, const Tensor& x) {
+    std::string name = torch;
+    std::replace(name.begin(), name.end(), '.', '_');
+    layer.set_name(name);
+    layer.to(context_.dtype);
+    const Tensor y = layer(x);
+    note(torch, layer, std::is_same_v<Layer, nn::Linear>);
+    return y;
+  }
+
+  /// A tensor of the network's own, under PyTorch's name.
+  Tensor parameter(const std::string& torch, const Shape& shape) {
+    bindings_.push_back({torch, torch});
+    return context_.graph.parameter(torch, shape, Initializer::zeros(), context_.dtype);
+  }
+  Tensor statistic(const std::string& torch, const Shape& shape) {
+    bindings_.push_back({torch, torch});
+    return context_.graph.variable(torch, shape, Initializer::zeros(), context_.dtype);
+  }
+
+  Network result(const Tensor& output) { return {output, std::move(bindings_)}; }
+
+ private:
+  /// PyTorch keeps a linear layer's matrix as [out,in], this library as [in,out].
+  void note(const std::string& torch, const nn::Module& layer, bool linear) {
+    static const std::map<std::string, std::string> names = {{"w", "weight"}, {"b", "bias"}};
+    std::vector<nn::ParameterInfo> all = layer.named_parameters();
+    for (const nn::ParameterInfo& statistic : layer.named_statistics()) all.push_back(statistic);
+    for (const nn::ParameterInfo& p : all) {
+      const std::string own = p.name.substr(p.name.rfind('.') + 1);
+      const auto other = names.find(own);
+      bindings_.push_back(
+          {torch + "." + (other == names.end() ? own : other->second), p.name, linear && p.tensor.rank() == 2});
+    }
+  }
+
+  const Context& context_;
+  std::vector<Binding> bindings_;
+};
+
+Tensor activation(const Arguments& a, const std::string& name, const Tensor& x) {
+  const Value y = call_function(a.context, name, {x}, {});
+  if (!y.tensor()) throw Error(fmt::format("{} is no activation", name));
+  return *y.tensor();
+}
+
+/// Linear layers with an activation between them.
+Network mlp(const Arguments& a, const Tensor& input) {
+  const std::vector<std::int64_t> sizes = a.integers("sizes");
+  Assembly net(a.context);
+  Tensor x = input;
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+    if (i > 0) x = activation(a, a.text("act"), x);
+    x = net.apply(fmt::format("fc.{}", i), nn::Linear(sizes[i], sizes[i + 1]), x);
+  }
+  return net.result(x);
+}
+
+/// Images [B,C,H,W] -> logits: conv, batch norm if wanted, relu, pooling, conv with stride, relu, linear.
+Network cnn(const Arguments& a, const Tensor& images) {
+  const std::int64_t in = a.integer("cin"), c1 = a.integer("c1"), c2 = a.integer("c2");
+  Assembly net(a.context);
+  const Tensor w1 = net.parameter("c1.weight", {c1, in, 3, 3}), b1 = net.parameter("c1.bias", {c1});
+  Tensor x = conv2d(images, w1, b1, {.padding = 1});
+  if (a.flag("bn")) {
+    const Tensor mean = net.statistic("bn.running_mean", {c1}), var = net.statistic("bn.running_var", {c1});
+    const Tensor scale = net.parameter("bn.weight", {c1}), shift = net.parameter("bn.bias", {c1});
+    x = batch_norm(x, mean, var, scale, shift);
+  }
+  x = max_pool2d(relu(x), 2);
+  const Tensor w2 = net.parameter("c2.weight", {c2, c1, 3, 3}), b2 = net.parameter("c2.bias", {c2});
+  x = flatten(relu(conv2d(x, w2, b2, {.stride = 2, .padding = 1})));
+  return net.result(net.apply("fc", nn::Linear(x.size(1).constant(), a.integer("ncls")), x));
+}
+
+/// Sequences [B,T,I] -> logits from the last layer's last state.
+Network recurrent(const Arguments& a, const Tensor& x) {
+  const std::int64_t hidden = a.integer("h");
+  const std::string& kind = a.text("kind");
+  const std::int64_t gates = kind == "LSTM" ? 4 : kind == "GRU" ? 3 : 1;
+  Assembly net(a.context);
+  std::vector<RecurrentWeights> layers;
+  for (std::int64_t i = 0; i < a.integer("layers"); ++i) {
+    const auto name = [&](const char* part) { return fmt::format("rnn.{}_l{}", part, i); };
+    layers.push_back({net.parameter(name("weight_ih"), {gates * hidden, i == 0 ? a.integer("i") : hidden}),
+                      net.parameter(name("weight_hh"), {gates * hidden, hidden}),
+                      net.parameter(name("bias_ih"), {gates * hidden}),
+                      net.parameter(name("bias_hh"), {gates * hidden}),
+                      {}});
+  }
+  const RecurrentOptions options{.batch_first = true};
+  Tensor y;
+  if (kind == "LSTM")
+    y = lstm(x, layers, {}, {}, options).y;
+  else if (kind == "GRU")
+    y = gru(x, layers, {}, options).y;
+  else if (kind == "RNN")
+    y = rnn(x, layers, {}, RnnActivation::tanh, options).y;
+  else
+    a.fail("kind", "is '" + kind + "': it is not known");
+  return net.result(net.apply("fc", nn::Linear(hidden, a.integer("ncls")), select(y, 1, -1)));
+}
+
+/// x + attention(norm x), then x + feed-forward(norm x): x [B,T,D].
+Tensor block(Assembly& net, const std::string& name, const Tensor& input, std::int64_t heads, Gelu approximation) {
+  const std::int64_t width = input.size(-1).constant();
+  const auto split_heads = [&](const Tensor& t) {  // [B,T,D] -> [B,heads,T,D/heads]
+    return transpose(reshape(t, {input.size(0), input.size(1), heads, width / heads}), 1, 2);
+  };
+  const Tensor normed = net.apply(name + ".ln1", nn::LayerNorm(width), input);
+  const std::vector<Tensor> qkv = chunk(net.apply(name + ".qkv", nn::Linear(width, 3 * width), normed), 3, -1);
+  const Tensor mixed =
+      scaled_dot_product_attention(split_heads(qkv[0]), split_heads(qkv[1]), split_heads(qkv[2]), {.causal = true});
+  const Tensor joined = reshape(transpose(mixed, 1, 2), input.shape());
+  const Tensor x = input + net.apply(name + ".proj", nn::Linear(width, width), joined);
+  const Tensor inner = net.apply(name + ".ln2", nn::LayerNorm(width), x);
+  const Tensor wide = gelu(net.apply(name + ".up", nn::Linear(width, 4 * width), inner), approximation);
+  return x + net.apply(name + ".down", nn::Linear(4 * width, width), wide);
+}
+
+/// Token ids [B,T] -> logits [B,T,V], with learned positions.
+Network gpt(const Arguments& a, const Tensor& ids) {
+  const std::int64_t width = a.integer("d");
+  const std::string& approximate = a.text("approx");
+  if (approximate != "tanh" && approximate != "none") a.fail("approx", "is '" + approximate + "'");
+  Assembly net(a.context);
+  const Tensor positions = a.context.graph.iota({ids.size(1)}, 0);
+  Tensor x = net.apply("tok", nn::Embedding(a.integer("V"), width), ids) +
+             net.apply("pos", nn::Embedding(a.integer("T"), width), positions);
+  for (std::int64_t i = 0; i < a.integer("L"); ++i)
+    x = block(net, fmt::format("blocks.{}", i), x, a.integer("h"), approximate == "tanh" ? Gelu::tanh : Gelu::exact);
+  x = net.apply("lnf", nn::LayerNorm(width), x);
+  return net.result(net.apply("head", nn::Linear(width, a.integer("V"), {.bias = false}), x));
+}
+
+struct Entry {
+  const char* name;
+  const char* signature;
+  Network (*build)(const Arguments&, const Tensor&);
+};
+
+constexpr Entry kModels[] = {
+    {"MLPNet", "sizes, act", mlp},
+    {"CNNNet", "cin, c1, c2, hw, ncls, bn", cnn},
+    {"LSTMNet", "i, h, ncls, layers, kind", recurrent},
+    {"GPTNet", "V, T, d, h, L, approx", gpt},
+};
+
+}  // namespace
+
+Network build_network(const std::string& model, const List& arguments, const Tensor& x, const Context& context) {
+  for (const Entry& entry : kModels)
+    if (model == entry.name) return entry.build(bind_arguments(context, model, entry.signature, arguments, {}), x);
+  throw Error(fmt::format("there is no model {}", model));
+}
+
+}  // namespace pullback::golden
