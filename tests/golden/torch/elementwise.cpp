@@ -151,6 +151,8 @@ FunctionTable elementwise_functions() {
       {"clamp|clip", "input, min=None, max=None", [](const Arguments& a) { return bounded(a, a.tensor("input")); }},
       {"clamp_min", "input, min", [](const Arguments& a) { return clamp_min(a.tensor("input"), a.operand("min")); }},
       {"clamp_max", "input, max", [](const Arguments& a) { return clamp_max(a.tensor("input"), a.operand("max")); }},
+      {"masked_fill", "input, mask, value",
+       [](const Arguments& a) { return where(a.tensor("mask"), a.operand("value"), a.tensor("input")); }},
 
       {"to|type", "input, dtype", [](const Arguments& a) { return cast(a.tensor("input"), a.dtype("dtype")); }},
       conversion("half", f16),

@@ -171,8 +171,8 @@ const std::map<std::string, Entry>& entries() {
     for (const FunctionTable& table :
          {elementwise_functions(), activation_functions(), reduction_functions(), shape_functions(),
           indexing_functions(), creation_functions(), product_functions(), convolution_functions(), pooling_functions(),
-          normalization_functions(), attention_functions(), recurrent_functions(), loss_functions(),
-          derivative_functions(), spelled_out_functions()})
+          normalization_functions(), attention_functions(), loss_functions(), derivative_functions(),
+          spelled_out_functions()})
       for (const TorchFunction& function : table) {
         std::size_t begin = 0;
         while (begin <= function.names.size()) {

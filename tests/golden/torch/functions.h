@@ -98,7 +98,6 @@ FunctionTable convolution_functions();
 FunctionTable pooling_functions();
 FunctionTable normalization_functions();
 FunctionTable attention_functions();
-FunctionTable recurrent_functions();
 FunctionTable loss_functions();
 FunctionTable derivative_functions();
 /// Functions that the library has whole while PyTorch's cases spell them out: named by the whole expression, with the

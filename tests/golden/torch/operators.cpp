@@ -39,6 +39,12 @@ Operand operand_of(const Value& value) {
   throw Error(fmt::format("{} is no operand: a tensor or a number is needed", value.describe()));
 }
 
+/// Python's x[a:b:c] on one axis, which may have a size of its own.
+Range range_of(const Slice& slice) {
+  if (slice.step.value_or(1) < 1) throw Error("a slice's step must be positive");
+  return {slice.start.value_or(0), slice.stop, slice.step.value_or(1)};
+}
+
 }  // namespace
 
 Value apply_operator(const std::string& op, const Value& left, const Value& right, const Context& context) {
@@ -85,10 +91,12 @@ Tensor index(const Tensor& x, const std::vector<Value>& subscripts) {
     } else if (std::holds_alternative<Ellipsis>(subscript)) {
       axis += static_cast<int>(x.rank() - used);
     } else if (const auto* at = std::get_if<std::int64_t>(&subscript)) {
-      result = select(result, axis, *at);
+      const std::int64_t size = result.size(axis).constant();
+      if (*at < -size || *at >= size) throw Error(fmt::format("index {} is outside of {}", *at, result.type_string()));
+      result = squeeze(narrow(result, axis, *at < 0 ? *at + size : *at, 1), axis);
     } else if (const auto* slice_of_axis = std::get_if<Slice>(&subscript)) {
       std::vector<Range> ranges(static_cast<std::size_t>(axis) + 1);
-      ranges.back() = {slice_of_axis->start, slice_of_axis->stop, slice_of_axis->step.value_or(1)};
+      ranges.back() = range_of(*slice_of_axis);
       result = slice(result, ranges);
       ++axis;
     } else if (const Tensor* indices = subscript.tensor(); indices && is_integer(indices->dtype())) {

@@ -82,8 +82,8 @@ FunctionTable reduction_functions() {
       over_axes("count_nonzero", count_nonzero),
       place("argmax", argmax),
       place("argmin", argmin),
-      extremum("max", max, max_dim, maximum),
-      extremum("min", min, min_dim, minimum),
+      extremum("max", max, max_with_index, maximum),
+      extremum("min", min, min_with_index, minimum),
       {"var", kVariance,
        [](const Arguments& a) {
          return var(a.tensor("input"), variance_axes(a), a.flag("keepdim"), correction_of(a));
@@ -120,12 +120,6 @@ FunctionTable reduction_functions() {
        [](const Arguments& a) { return cdist(a.tensor("x1"), a.tensor("x2"), a.number("p")); }},
       {"dist", "input, other, p=2",
        [](const Arguments& a) { return norm(a.tensor("input") - a.tensor("other"), a.number("p")); }},
-      {"median", "input, dim=None, keepdim=False",
-       [](const Arguments& a) -> Value {
-         if (!a.given("dim")) return median(a.tensor("input"));
-         const auto found = median(a.tensor("input"), a.axis("dim"), a.flag("keepdim"));
-         return list_of({found.values, found.indices});
-       }},
   };
 }
 

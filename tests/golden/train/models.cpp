@@ -30,10 +30,6 @@ class Assembly {
     bindings_.push_back({torch, torch});
     return context_.graph.parameter(torch, shape, Initializer::zeros(), context_.dtype);
   }
-  Tensor statistic(const std::string& torch, const Shape& shape) {
-    bindings_.push_back({torch, torch});
-    return context_.graph.variable(torch, shape, Initializer::zeros(), context_.dtype);
-  }
 
   Network result(const Tensor& output) { return {output, std::move(bindings_)}; }
 
@@ -79,43 +75,11 @@ Network cnn(const Arguments& a, const Tensor& images) {
   Assembly net(a.context);
   const Tensor w1 = net.parameter("c1.weight", {c1, in, 3, 3}), b1 = net.parameter("c1.bias", {c1});
   Tensor x = conv2d(images, w1, b1, {.padding = 1});
-  if (a.flag("bn")) {
-    const Tensor mean = net.statistic("bn.running_mean", {c1}), var = net.statistic("bn.running_var", {c1});
-    const Tensor scale = net.parameter("bn.weight", {c1}), shift = net.parameter("bn.bias", {c1});
-    x = batch_norm(x, mean, var, scale, shift);
-  }
+  if (a.flag("bn")) x = net.apply("bn", nn::BatchNorm2d(c1), x);
   x = max_pool2d(relu(x), 2);
   const Tensor w2 = net.parameter("c2.weight", {c2, c1, 3, 3}), b2 = net.parameter("c2.bias", {c2});
   x = flatten(relu(conv2d(x, w2, b2, {.stride = 2, .padding = 1})));
   return net.result(net.apply("fc", nn::Linear(x.size(1).constant(), a.integer("ncls")), x));
-}
-
-/// Sequences [B,T,I] -> logits from the last layer's last state.
-Network recurrent(const Arguments& a, const Tensor& x) {
-  const std::int64_t hidden = a.integer("h");
-  const std::string& kind = a.text("kind");
-  const std::int64_t gates = kind == "LSTM" ? 4 : kind == "GRU" ? 3 : 1;
-  Assembly net(a.context);
-  std::vector<RecurrentWeights> layers;
-  for (std::int64_t i = 0; i < a.integer("layers"); ++i) {
-    const auto name = [&](const char* part) { return fmt::format("rnn.{}_l{}", part, i); };
-    layers.push_back({net.parameter(name("weight_ih"), {gates * hidden, i == 0 ? a.integer("i") : hidden}),
-                      net.parameter(name("weight_hh"), {gates * hidden, hidden}),
-                      net.parameter(name("bias_ih"), {gates * hidden}),
-                      net.parameter(name("bias_hh"), {gates * hidden}),
-                      {}});
-  }
-  const RecurrentOptions options{.batch_first = true};
-  Tensor y;
-  if (kind == "LSTM")
-    y = lstm(x, layers, {}, {}, options).y;
-  else if (kind == "GRU")
-    y = gru(x, layers, {}, options).y;
-  else if (kind == "RNN")
-    y = rnn(x, layers, {}, RnnActivation::tanh, options).y;
-  else
-    a.fail("kind", "is '" + kind + "': it is not known");
-  return net.result(net.apply("fc", nn::Linear(hidden, a.integer("ncls")), select(y, 1, -1)));
 }
 
 /// x + attention(norm x), then x + feed-forward(norm x): x [B,T,D].
@@ -125,9 +89,9 @@ Tensor block(Assembly& net, const std::string& name, const Tensor& input, std::i
     return transpose(reshape(t, {input.size(0), input.size(1), heads, width / heads}), 1, 2);
   };
   const Tensor normed = net.apply(name + ".ln1", nn::LayerNorm(width), input);
-  const std::vector<Tensor> qkv = chunk(net.apply(name + ".qkv", nn::Linear(width, 3 * width), normed), 3, -1);
-  const Tensor mixed =
-      scaled_dot_product_attention(split_heads(qkv[0]), split_heads(qkv[1]), split_heads(qkv[2]), {.causal = true});
+  const Tensor joint = net.apply(name + ".qkv", nn::Linear(width, 3 * width), normed);
+  const auto part = [&](std::int64_t i) { return split_heads(narrow(joint, -1, i * width, width)); };
+  const Tensor mixed = scaled_dot_product_attention(part(0), part(1), part(2), {.causal = true});
   const Tensor joined = reshape(transpose(mixed, 1, 2), input.shape());
   const Tensor x = input + net.apply(name + ".proj", nn::Linear(width, width), joined);
   const Tensor inner = net.apply(name + ".ln2", nn::LayerNorm(width), x);
@@ -159,7 +123,6 @@ struct Entry {
 constexpr Entry kModels[] = {
     {"MLPNet", "sizes, act", mlp},
     {"CNNNet", "cin, c1, c2, hw, ncls, bn", cnn},
-    {"LSTMNet", "i, h, ncls, layers, kind", recurrent},
     {"GPTNet", "V, T, d, h, L, approx", gpt},
 };
 
