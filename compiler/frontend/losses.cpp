@@ -115,8 +115,9 @@ Tensor huber(const Tensor& prediction, const Tensor& target, double delta, Reduc
 }
 
 // p:[...] t:[...] -> -t log p - (1-t) log(1-p), with a gradient that stays finite where p is 0 or 1:
-// dp = g (p - t) / max(p (1-p), 1e-12), with 1e-12 as PyTorch has it, a number of f32; dt = g (log(1-p) - log p).
+// dp = g (p - t) / max(p (1-p), 1e-12f), dt = g (log(1-p) - log p).
 static Tensor bounded_bce(const Tensor& probabilities, const Tensor& targets) {
+  constexpr double kLeastVariance = 1e-12F;  // rounded to f32 as PyTorch's is, at f64 too
   const auto bounded_log = [](const Tensor& x) { return maximum(log(x), -100.0); };
   const auto body = [&](const std::vector<Tensor>& v) {
     const Tensor &p = v[0], &t = v[1];
@@ -124,7 +125,7 @@ static Tensor bounded_bce(const Tensor& probabilities, const Tensor& targets) {
   };
   const auto gradient = [&](const std::vector<Tensor>& v) {
     const Tensor &p = v[0], &t = v[1], &g = v[3];
-    return std::vector{g * (p - t) / maximum(p * (1.0 - p), static_cast<double>(1e-12F)),
+    return std::vector{g * (p - t) / maximum(p * (1.0 - p), kLeastVariance),
                        g * (bounded_log(1.0 - p) - bounded_log(p))};
   };
   return custom_gradient("bce", {probabilities, targets}, body, gradient)[0];

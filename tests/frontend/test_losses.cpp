@@ -90,7 +90,7 @@ TEST_CASE("binary cross entropy stays finite at 0 and 1") {
   const Outcome edges = differentiate({vector({0, 1, 0, 0.5}), vector({1, 1, 0, 0.25})},
                                       [](const auto& x) { return bce(x[0], x[1], Reduction::none); });
   check_close(edges.value, {100, 0, 0, std::log(2.0)});
-  check_close(edges.gradients[0], {-1 / static_cast<double>(1e-12F), 0, 0, 1});
+  check_close(edges.gradients[0], {-1 / double{1e-12F}, 0, 0, 1});
   check_gradients({vector({0.3, 0.9}), vector({0.5, 0.2})}, [](const auto& x) { return bce(x[0], x[1]); });
   const Outcome logits = differentiate({vector({0, 1000, -1000, 2}), vector({0.5, 1, 1, 0})},
                                        [](const auto& x) { return bce_with_logits(x[0], x[1], Reduction::none); });

@@ -73,12 +73,10 @@ Network mlp(const Arguments& a, const Tensor& input) {
 Network cnn(const Arguments& a, const Tensor& images) {
   const std::int64_t in = a.integer("cin"), c1 = a.integer("c1"), c2 = a.integer("c2");
   Assembly net(a.context);
-  const Tensor w1 = net.parameter("c1.weight", {c1, in, 3, 3}), b1 = net.parameter("c1.bias", {c1});
-  Tensor x = conv2d(images, w1, b1, {.padding = 1});
+  Tensor x = net.apply("c1", nn::Conv2d(in, c1, 3, {.padding = 1}), images);
   if (a.flag("bn")) x = net.apply("bn", nn::BatchNorm2d(c1), x);
   x = max_pool2d(relu(x), 2);
-  const Tensor w2 = net.parameter("c2.weight", {c2, c1, 3, 3}), b2 = net.parameter("c2.bias", {c2});
-  x = flatten(relu(conv2d(x, w2, b2, {.stride = 2, .padding = 1})));
+  x = flatten(relu(net.apply("c2", nn::Conv2d(c1, c2, 3, {.stride = 2, .padding = 1}), x)));
   return net.result(net.apply("fc", nn::Linear(x.size(1).constant(), a.integer("ncls")), x));
 }
 
