@@ -10,6 +10,7 @@
 #include <pullback/nn/module.h>
 #include <pullback/nn/normalization.h>
 #include <pullback/nn/pooling.h>
+#include <pullback/nn/recurrent.h>
 #include <pullback/nn/shape.h>
 
 namespace pullback::nn {

@@ -25,6 +25,11 @@ TEST_CASE("layers have as many parameters as PyTorch's") {
   CHECK(nn::GroupNorm(2, 8).parameter_count() == 16);
   CHECK(nn::LayerNorm({3, 4}).parameter_count() == 24);
   CHECK(nn::RMSNorm(7).parameter_count() == 7);
+  CHECK(nn::RNN(10, 20).parameter_count() == 640);
+  CHECK(nn::GRU(10, 20).parameter_count() == 1920);
+  CHECK(nn::LSTM(10, 20, {.num_layers = 2, .bidirectional = true}).parameter_count() == 15040);
+  CHECK(nn::LSTM(10, 20, {.proj_size = 5}).parameter_count() == 1460);
+  CHECK(nn::GRUCell(10, 20).parameter_count() == 1920);
   CHECK(nn::MultiheadAttention(16, 4).parameter_count() == 1088);
   CHECK(nn::MultiheadAttention(16, 4, {.kdim = 8, .vdim = 12}).parameter_count() == 896);
   CHECK(nn::TransformerEncoderLayer(16, 4, {.dim_feedforward = 32}).parameter_count() == 2224);
@@ -36,6 +41,7 @@ TEST_CASE("first values are PyTorch's distributions") {
   Graph g("g");
   nn::Linear linear(100, 400);
   nn::Conv2d conv(4, 64, 5, {.groups = 2});
+  nn::LSTM lstm(3, 25);
   nn::MultiheadAttention attention(32, 4);
   nn::Embedding table(100, 50, {.padding_idx = -1});
   const auto values = [&](const nn::Module& module, const char* name) {
@@ -51,6 +57,7 @@ TEST_CASE("first values are PyTorch's distributions") {
   check_uniform(values(linear, "w"), 0.1);
   check_uniform(values(linear, "b"), 0.1);
   check_uniform(values(conv, "w"), 1 / std::sqrt(50.0));
+  check_uniform(values(lstm, "w_hh_l0"), 0.2);
   check_uniform(values(attention, "in_proj_w"), std::sqrt(6.0 / 128));
   CHECK(values(attention, "out_proj_b") == Numbers(32, 0));
   const Numbers rows = values(table, "w");
@@ -168,6 +175,8 @@ TEST_CASE("wrong configurations are found when a layer is made or called") {
   CHECK_THAT(message([&] { nn::BatchNorm2d(6, {.momentum = 2}); }), Contains("momentum is 2: it lies in [0, 1]"));
   CHECK_THAT(message([&] { nn::MultiheadAttention(10, 3); }),
              Contains("MultiheadAttention: 3 heads do not divide the width 10 (test_layers.cpp:"));
+  CHECK_THAT(message([&] { nn::LSTM(4, 8, {.dropout = -1}); }), Contains("LSTM: dropout is -1: it lies in [0, 1]"));
+  CHECK_THAT(message([&] { nn::LSTM(4, 8, {.proj_size = 8}); }), Contains("LSTM: proj_size is 8: it must be below"));
   CHECK_THAT(message([&] { nn::named("p", nn::PReLU(3))(x); }),
              Contains("PReLU p: x is f32[batch,6,4,4]: axis 1 is 6"));
 }
