@@ -3,49 +3,17 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "compiler/autodiff/gradient.h"
-#include "compiler/autodiff/jvp.h"
 #include "compiler/ops/evaluate.h"
 #include "compiler/ops/registry.h"
-#include "tests/contract/cases.h"
+#include "tests/contract/derivatives.h"
 
 using namespace pullback;
+using contract::Derivatives;
+using contract::Directions;
 
 namespace {
 
 using Literals = std::vector<ir::Literal>;
-
-// The case's function with cotangents of its floating results and tangents of its floating arguments as further
-// arguments: results are the floating results' JVP, then the floating arguments' VJP.
-struct Derivatives {
-  std::unique_ptr<ir::Function> function;
-  std::vector<std::size_t> wrt, outputs;  // which arguments and results are floating
-
-  explicit Derivatives(const contract::Case& c) : function(ir::clone(*c.function)) {
-    ir::Region& body = function->body;
-    std::vector<ir::Value*> inputs, results, cotangents, tangents;
-    for (std::size_t i = 0; i < body.arguments.size(); ++i)
-      if (is_float(body.arguments[i]->type.dtype)) {
-        wrt.push_back(i);
-        inputs.push_back(body.arguments[i].get());
-      }
-    for (std::size_t i = 0; i < body.results.size(); ++i)
-      if (is_float(body.results[i]->type.dtype)) {
-        outputs.push_back(i);
-        results.push_back(body.results[i]);
-      }
-    if (!usable()) return;
-    for (const ir::Value* result : results) cotangents.push_back(function->add_argument(result->type, "cotangent"));
-    for (const ir::Value* input : inputs) tangents.push_back(function->add_argument(input->type, "tangent"));
-    body.results.clear();
-    function->results.clear();
-    ir::Builder builder(body);
-    for (ir::Value* value : autodiff::jvp(builder, results, inputs, tangents)) function->add_result(value, "jvp");
-    for (ir::Value* value : autodiff::gradients(builder, results, cotangents, inputs))
-      function->add_result(value, "vjp");
-  }
-  bool usable() const { return !wrt.empty() && !outputs.empty(); }
-};
 
 double dot(const ir::Literal& x, const ir::Literal& y) {
   double sum = 0;
@@ -68,24 +36,8 @@ Literals moved(const contract::Case& c, const Derivatives& d, const Literals& ta
   return ops::evaluate(*c.function, arguments);
 }
 
-struct Directions {
-  Literals cotangents, tangents;
-};
-
-Directions directions_of(const contract::Case& c, const Derivatives& d, unsigned seed) {
-  Directions result;
-  for (const std::size_t i : d.outputs)
-    result.cotangents.push_back(contract::random_literal(c.function->body.results[i]->type, -1, 1, seed++));
-  for (const std::size_t i : d.wrt)
-    result.tangents.push_back(contract::random_literal(c.function->body.arguments[i]->type, -1, 1, seed++));
-  return result;
-}
-
 Literals evaluated(const contract::Case& c, const Derivatives& d, const Directions& directions) {
-  Literals arguments = c.arguments;
-  arguments.insert(arguments.end(), directions.cotangents.begin(), directions.cotangents.end());
-  arguments.insert(arguments.end(), directions.tangents.begin(), directions.tangents.end());
-  return ops::evaluate(*d.function, arguments);
+  return ops::evaluate(*d.function, contract::arguments_of(c, directions));
 }
 
 // Each element of the JVP is the slope of the result's element along the tangents. The step balances the truncation,
@@ -133,7 +85,7 @@ TEST_CASE("JVP against central differences, VJP against JVP, f64") {
       if (!c.sample->differentiable) continue;
       const Derivatives d(c);
       if (!d.usable()) continue;
-      const Directions directions = directions_of(c, d, seed += 16);
+      const Directions directions = contract::directions_of(c, d, seed += 16);
       const Literals got = evaluated(c, d, directions);
       check_slopes(c, d, directions, got);
       check_transposed(directions, got, 0x1p-53);
@@ -152,7 +104,7 @@ TEST_CASE("Derivatives in f32 are those in f64, rounded") {
       if (!narrow[i].sample->differentiable) continue;
       const Derivatives d(narrow[i]), exact(wide[i]);
       if (!d.usable() || wide[i].what.find("f32") != std::string::npos) continue;
-      const Directions directions = directions_of(narrow[i], d, static_cast<unsigned>(i));
+      const Directions directions = contract::directions_of(narrow[i], d, static_cast<unsigned>(i));
       const Literals got = evaluated(narrow[i], d, directions);
       check_transposed(directions, got, 0x1p-24);
       Literals arguments;

@@ -1,163 +1,80 @@
-// Every op compiled against the reference evaluator, and compiled bits against interpreted bits. All samples of an op
-// make one function, so that the code generator runs once for each op and type.
+// Every op, and its derivatives, compiled for several targets against the reference evaluator, and compiled bits
+// against interpreted bits.
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstring>
 
-#include "compiler/driver/load_codegen.h"
-#include "compiler/ir/builder.h"
-#include "compiler/ir/schedule.h"
-#include "compiler/ir/schedule_interpret.h"
-#include "compiler/lower/lower.h"
-#include "compiler/ops/evaluate.h"
 #include "compiler/ops/registry.h"
-#include "compiler/passes/passes.h"
-#include "tests/contract/cases.h"
+#include "tests/contract/compiled.h"
+#include "tests/contract/derivatives.h"
+#include "tests/oracle/bounded.h"
 
 using namespace pullback;
 
 namespace {
 
-using Literals = std::vector<ir::Literal>;
+// Ops are compiled together, this many cases in a module.
+constexpr std::size_t kCasesOfModule = 120;
 
-std::unique_ptr<ir::Function> joined(const std::vector<contract::Case>& cases) {
-  auto function = std::make_unique<ir::Function>();
-  function->name = cases.front().op->name;
-  ir::Builder builder(function->body);
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    ir::ValueMap map;
-    for (const auto& argument : cases[i].function->body.arguments)
-      map[argument.get()] = function->add_argument(argument->type, "x" + std::to_string(i));
-    for (ir::Value* result : builder.copy_body(cases[i].function->body, map))
-      function->add_result(result, "y" + std::to_string(i));
-  }
-  passes::inline_composites(*function);
-  return function;
-}
-
-// Memory for the arena, the constants and the slots of one run; inputs are filled in.
-class Run {
- public:
-  Run(const schedule::Module& module, const Literals& arguments)
-      : arena_(static_cast<std::size_t>(module.arena_bytes) + 64),
-        scratch_(static_cast<std::size_t>(module.scratch_bytes) + 64),
-        constants_(module.constants.size() + 64) {
-    std::memcpy(aligned(constants_), module.constants.data(), module.constants.size());
-    std::size_t next = 0;
-    for (const schedule::Slot& slot : module.slots) {
-      slots_.emplace_back(slot.dtype, slot.dims);
-      if (slot.role == schedule::SlotRole::input)
-        slots_.back() = arguments[next++];
-      else
-        ++outputs_;
-    }
-    bases_ = {aligned(arena_), aligned(constants_)};
-    for (ir::Literal& slot : slots_) bases_.push_back(slot.bytes.data());
-  }
-
-  void* const* bases() { return bases_.data(); }
-  std::span<void* const> slots() const { return std::span<void* const>(bases_).subspan(2); }
-  void* scratch() { return aligned(scratch_); }
-  Literals outputs() const { return {slots_.end() - static_cast<std::ptrdiff_t>(outputs_), slots_.end()}; }
-
- private:
-  static void* aligned(std::vector<std::byte>& bytes) {
-    const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-    return bytes.data() + (64 - address % 64) % 64;
-  }
-  std::vector<std::byte> arena_, scratch_, constants_;
-  Literals slots_;
-  std::size_t outputs_ = 0;
-  std::vector<void*> bases_;
-};
-
-void run_serially(runtime::ExecutionContext* context, runtime::KernelFunction kernel, void* const* buffers,
-                  std::int64_t count) {
-  kernel(buffers, 0, count, context->scratch);
-}
-
-Literals run_compiled(const schedule::Module& module, const Literals& arguments) {
-  const codegen::Compiled code = driver::generate_code(module, {});
-  Run run(module, arguments);
-  runtime::ExecutionContext context{run_serially, run.scratch()};
-  REQUIRE(code.entry(&context, run.bases()) == 0);
-  return run.outputs();
-}
-
-Literals run_interpreted(const schedule::Module& module, const Literals& arguments) {
-  Run run(module, arguments);
-  REQUIRE(schedule::interpret(module, run.slots()) == 0);
-  return run.outputs();
-}
-
-// What rounding may do. Elementwise: functions are within 2 ulp and the reference rounds once; composed lowerings
-// (rsqrt, regions) add one or two roundings. Sums and products of n terms: n roundings of the largest partial result,
-// which n times the largest term bounds. Rearranged data, integers and bool: none.
-struct Tolerance {
-  double relative = 0, absolute = 0;
-
-  explicit Tolerance(const contract::Case& c, DType dtype) {
-    if (!is_float(dtype) || c.op->traits.moves_data || c.op->traits.cheap) return;
-    const double epsilon = dtype == DType::f64 ? 0x1p-52 : dtype == DType::f32 ? 0x1p-23 : 0x1p-7;
-    relative = 4 * epsilon;
-    const bool windows = c.function->body.ops.front()->attributes.has("window");
-    if (!c.op->traits.reduction && !c.op->contraction && !c.op->kernel && !windows) return;
-    double terms = 1;
-    for (const ir::Literal& argument : c.arguments) terms = std::fmax(terms, static_cast<double>(argument.size()));
-    const double largest = std::fmax(std::fabs(c.sample->low), std::fabs(c.sample->high));
-    absolute = epsilon * terms * std::fmax(1, largest * largest) * std::sqrt(terms);
-  }
-};
-
-bool agree(const ir::Literal& got, const ir::Literal& expected, std::int64_t e, const Tolerance& tolerance) {
-  if (!is_float(got.dtype)) return got.as_integer(e) == expected.as_integer(e);
-  const double x = got.as_double(e), y = expected.as_double(e);
-  if (std::isnan(y)) return std::isnan(x);
-  return x == y || std::fabs(x - y) <= tolerance.relative * std::fabs(y) + tolerance.absolute;
-}
-
-void check_results(const std::vector<contract::Case>& cases, const Literals& got) {
+void check_results(const std::vector<contract::Case>& cases, const std::vector<ir::Literal>& got) {
   std::size_t next = 0;
   for (const contract::Case& c : cases) {
     INFO(c.what);
-    for (const ir::Literal& expected : ops::evaluate(*c.function, c.arguments)) {
-      const ir::Literal& result = got.at(next++);
-      REQUIRE(result.dtype == expected.dtype);
-      REQUIRE(result.dims == expected.dims);
-      const Tolerance tolerance(c, expected.dtype);
-      for (std::int64_t e = 0; e < expected.size(); ++e)
-        if (!agree(result, expected, e, tolerance)) {
-          INFO("element " << e << ": " << result.as_double(e) << ", expected " << expected.as_double(e));
-          CHECK(false);
-          break;
-        }
+    for (const testing::Bounded& expected : testing::evaluate_bounded(*c.function, c.arguments)) {
+      CHECK(testing::difference(got.at(next++), expected) == "");
+      // Bounds that bound nothing would hide faults.
+      CHECK(std::none_of(expected.error.begin(), expected.error.end(), [](double e) { return std::isinf(e); }));
     }
   }
   CHECK(next == got.size());
 }
 
-void check_compiled(DType floating) {
-  for (const ops::OpDef* op : ops::registry().all()) {
-    const std::vector<contract::Case> cases = contract::cases_of(*op, floating);
-    Literals arguments;
-    for (const contract::Case& c : cases) arguments.insert(arguments.end(), c.arguments.begin(), c.arguments.end());
-    const std::unique_ptr<ir::Function> function = joined(cases);
-    INFO("op " << op->name << " at " << name_of(floating));
-    const schedule::Module module = lower::lower(*function, Target::host());
-    schedule::verify(module, "contract");
-    const Literals interpreted = run_interpreted(module, arguments);
-    check_results(cases, interpreted);
-    const Literals compiled = run_compiled(module, arguments);
-    for (std::size_t i = 0; i < compiled.size(); ++i) CHECK(compiled[i].bytes == interpreted[i].bytes);
+void check(const std::vector<contract::Case>& cases, const std::vector<Target>& targets) {
+  const std::unique_ptr<ir::Function> function = contract::joined(cases);
+  for (const Target& target : targets) {
+    INFO("on " << target.name);
+    const contract::Results results = contract::run(*function, cases, target);
+    REQUIRE(results.compiled.size() == results.interpreted.size());
+    for (std::size_t i = 0; i < results.compiled.size(); ++i)
+      CHECK(results.compiled[i].bytes == results.interpreted[i].bytes);
+    check_results(cases, results.compiled);
   }
+}
+
+void check_all(DType floating, bool derivatives, const std::vector<Target>& targets) {
+  std::vector<contract::Case> batch;
+  for (const ops::OpDef* op : ops::registry().all()) {
+    std::vector<contract::Case> cases = contract::cases_of(*op, floating);
+    if (derivatives) cases = contract::derivatives_of(cases);
+    std::move(cases.begin(), cases.end(), std::back_inserter(batch));
+    if (batch.size() < kCasesOfModule) continue;
+    check(batch, targets);
+    batch.clear();
+  }
+  if (!batch.empty()) check(batch, targets);
+}
+
+// Code for the host, and for a CPU without AVX-512, so that not only the host's vectors are known to work.
+std::vector<Target> targets() {
+  std::vector<Target> result{Target::host()};
+  const Target narrow = Target::parse("x86-64-v3");
+  if (narrow.runs_here() && result.front().cpu != narrow.cpu) result.push_back(narrow);
+  return result;
 }
 
 }  // namespace
 
 TEST_CASE("Compiled ops agree with the reference, f32") {
-  check_compiled(DType::f32);
+  check_all(DType::f32, false, targets());
 }
 
 TEST_CASE("Compiled ops agree with the reference, f64") {
-  check_compiled(DType::f64);
+  check_all(DType::f64, false, targets());
+}
+
+TEST_CASE("Compiled derivatives agree with the reference, f32") {
+  check_all(DType::f32, true, targets());
+}
+
+TEST_CASE("Compiled derivatives agree with the reference, f64") {
+  check_all(DType::f64, true, targets());
 }

@@ -1,0 +1,218 @@
+#include "tests/oracle/bounded.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "compiler/ops/evaluate.h"
+#include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+
+namespace pullback::testing {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+using Literals = std::vector<ir::Literal>;
+using Operands = std::vector<const Bounded*>;
+
+/// The distance of 1 from the next number, and of 0 from the next.
+struct Spacing {
+  double relative, absolute;
+};
+Spacing spacing(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+      return {0x1p-52, 0x1p-1074};
+    case DType::f32:
+      return {0x1p-23, 0x1p-149};
+    case DType::f16:
+      return {0x1p-10, 0x1p-24};
+    default:
+      return {0x1p-7, 0x1p-133};  // bf16
+  }
+}
+
+double distance(double x, double y) {
+  if (x == y || (std::isnan(x) && std::isnan(y))) return 0;
+  const double d = std::fabs(x - y);
+  return std::isnan(d) ? kInfinity : d;
+}
+
+bool is_exact(const Bounded& x) {
+  return std::all_of(x.error.begin(), x.error.end(), [](double e) { return e == 0; });
+}
+
+/// The operand moved to one end of its bounds; an uncertain truth value is turned around at the upper one.
+ir::Literal moved(const Bounded& x, double side, bool magnitude) {
+  ir::Literal result = x.value;
+  const bool truth = result.dtype == DType::boolean;
+  for (std::int64_t i = 0; i < result.size(); ++i) {
+    const double value = result.as_double(i), error = x.error[static_cast<std::size_t>(i)];
+    if (magnitude && is_float(result.dtype))
+      result.set(i, std::fabs(value) + side * error);
+    else if (error != 0)
+      result.set(i, !truth ? value + side * error : side > 0 ? 1 - value : value);
+  }
+  return result;
+}
+
+Literals evaluate_at(const ir::Op& op, const Literals& operands) {
+  std::vector<const ir::Literal*> pointers;
+  for (const ir::Literal& operand : operands) pointers.push_back(&operand);
+  return ops::evaluate(op, pointers);
+}
+
+/// Raises the errors to the distance between two evaluations.
+void include(std::vector<Bounded>& results, const Literals& here, const Literals& there) {
+  for (std::size_t r = 0; r < results.size(); ++r)
+    for (std::int64_t i = 0; i < here[r].size(); ++i) {
+      double& error = results[r].error[static_cast<std::size_t>(i)];
+      error = std::fmax(error, distance(here[r].as_double(i), there[r].as_double(i)));
+    }
+}
+
+Literals values_of(const std::vector<Bounded>& results) {
+  Literals values;
+  for (const Bounded& result : results) values.push_back(result.value);
+  return values;
+}
+
+/// Is each element an operand's element, or its negative, or what an empty fold gives?
+bool chooses(const ir::Literal& result, const Operands& operands) {
+  std::unordered_set<double> known{0, kInfinity};
+  for (const Bounded* operand : operands)
+    if (operand->value.dtype == result.dtype)
+      for (std::int64_t i = 0; i < operand->value.size(); ++i) known.insert(std::fabs(operand->value.as_double(i)));
+  for (std::int64_t i = 0; i < result.size(); ++i) {
+    const double value = result.as_double(i);
+    if (!std::isnan(value) && !known.count(std::fabs(value))) return false;
+  }
+  return true;
+}
+
+void pass_on_elementwise(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
+  std::vector<std::size_t> uncertain;
+  Literals at;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    at.push_back(operands[i]->value);
+    if (!is_exact(*operands[i])) uncertain.push_back(i);
+  }
+  const Literals here = values_of(results);
+  for (std::size_t corner = 0; corner < (std::size_t{1} << uncertain.size()) && !uncertain.empty(); ++corner) {
+    for (std::size_t i = 0; i < uncertain.size(); ++i)
+      at[uncertain[i]] = moved(*operands[uncertain[i]], (corner >> i) & 1 ? 1 : -1, false);
+    include(results, here, evaluate_at(op, at));
+  }
+}
+
+void pass_on(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
+  if (std::all_of(operands.begin(), operands.end(), [](const Bounded* x) { return is_exact(*x); })) return;
+  const Literals here = values_of(results);
+  for (const double side : {-1.0, 1.0}) {
+    Literals at;
+    for (const Bounded* operand : operands) at.push_back(moved(*operand, side, false));
+    include(results, here, evaluate_at(op, at));
+  }
+  Literals magnitudes, beyond;
+  for (const Bounded* operand : operands) {
+    magnitudes.push_back(moved(*operand, 0, true));
+    beyond.push_back(moved(*operand, 1, true));
+  }
+  include(results, evaluate_at(op, magnitudes), evaluate_at(op, beyond));
+}
+
+std::size_t ops_within(const ir::Op& op) {
+  std::size_t count = 1;
+  for (const auto& region : op.regions)
+    for (const auto& inner : region->ops) count += ops_within(*inner);
+  return count;
+}
+
+/// What the op's own rounding adds; constants are what they are.
+void add_roundings(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
+  if (operands.empty()) return;
+  Literals magnitudes;
+  double terms = 1;
+  for (const Bounded* operand : operands) {
+    magnitudes.push_back(moved(*operand, 0, true));
+    if (is_float(operand->value.dtype)) terms = std::fmax(terms, static_cast<double>(operand->value.size()));
+  }
+  const bool elementwise = op.def->traits.elementwise;
+  const Literals largest = elementwise ? values_of(results) : evaluate_at(op, magnitudes);
+  const double ulps = elementwise ? 4 : (terms + 1) * static_cast<double>(ops_within(op));
+  for (std::size_t r = 0; r < results.size(); ++r) {
+    Bounded& result = results[r];
+    if (!is_float(result.value.dtype) || chooses(result.value, operands)) continue;
+    const Spacing ulp = spacing(result.value.dtype);
+    for (std::int64_t i = 0; i < result.value.size(); ++i) {
+      const double size = std::fmax(std::fabs(result.value.as_double(i)), std::fabs(largest[r].as_double(i)));
+      if (std::isfinite(size)) result.error[static_cast<std::size_t>(i)] += ulps * (ulp.relative * size + ulp.absolute);
+    }
+  }
+}
+
+std::vector<Bounded> evaluate_region(const ir::Region& region, const Operands& arguments);
+
+std::vector<Bounded> evaluate_op(const ir::Op& op, const Operands& operands) {
+  if (op.def == &ops::op_composite) return evaluate_region(*op.regions[0], operands);
+  if (op.def == &ops::op_cond && is_exact(*operands[0]))
+    return evaluate_region(*op.regions[operands[0]->value.as_integer(0) != 0 ? 0 : 1],
+                           {operands.begin() + 1, operands.end()});
+  Literals values;
+  for (const Bounded* operand : operands) values.push_back(operand->value);
+  std::vector<Bounded> results;
+  for (ir::Literal& value : evaluate_at(op, values)) {
+    std::vector<double> none(static_cast<std::size_t>(value.size()), 0);
+    results.push_back({std::move(value), std::move(none)});
+  }
+  if (op.def->traits.elementwise)
+    pass_on_elementwise(op, operands, results);
+  else
+    pass_on(op, operands, results);
+  add_roundings(op, operands, results);
+  return results;
+}
+
+std::vector<Bounded> evaluate_region(const ir::Region& region, const Operands& arguments) {
+  std::unordered_map<const ir::Value*, Bounded> values;
+  for (std::size_t i = 0; i < arguments.size(); ++i) values[region.arguments[i].get()] = *arguments[i];
+  for (const auto& op : region.ops) {
+    Operands operands;
+    for (const ir::Value* operand : op->operands) operands.push_back(&values.at(operand));
+    std::vector<Bounded> results = evaluate_op(*op, operands);
+    for (std::size_t i = 0; i < results.size(); ++i) values[op->result(i)] = std::move(results[i]);
+  }
+  std::vector<Bounded> results;
+  for (const ir::Value* result : region.results) results.push_back(values.at(result));
+  return results;
+}
+
+}  // namespace
+
+std::vector<Bounded> evaluate_bounded(const ir::Function& function, const std::vector<ir::Literal>& arguments) {
+  std::vector<Bounded> exact;
+  for (const ir::Literal& argument : arguments)
+    exact.push_back({argument, std::vector<double>(static_cast<std::size_t>(argument.size()), 0)});
+  Operands operands;
+  for (const Bounded& argument : exact) operands.push_back(&argument);
+  return evaluate_region(function.body, operands);
+}
+
+std::string difference(const ir::Literal& got, const Bounded& expected) {
+  const ir::Literal& value = expected.value;
+  if (got.dtype != value.dtype || got.dims != value.dims) return "another type";
+  for (std::int64_t i = 0; i < value.size(); ++i) {
+    const double x = got.as_double(i), y = value.as_double(i), error = expected.error[static_cast<std::size_t>(i)];
+    const bool same = is_float(got.dtype) ? distance(x, y) <= error
+                                          : got.as_integer(i) == value.as_integer(i) || std::fabs(x - y) <= error;
+    if (!same) return fmt::format("element {} is {} instead of {} within {}", i, x, y, error);
+  }
+  return {};
+}
+
+}  // namespace pullback::testing
