@@ -6,7 +6,7 @@
 #include "compiler/autodiff/gradient.h"
 #include "compiler/ops/build.h"
 #include "compiler/ops/evaluate.h"
-#include "tests/contract/cases.h"
+#include "tests/oracle/cases.h"
 #include "tests/contract/example_op.h"
 
 using namespace pullback;

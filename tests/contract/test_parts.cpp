@@ -3,7 +3,7 @@
 
 #include "compiler/ir/text.h"
 #include "compiler/ops/registry.h"
-#include "tests/contract/cases.h"
+#include "tests/oracle/cases.h"
 
 using namespace pullback;
 

@@ -1,4 +1,4 @@
-#include "tests/contract/derivatives.h"
+#include "tests/oracle/derivatives.h"
 
 #include "compiler/autodiff/gradient.h"
 #include "compiler/autodiff/jvp.h"
@@ -53,7 +53,7 @@ std::vector<Case> derivatives_of(const std::vector<Case>& cases) {
     if (!d.usable()) continue;
     const Directions directions = directions_of(c, d, static_cast<unsigned>(5000 + 16 * result.size()));
     result.push_back(
-        {c.op, c.sample, std::move(d.function), arguments_of(c, directions), "the derivatives of " + c.what});
+        {c.op, c.sample, std::move(d.function), arguments_of(c, directions), c.sizes, "the derivatives of " + c.what});
   }
   return result;
 }

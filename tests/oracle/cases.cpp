@@ -1,4 +1,4 @@
-#include "tests/contract/cases.h"
+#include "tests/oracle/cases.h"
 
 #include <algorithm>
 #include <cmath>
@@ -92,7 +92,7 @@ std::vector<Case> cases_of(const ops::OpDef& op, DType floating) {
   for (const ops::Sample& sample : op.samples) {
     const std::unique_ptr<ir::Function> symbolic = symbolic_function(op, sample, floating);
     for (const Bindings& sizes : sizes_of(*symbolic, sample.smallest)) {
-      Case made{&op, &sample, passes::specialize(*symbolic, sizes), {}, {}};
+      Case made{&op, &sample, passes::specialize(*symbolic, sizes), {}, sizes, {}};
       for (const auto& argument : made.function->body.arguments)
         made.arguments.push_back(random_literal(argument->type, sample.low, sample.high,
                                                 static_cast<unsigned>(7 + cases.size() * 8 + made.arguments.size())));

@@ -1,13 +1,17 @@
-#include "tests/contract/compiled.h"
+#include "tests/oracle/compiled.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
+#include <cmath>
+#include <span>
+
+#include <fmt/format.h>
 
 #include "compiler/driver/load_codegen.h"
 #include "compiler/ir/builder.h"
 #include "compiler/ir/schedule_interpret.h"
 #include "compiler/lower/lower.h"
 #include "compiler/passes/passes.h"
+#include "tests/oracle/bounded.h"
 
 namespace pullback::contract {
 namespace {
@@ -53,8 +57,7 @@ void run_in_pieces(runtime::ExecutionContext* context, runtime::KernelFunction k
   kernel(buffers, 0, half, context->scratch);
 }
 
-}  // namespace
-
+// One function that computes all the cases.
 std::unique_ptr<ir::Function> joined(const std::vector<Case>& cases) {
   auto function = std::make_unique<ir::Function>();
   function->name = "contract";
@@ -70,17 +73,56 @@ std::unique_ptr<ir::Function> joined(const std::vector<Case>& cases) {
   return function;
 }
 
+// The results by machine code and by the interpreter.
+struct Results {
+  Literals compiled, interpreted;
+};
+
 Results run(const ir::Function& function, const std::vector<Case>& cases, const Target& target) {
   const schedule::Module module = lower::lower(function, target);
   schedule::verify(module, "contract");
-  Results results;
   Memory interpreted(module, cases), compiled(module, cases);
-  REQUIRE(schedule::interpret(module, interpreted.slots()) == 0);
   const codegen::Compiled code = driver::generate_code(module, {.target = target});
   runtime::ExecutionContext context{run_in_pieces, compiled.scratch()};
-  REQUIRE(code.entry);
-  REQUIRE(code.entry(&context, compiled.bases()) == 0);
+  if (!code.entry) throw Error("contract: code for " + target.name + " does not run here");
+  if (code.entry(&context, compiled.bases()) != 0 || schedule::interpret(module, interpreted.slots()) != 0)
+    throw Error("contract: a check failed");
   return {compiled.outputs(), interpreted.outputs()};
+}
+
+// A result and what it should be; bounds that bound nothing would hide faults.
+std::string difference(const ir::Literal& compiled, const ir::Literal& interpreted, const testing::Bounded& expected) {
+  if (compiled.bytes != interpreted.bytes) return "compiled and interpreted bits differ";
+  if (std::any_of(expected.error.begin(), expected.error.end(), [](double e) { return std::isinf(e); }))
+    return "the sample has results that are not determined";
+  return testing::difference(compiled, expected);
+}
+
+}  // namespace
+
+std::string differences(const std::vector<Case>& cases, const std::vector<Target>& targets) {
+  const std::unique_ptr<ir::Function> function = joined(cases);
+  std::vector<std::vector<testing::Bounded>> expected;
+  for (const Case& c : cases) expected.push_back(testing::evaluate_bounded(*c.function, c.arguments));
+  for (const Target& target : targets) {
+    const Results results = run(*function, cases, target);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      for (const testing::Bounded& bounded : expected[i]) {
+        const std::string found = difference(results.compiled.at(next), results.interpreted.at(next), bounded);
+        if (!found.empty()) return fmt::format("{} on {}: {}", cases[i].what, target.name, found);
+        ++next;
+      }
+    if (next != results.compiled.size()) return "more results than expected";
+  }
+  return {};
+}
+
+std::vector<Target> usual_targets() {
+  std::vector<Target> result{Target::host()};
+  const Target narrow = Target::parse("x86-64-v3");
+  if (narrow.runs_here() && result.front().cpu != narrow.cpu) result.push_back(narrow);
+  return result;
 }
 
 }  // namespace pullback::contract

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tests/contract/cases.h"
+#include "tests/oracle/cases.h"
 
 namespace pullback::contract {
 

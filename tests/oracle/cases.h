@@ -15,6 +15,7 @@ struct Case {
   const ops::Sample* sample = nullptr;
   std::unique_ptr<ir::Function> function;  ///< the op alone: its operands are the arguments, its results the results
   std::vector<ir::Literal> arguments;
+  Bindings sizes;    ///< of the sample's symbols
   std::string what;  ///< "add f32 {a=3, b=5}: add(f32[3,5], f32[3,5])", for messages
 };
 

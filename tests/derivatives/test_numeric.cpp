@@ -5,7 +5,7 @@
 
 #include "compiler/ops/evaluate.h"
 #include "compiler/ops/registry.h"
-#include "tests/contract/derivatives.h"
+#include "tests/oracle/derivatives.h"
 
 using namespace pullback;
 using contract::Derivatives;
