@@ -33,11 +33,10 @@ TEST_CASE("Compiled ops agree with the reference, f64") {
   check_all(DType::f64, contract::usual_targets());
 }
 
-// The oldest and the newest level, on sizes of several vectors and a tail.
-TEST_CASE("Compiled ops agree with the reference on x86-64-v2 and v4") {
+// The levels that the tests above leave out, on sizes of several vectors and a tail.
+TEST_CASE("Compiled ops agree with the reference on other levels") {
   for (const char* name : {"x86-64-v2", "x86-64-v4"})
-    if (const Target target = Target::parse(name); target.runs_here())
-      check_all(DType::f32, {target}, [](const contract::Case& c) {
-        return c.sizes == Bindings{{"a", 2}, {"b", 33}} || c.sizes.empty();
-      });
+    if (const Target target = Target::parse(name); target.runs_here() && target.cpu != Target::host().cpu)
+      check_all(DType::f32, {target},
+                [](const contract::Case& c) { return c.sizes == Bindings{{"a", 2}, {"b", 33}} || c.sizes.empty(); });
 }

@@ -133,25 +133,54 @@ std::size_t ops_within(const ir::Op& op) {
   return count;
 }
 
+/// How many roundings a result element may have gone through. A sum of products at all ones is the number of its
+/// terms; where that tells nothing (a product of many), each operand element may have been a factor.
+std::vector<std::vector<double>> roundings(const ir::Op& op, const Operands& operands,
+                                           const std::vector<Bounded>& results) {
+  Literals ones;
+  std::int64_t largest = 1;
+  for (const Bounded* operand : operands) {
+    const bool real = is_float(operand->value.dtype);
+    ones.push_back(real ? ir::Literal::filled(operand->value.dtype, operand->value.dims, 1) : operand->value);
+    if (real) largest = std::max(largest, operand->value.size());
+  }
+  const Literals terms = evaluate_at(op, ones);
+  std::vector<std::vector<double>> counts;
+  for (std::size_t r = 0; r < results.size(); ++r) {
+    const std::int64_t folded = largest / std::max<std::int64_t>(1, results[r].value.size());
+    counts.emplace_back(results[r].error.size());
+    for (std::size_t i = 0; i < counts[r].size(); ++i) {
+      const double count = terms[r].as_double(static_cast<std::int64_t>(i));
+      const double factors = static_cast<double>(op.def->traits.reduction ? folded : largest);
+      counts[r][i] = (count > 1 && std::isfinite(count) ? count : factors) * static_cast<double>(ops_within(op));
+    }
+  }
+  return counts;
+}
+
 /// What the op's own rounding adds; constants are what they are.
 void add_roundings(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
-  if (operands.empty()) return;
-  Literals magnitudes;
-  double terms = 1;
-  for (const Bounded* operand : operands) {
-    magnitudes.push_back(moved(*operand, 0, true));
-    if (is_float(operand->value.dtype)) terms = std::fmax(terms, static_cast<double>(operand->value.size()));
-  }
+  if (operands.empty() || std::all_of(results.begin(), results.end(), [&](const Bounded& result) {
+        return !is_float(result.value.dtype) || chooses(result.value, operands);
+      }))
+    return;
   const bool elementwise = op.def->traits.elementwise;
+  Literals magnitudes;
+  std::vector<std::vector<double>> counts;
+  if (!elementwise) {
+    for (const Bounded* operand : operands) magnitudes.push_back(moved(*operand, 0, true));
+    counts = roundings(op, operands, results);
+  }
   const Literals largest = elementwise ? values_of(results) : evaluate_at(op, magnitudes);
-  const double ulps = elementwise ? 4 : (terms + 1) * static_cast<double>(ops_within(op));
   for (std::size_t r = 0; r < results.size(); ++r) {
     Bounded& result = results[r];
-    if (!is_float(result.value.dtype) || chooses(result.value, operands)) continue;
+    if (!is_float(result.value.dtype)) continue;
     const Spacing ulp = spacing(result.value.dtype);
-    for (std::int64_t i = 0; i < result.value.size(); ++i) {
-      const double size = std::fmax(std::fabs(result.value.as_double(i)), std::fabs(largest[r].as_double(i)));
-      if (std::isfinite(size)) result.error[static_cast<std::size_t>(i)] += ulps * (ulp.relative * size + ulp.absolute);
+    for (std::size_t i = 0; i < result.error.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const double size = std::fmax(std::fabs(result.value.as_double(at)), std::fabs(largest[r].as_double(at)));
+      if (!std::isfinite(size)) continue;
+      result.error[i] += (elementwise ? 4 : counts[r][i] + 1) * (ulp.relative * size + ulp.absolute);
     }
   }
 }
