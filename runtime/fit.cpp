@@ -288,13 +288,31 @@ double Evaluation::value(const std::string& name) const {
                           runtime::suggestion(name, runtime::record_names(metric_names, false))));
 }
 
-History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options) {
-  return Fit(step, dataset, options).run();
+namespace {
+
+// Errors that know no line get the one of the call.
+template <class Action>
+auto with_line(const SourceLine& line, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.where().known()) throw;
+    throw Error(error.what(), line);
+  }
 }
 
-Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size) {
-  const Means means = evaluate_all(step, in_input_order(step, dataset, "evaluate"), batch_size);
-  return {step.metrics(), means.loss(), means.metrics()};
+}  // namespace
+
+History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options, std::source_location where) {
+  return with_line(where, [&] { return Fit(step, dataset, options).run(); });
+}
+
+Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size,
+                    std::source_location where) {
+  return with_line(where, [&] {
+    const Means means = evaluate_all(step, in_input_order(step, dataset, "evaluate"), batch_size);
+    return Evaluation{step.metrics(), means.loss(), means.metrics()};
+  });
 }
 
 }  // namespace pullback

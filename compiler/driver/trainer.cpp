@@ -45,6 +45,15 @@ void require_scalars(const TrainerOptions& options, const SourceLine& line) {
                   line);
 }
 
+// A size that is a symbol is asked for 0 when it gets its number.
+void require_elements(const ir::Value& input, const SourceLine& line) {
+  for (const Dim& size : input.type.shape)
+    if (size == Dim(0))
+      throw Error(fmt::format("Trainer: input {} is {}: a size-0 batch, there is nothing to train on", input.name,
+                              ir::to_string(input.type)),
+                  line);
+}
+
 std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const ir::Function> function,
                                             const std::shared_ptr<State>& state, const CompileOptions& options) {
   auto impl = std::make_shared<Program::Impl>();
@@ -105,17 +114,6 @@ std::shared_ptr<const ir::Function> with_averages(const ir::Function& function, 
   return averaged;
 }
 
-// The user's line, where an error of the loop over the data has none.
-template <class Action>
-auto with_line(const SourceLocation& where, const Action& action) {
-  try {
-    return action();
-  } catch (const Error& error) {
-    if (error.where().known()) throw;
-    throw Error(error.what(), where);
-  }
-}
-
 }  // namespace
 
 struct Trainer::Impl {
@@ -145,7 +143,7 @@ struct Trainer::Impl {
   void build_step(const ir::Function& traced, const SourceLine& line);
   void require_averages(Weights weights, const SourceLine& line) const;
   void run_batch(Program& program, Bound& last, std::span<const Array> batch, std::span<double> results);
-  std::vector<Feed> feeds_of(std::span<const Array> batch) const;
+  std::vector<Feed> feeds_of(std::span<const Array> batch, const SourceLine& line) const;
 };
 
 Trainer::Trainer(Trainer&&) noexcept = default;
@@ -212,14 +210,15 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
       detail::extract(trace, graph.name(), outputs, true, where).function;
   std::shared_ptr<const ir::Function> evaluated =
       detail::extract(trace, graph.name() + ".eval", outputs, false, where).function;
-  impl_->build_step(*traced, where);
-  if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
-    detail::warn("Trainer: " + *warning);
   for (std::size_t i = 0; i < traced->roles.size(); ++i) {
     if (traced->roles[i] != ir::ArgumentRole::input) continue;
+    require_elements(*traced->body.arguments[i], where);
     impl_->input_names.push_back(traced->body.arguments[i]->name);
     impl_->input_types.push_back(traced->body.arguments[i]->type);
   }
+  impl_->build_step(*traced, where);
+  if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
+    detail::warn("Trainer: " + *warning);
   if (options.ema) {
     impl_->averaged =
         Program(make_program(with_averages(*evaluated, *trace.state, impl_->prefix), trace.state, options.compile));
@@ -245,9 +244,10 @@ std::vector<std::string> Trainer::training_metrics() const {
   return names;
 }
 
-std::vector<Feed> Trainer::Impl::feeds_of(std::span<const Array> batch) const {
+std::vector<Feed> Trainer::Impl::feeds_of(std::span<const Array> batch, const SourceLine& line) const {
   if (batch.size() != input_names.size())
-    throw Error(fmt::format("{}: {} arrays are given for {} inputs", graph.name(), batch.size(), input_names.size()));
+    throw Error(fmt::format("{}: {} arrays are given for {} inputs", graph.name(), batch.size(), input_names.size()),
+                line);
   std::vector<Feed> feeds;
   for (std::size_t i = 0; i < batch.size(); ++i) feeds.emplace_back(input_names[i], batch[i]);
   return feeds;
@@ -257,7 +257,7 @@ void Trainer::Impl::run_batch(Program& program, Bound& last, std::span<const Arr
   std::vector<std::pair<const void*, std::vector<std::int64_t>>> memory;
   for (const Array& array : batch) memory.emplace_back(array.raw(), array.dims());
   if (!last.step || memory != last.memory) {
-    last.step = std::make_unique<BoundStep>(driver::bind(program.impl(), feeds_of(batch), {}));
+    last.step = std::make_unique<BoundStep>(driver::bind(program.impl(), feeds_of(batch, {}), {}));
     last.memory = std::move(memory);
   }
   last.step->step();
@@ -278,7 +278,7 @@ State& Trainer::state() {
 }
 
 History Trainer::fit(const data::Dataset& dataset, const FitOptions& options, SourceLocation where) {
-  return with_line(where, [&] { return pullback::fit(*this, dataset, options); });
+  return pullback::fit(*this, dataset, options, where);
 }
 
 Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_size, Weights weights,
@@ -290,7 +290,7 @@ Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_si
     ~Restore() { target = before; }
   } restore{impl_->evaluated, impl_->evaluated};
   impl_->evaluated = weights;
-  return with_line(where, [&] { return pullback::evaluate(*this, dataset, batch_size); });
+  return pullback::evaluate(*this, dataset, batch_size, where);
 }
 
 void Trainer::end_epoch() {
@@ -329,7 +329,7 @@ static Array as_batch(const Array& array, const ir::Type& type) {
 }
 
 double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) {
-  return observe(impl_->feeds_of(inputs), where);
+  return observe(impl_->feeds_of(inputs, where), where);
 }
 
 double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <vector>
@@ -149,10 +150,13 @@ struct Evaluation {
 ///
 /// Throws Error, before the state changes, when an option is out of range or the columns are not the inputs; and during
 /// training when a loss is not finite: the state is then that of the beginning of the epoch. An Error of the step
-/// itself leaves the state as it was before the failing batch.
-History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options = {});
+/// itself leaves the state as it was before the failing batch. Errors carry the caller's line, `where`, unless they
+/// know one of the network's.
+History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options = {},
+            std::source_location where = std::source_location::current());
 
 /// Evaluates `step` on `dataset`. Throws Error as fit() does.
-Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size = 256);
+Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size = 256,
+                    std::source_location where = std::source_location::current());
 
 }  // namespace pullback

@@ -78,8 +78,9 @@ struct TrainerOptions {
 class Trainer : public TrainingStep {
  public:
   /// Throws Error when the loss is no floating scalar (naming how to reduce it), a metric is no scalar, an option is
-  /// out of range, a pattern fits no parameter, or an op on the way has no gradient. Warns of parameters that the loss
-  /// does not depend on, and of a loss that has no minimum because it is a signed difference, prediction - target.
+  /// out of range, a pattern fits no parameter, an input has a size of 0, or an op on the way has no gradient. Warns of
+  /// parameters that the loss does not depend on, and of a loss that has no minimum because it is a signed difference,
+  /// prediction - target.
   Trainer(const Graph& graph, const TrainerOptions& options, SourceLocation where = SourceLocation::current());
   Trainer(Trainer&&) noexcept;
   ~Trainer() override;

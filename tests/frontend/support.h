@@ -1,7 +1,9 @@
 // What the tests of the user's side share: running tensors of a graph, and matching messages.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -41,9 +43,31 @@ inline std::vector<double> numbers(const Array& array) {
   return result;
 }
 
-/// One output, by the reference evaluator.
+/// Both ways of running a program.
+inline std::vector<CompileOptions> executors() {
+  return {reference(), CompileOptions{}};
+}
+
+/// Compiled numbers against the reference's. These graphs are a few ops deep and their sums have a few terms: 16
+/// roundings of the largest element are more than they can make.
+inline void check_agree(const Array& compiled, const Array& expected) {
+  REQUIRE(compiled.dtype() == expected.dtype());
+  REQUIRE(compiled.dims() == expected.dims());
+  const double ulp = compiled.dtype() == DType::f64 ? 0x1p-52 : compiled.dtype() == DType::f32 ? 0x1p-23 : 0;
+  const std::vector<double> x = numbers(compiled), y = numbers(expected);
+  double largest = 0;
+  for (const double v : y) largest = std::isfinite(v) ? std::max(largest, std::abs(v)) : largest;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    INFO("element " << i << ": " << x[i] << " compiled, " << y[i] << " by the reference");
+    CHECK((x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i])) || std::abs(x[i] - y[i]) <= 16 * ulp * largest));
+  }
+}
+
+/// One output, by the reference evaluator; compiled code must agree.
 inline Array run(const Graph& g, const Tensor& output, const std::vector<Feed>& feeds = {}) {
-  return g.compile({output}, reference()).step(feeds)[0];
+  Array expected = g.compile({output}, reference()).step(feeds)[0];
+  check_agree(g.compile({output}).step(feeds)[0], expected);
+  return expected;
 }
 inline std::vector<double> values(const Graph& g, const Tensor& output, const std::vector<Feed>& feeds = {}) {
   return numbers(run(g, output, feeds));

@@ -136,6 +136,30 @@ TEST_CASE("inputs are checked before a step") {
              Contains("batch is 0, there is nothing to compute"));
 }
 
+TEST_CASE("a size-0 batch is no training, whether its size is a symbol or a number") {
+  Graph g("g");
+  const Tensor none = g.input("none", f32, {0, 2}), some = g.input("some", f32, {dim("batch"), 2});
+  CHECK_THAT(
+      error_of([&] { Trainer(g, {.loss = mean(nn::linear(none, 1, "fc")), .optimizer = SGD{}}); }),
+      Contains("Trainer: input none is f32[0,2]: a size-0 batch, there is nothing to train on (test_errors.cpp:"));
+  Trainer trainer(g, {.loss = mean(nn::linear(some, 1, "fc2")), .optimizer = SGD{}});
+  CHECK_THAT(error_of([&] { trainer.observe(std::vector{Array(f32, {0, 2})}); }),
+             Contains("batch is 0, there is nothing to compute (test_errors.cpp:"));
+}
+
+TEST_CASE("errors of fit, evaluate and observe carry the line of the call") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2});
+  Trainer trainer(g, {.loss = mean(nn::linear(x, 1, "fc")), .optimizer = SGD{}, .compile = reference()});
+  const data::Dataset narrow({{"x", Array(f32, {4, 1})}}), other({{"y", Array(f32, {4, 2})}});
+  const auto here = [](int line) { return "(test_errors.cpp:" + std::to_string(line) + ")"; };
+  CHECK_THAT(error_of([&] { trainer.fit(other); }), Contains("fit: the inputs are [x]") && Contains(here(__LINE__)));
+  CHECK_THAT(error_of([&] { trainer.fit(narrow); }), Contains("axis 1 has size 1") && Contains(here(__LINE__)));
+  CHECK_THAT(error_of([&] { trainer.evaluate(narrow); }), Contains("axis 1 has size 1") && Contains(here(__LINE__)));
+  CHECK_THAT(error_of([&] { trainer.observe(std::vector<Array>{}); }),
+             Contains("0 arrays are given for 1 inputs (test_errors.cpp:"));
+}
+
 TEST_CASE("losses and gradients that make no sense") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {dim("batch"), 2}), n = g.input("n", i32, {3});

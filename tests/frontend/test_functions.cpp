@@ -1,4 +1,4 @@
-// Functions of the DSL: their shapes and their numbers, by the reference evaluator.
+// Functions of the DSL: their shapes and their numbers, by the reference evaluator and by compiled code.
 #include <cmath>
 
 #include "tests/frontend/support.h"
@@ -76,10 +76,12 @@ TEST_CASE("reductions go over any axes") {
 TEST_CASE("a mean over a symbolic size divides by the size that is bound") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {dim("batch")});
-  Program program = g.compile({mean(x)}, reference());
-  CHECK(program.step({{x, floats({1, 2, 3}, {3})}})[0].item() == 2);
-  CHECK(program.step({{x, floats({1, 2}, {2})}})[0].item() == 1.5);
-  CHECK(program.compilations() == std::vector<std::string>{"batch = 3", "batch = 2"});
+  for (const CompileOptions& options : executors()) {
+    Program program = g.compile({mean(x)}, options);
+    CHECK(program.step({{x, floats({1, 2, 3}, {3})}})[0].item() == 2);
+    CHECK(program.step({{x, floats({1, 2}, {2})}})[0].item() == 1.5);
+    CHECK(program.compilations() == std::vector<std::string>{"batch = 3", "batch = 2"});
+  }
 }
 
 TEST_CASE("stable forms don't overflow") {
@@ -146,6 +148,24 @@ TEST_CASE("branches capture what they use") {
   CHECK(values(g, inner_or_x, other) == Numbers{1, 2});
 }
 
+TEST_CASE("the gradient of a branch is that of the branch taken") {
+  Graph g("g");
+  const Tensor p = g.input("p", boolean, {}), x = g.input("x", f64, {3}), y = g.input("y", f64, {3});
+  const Tensor z = cond(p, [&] { return x * y; }, [&] { return sin(x); });
+  const Function gradient = g.gradient(sum(z), {x, y});
+  const auto at = [](double a, double b, double c) { return Array::from(std::vector<double>{a, b, c}, {3}); };
+  for (const CompileOptions& options : executors()) {
+    Program program = gradient.compile(options);
+    Outputs taken = program.step({{p, Array::scalar(true)}, {x, at(1, 2, 3)}, {y, at(5, 6, 7)}});
+    CHECK(numbers(taken[0]) == Numbers{5, 6, 7});
+    CHECK(numbers(taken[1]) == Numbers{1, 2, 3});
+    Outputs other = program.step({{p, Array::scalar(false)}, {x, at(0, 0.5, 3)}, {y, at(5, 6, 7)}});
+    const double slopes[] = {1, std::cos(0.5), std::cos(3)};
+    for (std::size_t i = 0; i < 3; ++i) CHECK(numbers(other[0])[i] == Approx(slopes[i]).epsilon(1e-15));
+    CHECK(numbers(other[1]) == Numbers{0, 0, 0});
+  }
+}
+
 TEST_CASE("a custom gradient replaces the derived one") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {2});
@@ -153,7 +173,8 @@ TEST_CASE("a custom gradient replaces the derived one") {
   const auto straight_through = [](const std::vector<Tensor>& a) { return std::vector{a[2]}; };
   const Tensor y = custom_gradient("round", {x}, rounded, straight_through).front();
   const Function gradient = g.gradient(sum(y * y), {x});
-  CHECK(numbers(gradient.compile(reference()).step({{x, floats({1.4F, 2.6F}, {2})}})[0]) == Numbers{2, 6});
+  for (const CompileOptions& options : executors())
+    CHECK(numbers(gradient.compile(options).step({{x, floats({1.4F, 2.6F}, {2})}})[0]) == Numbers{2, 6});
 }
 
 TEST_CASE("a composite means its body") {
@@ -163,26 +184,38 @@ TEST_CASE("a composite means its body") {
       composite("scaled", {x}, [&](const std::vector<Tensor>& a) { return std::vector{a[0] * scale}; }).front();
   const std::vector<Feed> feeds{{x, floats({1, 2}, {2})}, {scale, Array::scalar(3.0F)}};
   CHECK(values(g, y, feeds) == Numbers{3, 6});
-  CHECK(numbers(g.gradient(sum(y), {scale}).compile(reference()).step(feeds)[0]) == Numbers{3});
+  for (const CompileOptions& options : executors())
+    CHECK(numbers(g.gradient(sum(y), {scale}).compile(options).step(feeds)[0]) == Numbers{3});
 }
 
 TEST_CASE("random numbers are new each step and reproducible") {
-  const auto draw = [](std::uint64_t seed, int steps) {
+  struct Draws {
+    Numbers flat, bell, wide;
+  };
+  const auto draw = [](std::uint64_t seed, int steps, const CompileOptions& options) {
     Graph g("g", {.seed = seed});
-    Program program = g.compile({uniform(g, {1000}), normal(g, {1000})}, reference());
+    Program program = g.compile({uniform(g, {1001}), normal(g, {1001}), cast(normal(g, {7}), f64)}, options);
     Outputs last;
     for (int i = 0; i < steps; ++i) last = program.step();
-    return std::pair{numbers(last[0]), numbers(last[1])};
+    return Draws{numbers(last[0]), numbers(last[1]), numbers(last[2])};
   };
-  CHECK(draw(1, 1) == draw(1, 1));
-  CHECK(draw(1, 1) != draw(1, 2));
-  CHECK(draw(1, 1) != draw(2, 1));
-  const auto [flat, bell] = draw(3, 1);
+  for (const CompileOptions& options : executors()) {
+    const Draws first = draw(1, 1, options), again = draw(1, 1, options);
+    CHECK(first.flat == again.flat);
+    CHECK(first.bell == again.bell);
+    CHECK(first.flat != draw(1, 2, options).flat);
+    CHECK(first.bell != draw(2, 1, options).bell);
+  }
+  const Draws expected = draw(3, 1, reference()), compiled = draw(3, 1, {});
+  CHECK(compiled.flat == expected.flat);  // bits, scaled: nothing is rounded
   double average = 0, square = 0;
-  for (double u : flat) average += (u >= 0 && u < 1 ? u : 1e9) / 1000;
-  for (double n : bell) square += n * n / 1000;
+  for (double u : compiled.flat) average += (u >= 0 && u < 1 ? u : 1e9) / 1001;
+  for (double n : compiled.bell) square += n * n / 1001;
   CHECK(average == Approx(0.5).margin(0.05));
   CHECK(square == Approx(1).margin(0.15));
+  // A logarithm, a root and a cosine, each within 2 ulp of numbers below 8.
+  for (std::size_t i = 0; i < expected.bell.size(); ++i)
+    CHECK(std::abs(compiled.bell[i] - expected.bell[i]) <= 8 * 8 * 0x1p-23);
 }
 
 TEST_CASE("dropout acts in training only") {
@@ -191,13 +224,21 @@ TEST_CASE("dropout acts in training only") {
   const Array ones = floats(std::vector<float>(100, 1), {100});
   CHECK(values(g, dropout(x, 0.5), {{x, ones}}) == Numbers(100, 1));
   const Tensor w = g.parameter("w", {}, Initializer::constant(1));
-  Trainer trainer(g, {.loss = mean(dropout(x, 0.5)) * w, .optimizer = SGD{.lr = 0}, .compile = reference()});
-  const double first = trainer.observe(std::vector{ones}), second = trainer.observe(std::vector{ones});
-  CHECK(first != 1);
-  CHECK(first != second);
-  std::vector<double> evaluated(1);
-  trainer.evaluate_batch(std::vector{ones}, evaluated);
-  CHECK(evaluated[0] == 1);
+  const Tensor loss = mean(dropout(x, 0.5)) * w;
+  Numbers losses;
+  for (const CompileOptions& options : executors()) {
+    g.state()->set("rng.step", Array::scalar(std::int64_t{0}));
+    Trainer trainer(g, {.loss = loss, .optimizer = SGD{.lr = 0}, .compile = options});
+    const double first = trainer.observe(std::vector{ones}), second = trainer.observe(std::vector{ones});
+    CHECK(first != 1);
+    CHECK(first != second);
+    losses.insert(losses.end(), {first, second});
+    std::vector<double> evaluated(1);
+    trainer.evaluate_batch(std::vector{ones}, evaluated);
+    CHECK(evaluated[0] == 1);
+  }
+  CHECK(losses[0] == losses[2]);  // means of zeros and twos: exact
+  CHECK(losses[1] == losses[3]);
 }
 
 TEST_CASE("variables are replaced by training steps only") {
@@ -205,13 +246,17 @@ TEST_CASE("variables are replaced by training steps only") {
   const Tensor x = g.input("x", f32, {2}), w = g.parameter("w", {}, Initializer::constant(1));
   const Tensor running = g.variable("running", {});
   g.update(running, 0.5 * running + 0.5 * mean(x));
-  Trainer trainer(g, {.loss = mean(x) * w + running, .optimizer = SGD{}, .compile = reference()});
-  const Array batch = floats({2, 4}, {2});
-  trainer.observe(std::vector{batch});
-  CHECK(trainer.program().get("running").item() == 1.5);
-  std::vector<double> evaluated(1);
-  trainer.evaluate_batch(std::vector{batch}, evaluated);
-  CHECK(trainer.program().get("running").item() == 1.5);
+  const Tensor loss = mean(x) * w + running;
+  for (const CompileOptions& options : executors()) {
+    g.state()->set("running", Array::scalar(0.0F));
+    Trainer trainer(g, {.loss = loss, .optimizer = SGD{}, .compile = options});
+    const Array batch = floats({2, 4}, {2});
+    trainer.observe(std::vector{batch});
+    CHECK(trainer.program().get("running").item() == 1.5);
+    std::vector<double> evaluated(1);
+    trainer.evaluate_batch(std::vector{batch}, evaluated);
+    CHECK(trainer.program().get("running").item() == 1.5);
+  }
 }
 
 }  // namespace pullback::test
