@@ -64,6 +64,13 @@ void remove_unread_arguments(Function& function) {
 
 }  // namespace
 
+std::size_t count_ops(const Region& region) {
+  std::size_t count = region.ops.size();
+  for (const auto& op : region.ops)
+    for (const auto& nested : op->regions) count += count_ops(*nested);
+  return count;
+}
+
 bool has_effect(const Op& op) {
   if (op.def->traits.effectful) return true;
   for (const auto& region : op.regions)

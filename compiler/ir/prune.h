@@ -1,4 +1,4 @@
-// Removing what nothing reads.
+// Counting ops, and removing those that nothing reads.
 #pragma once
 
 #include "compiler/ir/graph.h"
@@ -7,6 +7,9 @@ namespace pullback::ir {
 
 /// Is the op, or one in its regions, effectful?
 bool has_effect(const Op& op);
+
+/// The ops of the region and of all regions in it.
+std::size_t count_ops(const Region& region);
 
 /// Removes ops whose results nothing reads and that have no effect, in nested regions too.
 bool remove_unread_ops(Region& region);

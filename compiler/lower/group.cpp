@@ -9,6 +9,7 @@
 
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
+#include "compiler/lower/reach.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
@@ -208,19 +209,10 @@ class Grouper {
 
   /// Is there a path from `from` to `to` through another group?
   bool reaches_indirectly(std::size_t from, std::size_t to) const {
-    std::vector<bool> seen(nodes_.size());
-    std::vector<std::size_t> stack;
+    std::vector<std::size_t> others;
     for (std::size_t next : nodes_[from].consumers)
-      if (next != to) stack.push_back(next);
-    while (!stack.empty()) {
-      const std::size_t i = stack.back();
-      stack.pop_back();
-      if (i == to) return true;
-      if (seen[i]) continue;
-      seen[i] = true;
-      stack.insert(stack.end(), nodes_[i].consumers.begin(), nodes_[i].consumers.end());
-    }
-    return false;
+      if (next != to) others.push_back(next);
+    return leads_to(others, to, nodes_.size(), [&](std::size_t i) -> const auto& { return nodes_[i].consumers; });
   }
 
   /// Moves everything of `from` to `to`.

@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "compiler/lower/in_place.h"
+#include "compiler/lower/reach.h"
 
 namespace pullback::lower {
 
@@ -36,17 +37,7 @@ const std::vector<std::size_t>& Dependences::readers(std::size_t storage) const 
 }
 
 bool Dependences::reaches(std::size_t from, std::size_t to) const {
-  std::vector<bool> seen(after_.size());
-  std::vector<std::size_t> stack{from};
-  while (!stack.empty()) {
-    const std::size_t i = stack.back();
-    stack.pop_back();
-    if (i == to) return true;
-    if (seen[i]) continue;
-    seen[i] = true;
-    stack.insert(stack.end(), after_[i].begin(), after_[i].end());
-  }
-  return false;
+  return leads_to({from}, to, after_.size(), [&](std::size_t i) -> const auto& { return after_[i]; });
 }
 
 bool Dependences::try_order(std::size_t before, std::size_t after) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 
+#include "compiler/ir/prune.h"
 #include "compiler/ir/text.h"
 #include "compiler/passes/passes.h"
 #include "compiler/support/environment.h"
@@ -38,13 +39,6 @@ constexpr auto kAllPasses = std::to_array<Pass>({
     {"to_f16", to_f16, "contractions in f16, sums in f32"},
 });
 
-std::size_t count_ops(const ir::Region& region) {
-  std::size_t count = region.ops.size();
-  for (const auto& op : region.ops)
-    for (const auto& nested : op->regions) count += count_ops(*nested);
-  return count;
-}
-
 }  // namespace
 
 std::span<const Pass> pipeline() {
@@ -70,7 +64,7 @@ std::vector<PassReport> run(ir::Function& function, std::span<const Pass> passes
     report.name = pass.name;
     report.changed = pass.run(function);
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    report.ops = count_ops(function.body);
+    report.ops = ir::count_ops(function.body);
     if (verify) ir::verify(function, report.name);
     if (options.after) options.after(report, function);
     reports.push_back(std::move(report));

@@ -2,14 +2,12 @@
 // targets as golden files.
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
-#include <fstream>
 #include <regex>
-#include <sstream>
 
 #include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/builder.h"
 #include "tests/codegen/harness.h"
+#include "tests/oracle/golden.h"
 
 using namespace pullback;
 using kernel::Access;
@@ -135,12 +133,6 @@ TEST_CASE("the assembly of a small kernel for pinned targets") {
     options.want_asm_text = true;
     const std::string text =
         driver::generate_code(test::schedule_of(make([](Kernel& k) { scale(k, 100); }, "scale")), options).asm_text;
-    const std::string path = std::string("tests/codegen/golden/scale.") + name + ".s";
-    if (std::getenv("PULLBACK_UPDATE_GOLDEN")) std::ofstream(path) << text;
-    std::ifstream file(path);
-    REQUIRE(file);
-    std::stringstream expected;
-    expected << file.rdbuf();
-    CHECK(text == expected.str());
+    CHECK(text == testing::golden(std::string("tests/codegen/golden/scale.") + name + ".s", text));
   }
 }

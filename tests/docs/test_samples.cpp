@@ -1,27 +1,21 @@
 // Each sample runs, at a reduced size where it takes long, and prints the figure that its opening comment promises.
 #include <catch2/catch.hpp>
 
-#include <array>
 #include <cmath>
-#include <cstdio>
-#include <filesystem>
 #include <regex>
 #include <string>
 #include <vector>
+
+#include "tests/docs/pages.h"
 
 namespace {
 
 // What `samples/NAME ARGUMENTS` prints; the samples lie beside this test's binary.
 std::string run(const std::string& name_and_arguments) {
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  std::FILE* pipe = popen((folder.string() + "/" + name_and_arguments + " 2>&1").c_str(), "r");
-  REQUIRE(pipe);
-  std::string text;
-  std::array<char, 4096> buffer{};
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
-  INFO(text);
-  CHECK(pclose(pipe) == 0);
-  return text;
+  const pullback::docs::Ran ran = pullback::docs::run(pullback::docs::binaries() + "/" + name_and_arguments);
+  INFO(ran.output);
+  CHECK(ran.status == 0);
+  return ran.output;
 }
 
 // The first group of each match, as numbers.

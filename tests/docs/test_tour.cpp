@@ -6,8 +6,8 @@
 #include <fstream>
 #include <map>
 #include <regex>
-#include <sstream>
 
+#include "tests/docs/pages.h"
 #include "tests/docs/tour_network.h"
 
 namespace pullback {
@@ -16,27 +16,12 @@ namespace {
 constexpr const char* kTour = "docs/tour.md";
 constexpr const char* kNetwork = "tests/docs/tour_network.h";
 
-std::string read(const std::string& path) {
-  std::ifstream file(path);
-  REQUIRE(file);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
 // `count` lines from the first that holds `word`; all lines when there is no word.
 std::string excerpt(const std::string& text, const std::string& word, std::size_t count) {
   if (word.empty()) return text.ends_with('\n') ? text : text + "\n";
   std::string result;
   bool found = false;
-  for (const std::string& line : lines_of(text)) {
+  for (const std::string& line : docs::lines_of(text)) {
     found = found || line.find(word) != std::string::npos;
     if (found && count > 0) {
       result += line + "\n";
@@ -51,7 +36,7 @@ std::string excerpt(const std::string& text, const std::string& word, std::size_
 std::string quoted_source() {
   std::string result;
   bool inside = false;
-  for (const std::string& line : lines_of(read(kNetwork))) {
+  for (const std::string& line : docs::lines_of(docs::contents(kNetwork))) {
     if (line == "  // [tour]")
       inside = !inside;
     else if (inside)
@@ -78,7 +63,7 @@ TEST_CASE("the tour's dumps are what the compiler prints", "[docs]") {
   const std::regex mark(R"(<!-- (\w+)(?: from (.+), (\d+) lines)? -->)");
   const bool update = std::getenv("PULLBACK_UPDATE_DOCS") != nullptr;
 
-  const std::vector<std::string> lines = lines_of(read(kTour));
+  const std::vector<std::string> lines = docs::lines_of(docs::contents(kTour));
   std::string written;
   std::size_t blocks = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {

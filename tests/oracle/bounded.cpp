@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/ir/prune.h"
 #include "compiler/ops/evaluate.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -126,11 +127,11 @@ void pass_on(const ir::Op& op, const Operands& operands, std::vector<Bounded>& r
   include(results, evaluate_at(op, magnitudes), evaluate_at(op, beyond));
 }
 
-std::size_t ops_within(const ir::Op& op) {
+/// The op, and those that it runs.
+double ops_within(const ir::Op& op) {
   std::size_t count = 1;
-  for (const auto& region : op.regions)
-    for (const auto& inner : region->ops) count += ops_within(*inner);
-  return count;
+  for (const auto& region : op.regions) count += ir::count_ops(*region);
+  return static_cast<double>(count);
 }
 
 /// How many roundings a result element may have gone through. A sum of products at all ones is the number of its
@@ -152,7 +153,7 @@ std::vector<std::vector<double>> roundings(const ir::Op& op, const Operands& ope
     for (std::size_t i = 0; i < counts[r].size(); ++i) {
       const double count = terms[r].as_double(static_cast<std::int64_t>(i));
       const double factors = static_cast<double>(op.def->traits.reduction ? folded : largest);
-      counts[r][i] = (count > 1 && std::isfinite(count) ? count : factors) * static_cast<double>(ops_within(op));
+      counts[r][i] = (count > 1 && std::isfinite(count) ? count : factors) * ops_within(op);
     }
   }
   return counts;
