@@ -1,8 +1,6 @@
 // Every op's derivatives compiled, for several targets, against the reference evaluation of the same graph.
-#include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "compiler/ops/registry.h"
 #include "tests/oracle/compiled.h"
 #include "tests/oracle/derivatives.h"
 
@@ -10,45 +8,27 @@ using namespace pullback;
 
 namespace {
 
-// Several ops make one module.
-constexpr std::size_t kCasesOfModule = 60;
-
-void check_all(DType floating, const Target& target, const std::function<bool(const contract::Case&)>& wanted = {}) {
-  std::vector<contract::Case> batch;
-  for (const ops::OpDef* op : ops::registry().all()) {
-    std::vector<contract::Case> cases = contract::derivatives_of(contract::cases_of(*op, floating));
-    for (contract::Case& c : cases)
-      if (!wanted || wanted(c)) batch.push_back(std::move(c));
-    if (batch.size() < kCasesOfModule && op != ops::registry().all().back()) continue;
-    CHECK(contract::differences(batch, {target}) == "");
-    batch.clear();
-  }
+contract::MakeCases derivatives(DType floating) {
+  return [=](const ops::OpDef& op) { return contract::derivatives_of(contract::cases_of(op, floating)); };
 }
-
-// All samples, at sizes of several vectors and a tail, of one element a row, and of none.
-void check_narrow(DType floating) {
-  for (const Target& target : contract::usual_targets())
-    if (target.name != "host")
-      check_all(floating, target, [](const contract::Case& c) {
-        const std::vector<Bindings> sizes{{}, {{"a", 2}, {"b", 33}}, {{"a", 37}, {"b", 1}}, {{"a", 0}, {"b", 4}}};
-        return std::find(sizes.begin(), sizes.end(), c.sizes) != sizes.end();
-      });
+contract::MakeCases few_derivatives(DType floating) {
+  return [=](const ops::OpDef& op) {
+    return contract::derivatives_of(contract::at_few_sizes(contract::cases_of(op, floating)));
+  };
 }
 
 }  // namespace
 
 TEST_CASE("Compiled derivatives agree with the reference, f32") {
-  check_all(DType::f32, Target::host());
+  CHECK(contract::differences_of_ops(Target::host(), derivatives(DType::f32)) == "");
 }
 
 TEST_CASE("Compiled derivatives agree with the reference, f64") {
-  check_all(DType::f64, Target::host());
+  CHECK(contract::differences_of_ops(Target::host(), few_derivatives(DType::f64)) == "");
 }
 
+// In f32 alone: values of both types are compared in tests/contract/, and derivatives are made of the same ops.
 TEST_CASE("Compiled derivatives agree with the reference without AVX-512, f32") {
-  check_narrow(DType::f32);
-}
-
-TEST_CASE("Compiled derivatives agree with the reference without AVX-512, f64") {
-  check_narrow(DType::f64);
+  for (const Target& target : contract::narrow_targets())
+    CHECK(contract::differences_of_ops(target, few_derivatives(DType::f32)) == "");
 }

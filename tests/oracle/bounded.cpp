@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
@@ -96,7 +97,65 @@ bool chooses(const ir::Literal& result, const Operands& operands) {
   return true;
 }
 
-void pass_on_elementwise(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
+/// The op, and those that it runs.
+double ops_within(const ir::Op& op) {
+  std::size_t count = 1;
+  for (const auto& region : op.regions) count += ir::count_ops(*region);
+  return static_cast<double>(count);
+}
+
+using Counts = std::vector<std::vector<double>>;  // for each element of each result
+
+/// How many ulps a result element may have lost. A sum of products at all ones is the number of its terms; where that
+/// tells nothing (a product of many), each operand element may have been a factor.
+Counts ulps(const ir::Op& op, const Operands& operands, const std::vector<Bounded>& results) {
+  Literals ones;
+  std::int64_t largest = 1;
+  for (const Bounded* operand : operands) {
+    const bool real = is_float(operand->value.dtype);
+    ones.push_back(real ? ir::Literal::filled(operand->value.dtype, operand->value.dims, 1) : operand->value);
+    if (real) largest = std::max(largest, operand->value.size());
+  }
+  const Literals terms = evaluate_at(op, ones);
+  Counts counts;
+  for (std::size_t r = 0; r < results.size(); ++r) {
+    const std::int64_t folded = largest / std::max<std::int64_t>(1, results[r].value.size());
+    counts.emplace_back(results[r].error.size());
+    for (std::size_t i = 0; i < counts[r].size(); ++i) {
+      const double count = terms[r].as_double(static_cast<std::int64_t>(i));
+      const double factors = static_cast<double>(op.def->traits.reduction ? folded : largest);
+      counts[r][i] = 1 + (count > 1 && std::isfinite(count) ? count : factors) * ops_within(op);
+    }
+  }
+  return counts;
+}
+
+/// Adds so many ulps of the larger of the result and `magnitude`.
+void add_ulps(std::vector<Bounded>& results, const Literals& magnitude,
+              const std::function<double(std::size_t r, std::size_t i)>& count) {
+  for (std::size_t r = 0; r < results.size(); ++r) {
+    Bounded& result = results[r];
+    if (!is_float(result.value.dtype)) continue;
+    const Spacing ulp = spacing(result.value.dtype);
+    for (std::size_t i = 0; i < result.error.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const double size = std::fmax(std::fabs(result.value.as_double(at)), std::fabs(magnitude[r].as_double(at)));
+      if (std::isfinite(size)) result.error[i] += count(r, i) * (ulp.relative * size + ulp.absolute);
+    }
+  }
+}
+
+bool is_exact(const Operands& operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const Bounded* x) { return is_exact(*x); });
+}
+
+bool rounds(const Operands& operands, const std::vector<Bounded>& results) {
+  return std::any_of(results.begin(), results.end(), [&](const Bounded& result) {
+    return is_float(result.value.dtype) && !chooses(result.value, operands);
+  });
+}
+
+void bound_elementwise(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
   std::vector<std::size_t> uncertain;
   Literals at;
   for (std::size_t i = 0; i < operands.size(); ++i) {
@@ -109,81 +168,33 @@ void pass_on_elementwise(const ir::Op& op, const Operands& operands, std::vector
       at[uncertain[i]] = moved(*operands[uncertain[i]], (corner >> i) & 1 ? 1 : -1, false);
     include(results, here, evaluate_at(op, at));
   }
+  if (rounds(operands, results)) add_ulps(results, here, [](std::size_t, std::size_t) { return 4; });
 }
 
-void pass_on(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
-  if (std::all_of(operands.begin(), operands.end(), [](const Bounded* x) { return is_exact(*x); })) return;
+/// A sum of products needs the bound of those alone, moved data the one of monotone ops; others get both.
+void bound(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
+  if (operands.empty()) return;  // constants are what they are
+  const bool exact = is_exact(operands), rounded = rounds(operands, results);
+  const bool real =
+      std::all_of(results.begin(), results.end(), [](const Bounded& r) { return is_float(r.value.dtype); });
   const Literals here = values_of(results);
   for (const double side : {-1.0, 1.0}) {
+    if (exact || (rounded && real && op.regions.empty())) break;
     Literals at;
     for (const Bounded* operand : operands) at.push_back(moved(*operand, side, false));
     include(results, here, evaluate_at(op, at));
   }
+  if (op.def->traits.moves_data || (exact && !rounded)) return;
   Literals magnitudes, beyond;
   for (const Bounded* operand : operands) {
     magnitudes.push_back(moved(*operand, 0, true));
     beyond.push_back(moved(*operand, 1, true));
   }
-  include(results, evaluate_at(op, magnitudes), evaluate_at(op, beyond));
-}
-
-/// The op, and those that it runs.
-double ops_within(const ir::Op& op) {
-  std::size_t count = 1;
-  for (const auto& region : op.regions) count += ir::count_ops(*region);
-  return static_cast<double>(count);
-}
-
-/// How many roundings a result element may have gone through. A sum of products at all ones is the number of its
-/// terms; where that tells nothing (a product of many), each operand element may have been a factor.
-std::vector<std::vector<double>> roundings(const ir::Op& op, const Operands& operands,
-                                           const std::vector<Bounded>& results) {
-  Literals ones;
-  std::int64_t largest = 1;
-  for (const Bounded* operand : operands) {
-    const bool real = is_float(operand->value.dtype);
-    ones.push_back(real ? ir::Literal::filled(operand->value.dtype, operand->value.dims, 1) : operand->value);
-    if (real) largest = std::max(largest, operand->value.size());
-  }
-  const Literals terms = evaluate_at(op, ones);
-  std::vector<std::vector<double>> counts;
-  for (std::size_t r = 0; r < results.size(); ++r) {
-    const std::int64_t folded = largest / std::max<std::int64_t>(1, results[r].value.size());
-    counts.emplace_back(results[r].error.size());
-    for (std::size_t i = 0; i < counts[r].size(); ++i) {
-      const double count = terms[r].as_double(static_cast<std::int64_t>(i));
-      const double factors = static_cast<double>(op.def->traits.reduction ? folded : largest);
-      counts[r][i] = (count > 1 && std::isfinite(count) ? count : factors) * ops_within(op);
-    }
-  }
-  return counts;
-}
-
-/// What the op's own rounding adds; constants are what they are.
-void add_roundings(const ir::Op& op, const Operands& operands, std::vector<Bounded>& results) {
-  if (operands.empty() || std::all_of(results.begin(), results.end(), [&](const Bounded& result) {
-        return !is_float(result.value.dtype) || chooses(result.value, operands);
-      }))
-    return;
-  const bool elementwise = op.def->traits.elementwise;
-  Literals magnitudes;
-  std::vector<std::vector<double>> counts;
-  if (!elementwise) {
-    for (const Bounded* operand : operands) magnitudes.push_back(moved(*operand, 0, true));
-    counts = roundings(op, operands, results);
-  }
-  const Literals largest = elementwise ? values_of(results) : evaluate_at(op, magnitudes);
-  for (std::size_t r = 0; r < results.size(); ++r) {
-    Bounded& result = results[r];
-    if (!is_float(result.value.dtype)) continue;
-    const Spacing ulp = spacing(result.value.dtype);
-    for (std::size_t i = 0; i < result.error.size(); ++i) {
-      const auto at = static_cast<std::int64_t>(i);
-      const double size = std::fmax(std::fabs(result.value.as_double(at)), std::fabs(largest[r].as_double(at)));
-      if (!std::isfinite(size)) continue;
-      result.error[i] += (elementwise ? 4 : counts[r][i] + 1) * (ulp.relative * size + ulp.absolute);
-    }
-  }
+  const Literals largest = evaluate_at(op, magnitudes);
+  if (!exact) include(results, largest, evaluate_at(op, beyond));
+  if (!rounded) return;
+  const Counts counts = ulps(op, operands, results);
+  add_ulps(results, largest, [&](std::size_t r, std::size_t i) { return counts[r][i]; });
 }
 
 std::vector<Bounded> evaluate_region(const ir::Region& region, const Operands& arguments);
@@ -201,10 +212,9 @@ std::vector<Bounded> evaluate_op(const ir::Op& op, const Operands& operands) {
     results.push_back({std::move(value), std::move(none)});
   }
   if (op.def->traits.elementwise)
-    pass_on_elementwise(op, operands, results);
+    bound_elementwise(op, operands, results);
   else
-    pass_on(op, operands, results);
-  add_roundings(op, operands, results);
+    bound(op, operands, results);
   return results;
 }
 

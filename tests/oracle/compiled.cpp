@@ -10,6 +10,7 @@
 #include "compiler/ir/builder.h"
 #include "compiler/ir/schedule_interpret.h"
 #include "compiler/lower/lower.h"
+#include "compiler/ops/registry.h"
 #include "compiler/passes/passes.h"
 #include "tests/oracle/bounded.h"
 
@@ -100,29 +101,41 @@ std::string difference(const ir::Literal& compiled, const ir::Literal& interpret
 
 }  // namespace
 
-std::string differences(const std::vector<Case>& cases, const std::vector<Target>& targets) {
-  const std::unique_ptr<ir::Function> function = joined(cases);
-  std::vector<std::vector<testing::Bounded>> expected;
-  for (const Case& c : cases) expected.push_back(testing::evaluate_bounded(*c.function, c.arguments));
-  for (const Target& target : targets) {
-    const Results results = run(*function, cases, target);
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < cases.size(); ++i)
-      for (const testing::Bounded& bounded : expected[i]) {
-        const std::string found = difference(results.compiled.at(next), results.interpreted.at(next), bounded);
-        if (!found.empty()) return fmt::format("{} on {}: {}", cases[i].what, target.name, found);
-        ++next;
-      }
-    if (next != results.compiled.size()) return "more results than expected";
+std::string differences(const std::vector<Case>& cases, const Target& target) {
+  const Results results = run(*joined(cases), cases, target);
+  std::size_t next = 0;
+  for (const Case& c : cases)
+    for (const testing::Bounded& bounded : testing::evaluate_bounded(*c.function, c.arguments)) {
+      const std::string found = difference(results.compiled.at(next), results.interpreted.at(next), bounded);
+      if (!found.empty()) return fmt::format("{} on {}: {}", c.what, target.name, found);
+      ++next;
+    }
+  return next == results.compiled.size() ? "" : "more results than expected";
+}
+
+std::string differences_of_ops(const Target& target, const MakeCases& cases) {
+  constexpr std::size_t kCasesOfModule = 100;
+  std::vector<Case> batch;
+  for (const ops::OpDef* op : ops::registry().all()) {
+    std::vector<Case> made = cases(*op);
+    std::move(made.begin(), made.end(), std::back_inserter(batch));
+    if (batch.size() < kCasesOfModule && op != ops::registry().all().back()) continue;
+    if (const std::string found = differences(batch, target); !found.empty()) return found;
+    batch.clear();
   }
   return {};
 }
 
-std::vector<Target> usual_targets() {
-  std::vector<Target> result{Target::host()};
+std::vector<Case> at_few_sizes(std::vector<Case> cases) {
+  const std::vector<Bindings> sizes{{}, {{"a", 2}, {"b", 33}}, {{"a", 37}, {"b", 1}}, {{"a", 0}, {"b", 4}}};
+  std::erase_if(cases, [&](const Case& c) { return std::find(sizes.begin(), sizes.end(), c.sizes) == sizes.end(); });
+  return cases;
+}
+
+std::vector<Target> narrow_targets() {
   const Target narrow = Target::parse("x86-64-v3");
-  if (narrow.runs_here() && result.front().cpu != narrow.cpu) result.push_back(narrow);
-  return result;
+  if (narrow.runs_here() && Target::host().cpu != narrow.cpu) return {narrow};
+  return {};
 }
 
 }  // namespace pullback::contract
