@@ -82,3 +82,18 @@ TEST_CASE("a network finds the motion of a spring from its law", "[samples]") {
   REQUIRE(error.size() == 1);
   CHECK(error[0] < 0.02);  // of a motion between -0.7 and 1
 }
+
+TEST_CASE("a convolutional network learns digits in few epochs", "[samples]") {
+  const std::vector<double> accuracy = numbers(run("cnn samples/data/mnist 2"), R"(test accuracy: ([0-9.]+) %)");
+  REQUIRE(accuracy.size() == 1);
+  CHECK(accuracy[0] > 95);  // two epochs of fifteen
+}
+
+// A guess costs log(number of characters), about 4.4 nats; the frequencies of single characters leave about 3.
+TEST_CASE("networks that write learn from a little text what follows what", "[samples]") {
+  for (const char* sample : {"charlstm README.md 60", "gpt README.md 60"}) {
+    const std::vector<double> loss = numbers(run(sample), R"(validation loss: ([0-9.]+) nats)");
+    REQUIRE(loss.size() == 1);
+    CHECK(loss[0] < 3.2);
+  }
+}
