@@ -1,6 +1,7 @@
 #include "compiler/lower/emitter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "compiler/ir/layout.h"
 #include "compiler/lower/access.h"
@@ -223,7 +224,7 @@ kernel::Value* Emitter::load(const ir::Value* value, const Indices& indices) {
   const int buffer = buffer_of(value, Access::in);
   const Index position = address(*value, indices);
   if (!predicate_) return build_.load(buffer, position);
-  return build_.load_if(predicate_, buffer, position, build_.constant(value->type.dtype, 0));
+  return build_.load_if(predicate_, buffer, position, build_.constant(value->type.dtype, unread_));
 }
 
 kernel::Value* Emitter::element_if(kernel::Value* condition, const ir::Value* value, const Indices& indices,
@@ -232,7 +233,12 @@ kernel::Value* Emitter::element_if(kernel::Value* condition, const ir::Value* va
   if (count_of(*value) == 0) return fallback;
   kernel::Value* const outer = predicate_;
   predicate_ = outer ? build_.bit_and(outer, condition) : condition;
+  // What is computed where the condition does not hold is replaced below. A load alone gives what replaces it mostly;
+  // but no 0/0 is computed: LLVM 19 takes it for 0 when it knows both to be 0, and leaves the replacement out.
+  const bool is_load = is_leaf(*value) || (placement_.has(value) && !is_member(value));
+  const int unread = std::exchange(unread_, is_load && !outer ? 0 : 1);
   kernel::Value* computed = element(value, indices);
+  unread_ = unread;
   predicate_ = outer;
   return build_.select(condition, computed, fallback);
 }

@@ -116,6 +116,7 @@ class Emitter {
   std::unordered_map<const ir::Value*, int> buffers_;
   std::unordered_map<const ir::Value*, Kept> kept_;
   kernel::Value* predicate_ = nullptr;  ///< under which loads happen; null: always
+  int unread_ = 0;                      ///< what a load gives where its predicate does not hold
   int vector_depth_ = 0;
 };
 

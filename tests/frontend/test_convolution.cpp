@@ -115,6 +115,18 @@ TEST_CASE("The gradient of a maximum goes to the first of equals", "[pooling]") 
   CHECK(numbers(gradient.compile().step({{x, floats({3, 3, 3, 1}, {1, 1, 4})}})[0]) == std::vector<double>{1, 1, 1, 0});
 }
 
+TEST_CASE("The gradient of a mean is divided by what its window holds", "[pooling]") {
+  // Windows begin at -1, 1, ..., 9 and hold 2, 3, 3, 3, 3 and 1 elements; most elements are in one window, odd ones in
+  // two.
+  Graph g("mean");
+  const Tensor x = g.input("x", f32, {1, 1, 10});
+  const Tensor y = avg_pool1d(x, 3, {.stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false});
+  const Array dx = g.gradient(sum(y), {x}).compile().step()[0];
+  const std::vector<float> expected{0.5F,     5.0F / 6, 1.0F / 3, 2.0F / 3, 1.0F / 3,
+                                    2.0F / 3, 1.0F / 3, 2.0F / 3, 1.0F / 3, 4.0F / 3};
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(dx.values<float>()[i] == Approx(expected[i]));
+}
+
 TEST_CASE("Invalid pools are refused with their sizes", "[pooling][errors]") {
   Net n;
   const Tensor x = n.input({2, 3, 5, 5});

@@ -20,15 +20,9 @@ class Assembly {
     std::replace(name.begin(), name.end(), '.', '_');
     layer.set_name(name);
     layer.to(context_.dtype);
-    const Tensor y = layer(x);
+    const Tensor y = static_cast<const nn::Module&>(layer)(x);
     note(torch, layer, std::is_same_v<Layer, nn::Linear>);
     return y;
-  }
-
-  /// A tensor of the network's own, under PyTorch's name.
-  Tensor parameter(const std::string& torch, const Shape& shape) {
-    bindings_.push_back({torch, torch});
-    return context_.graph.parameter(torch, shape, Initializer::zeros(), context_.dtype);
   }
 
   Network result(const Tensor& output) { return {output, std::move(bindings_)}; }
@@ -41,9 +35,10 @@ class Assembly {
     for (const nn::ParameterInfo& statistic : layer.named_statistics()) all.push_back(statistic);
     for (const nn::ParameterInfo& p : all) {
       const std::string own = p.name.substr(p.name.rfind('.') + 1);
-      const auto other = names.find(own);
-      bindings_.push_back(
-          {torch + "." + (other == names.end() ? own : other->second), p.name, linear && p.tensor.rank() == 2});
+      const std::string kind = own.substr(0, own.find('_'));  // "w" of "w_ih_l0"
+      const auto other = names.find(kind);
+      const std::string known = other == names.end() ? own : other->second + own.substr(kind.size());
+      bindings_.push_back({torch + "." + known, p.name, linear && p.tensor.rank() == 2});
     }
   }
 
@@ -84,25 +79,15 @@ Network cnn(const Arguments& a, const Tensor& images) {
 Network recurrent(const Arguments& a, const Tensor& x) {
   const std::int64_t hidden = a.integer("h");
   const std::string& kind = a.text("kind");
-  const std::int64_t gates = kind == "LSTM" ? 4 : kind == "GRU" ? 3 : 1;
+  const std::int64_t in = a.integer("i"), layers = a.integer("layers");
   Assembly net(a.context);
-  std::vector<RecurrentWeights> layers;
-  for (std::int64_t i = 0; i < a.integer("layers"); ++i) {
-    const auto name = [&](const char* part) { return fmt::format("rnn.{}_l{}", part, i); };
-    layers.push_back({net.parameter(name("weight_ih"), {gates * hidden, i == 0 ? a.integer("i") : hidden}),
-                      net.parameter(name("weight_hh"), {gates * hidden, hidden}),
-                      net.parameter(name("bias_ih"), {gates * hidden}),
-                      net.parameter(name("bias_hh"), {gates * hidden}),
-                      {}});
-  }
-  const RecurrentOptions options{.batch_first = true};
   Tensor y;
   if (kind == "LSTM")
-    y = lstm(x, layers, {}, {}, options).y;
+    y = net.apply("rnn", nn::LSTM(in, hidden, {.num_layers = layers, .batch_first = true}), x);
   else if (kind == "GRU")
-    y = gru(x, layers, {}, options).y;
+    y = net.apply("rnn", nn::GRU(in, hidden, {.num_layers = layers, .batch_first = true}), x);
   else if (kind == "RNN")
-    y = rnn(x, layers, {}, RnnActivation::tanh, options).y;
+    y = net.apply("rnn", nn::RNN(in, hidden, {.num_layers = layers, .batch_first = true}), x);
   else
     a.fail("kind", "is '" + kind + "': it is not known");
   return net.result(net.apply("fc", nn::Linear(hidden, a.integer("ncls")), select(y, 1, -1)));
