@@ -1,5 +1,6 @@
 // Python's operators on tensors, and its indexing.
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -37,6 +38,16 @@ Operand operand_of(const Value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer;
   if (const auto* real = std::get_if<double>(&value)) return *real;
   throw Error(fmt::format("{} is no operand: a tensor or a number is needed", value.describe()));
+}
+
+/// Python cuts the bounds of x[start:stop:step] to what there is.
+Range range_of(const Slice& slice, std::int64_t size) {
+  const auto cut = [size](std::optional<std::int64_t> bound) {
+    if (bound) bound = std::clamp<std::int64_t>(*bound < 0 ? *bound + size : *bound, 0, size);
+    return bound;
+  };
+  if (slice.step.value_or(1) < 1) throw Error("a slice's step must be positive");
+  return {cut(slice.start), cut(slice.stop), slice.step.value_or(1)};
 }
 
 }  // namespace
@@ -88,7 +99,7 @@ Tensor index(const Tensor& x, const std::vector<Value>& subscripts) {
       result = select(result, axis, *at);
     } else if (const auto* slice_of_axis = std::get_if<Slice>(&subscript)) {
       std::vector<Range> ranges(static_cast<std::size_t>(axis) + 1);
-      ranges.back() = {slice_of_axis->start, slice_of_axis->stop, slice_of_axis->step.value_or(1)};
+      ranges.back() = range_of(*slice_of_axis, result.size(axis).constant());
       result = slice(result, ranges);
       ++axis;
     } else if (const Tensor* indices = subscript.tensor(); indices && is_integer(indices->dtype())) {
