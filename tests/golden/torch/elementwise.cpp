@@ -151,7 +151,6 @@ FunctionTable elementwise_functions() {
       {"clamp|clip", "input, min=None, max=None", [](const Arguments& a) { return bounded(a, a.tensor("input")); }},
       {"clamp_min", "input, min", [](const Arguments& a) { return clamp_min(a.tensor("input"), a.operand("min")); }},
       {"clamp_max", "input, max", [](const Arguments& a) { return clamp_max(a.tensor("input"), a.operand("max")); }},
-
       {"to|type", "input, dtype", [](const Arguments& a) { return cast(a.tensor("input"), a.dtype("dtype")); }},
       conversion("half", f16),
       conversion("bfloat16", bf16),

@@ -82,8 +82,8 @@ FunctionTable reduction_functions() {
       over_axes("count_nonzero", count_nonzero),
       place("argmax", argmax),
       place("argmin", argmin),
-      extremum("max", max, max_dim, maximum),
-      extremum("min", min, min_dim, minimum),
+      extremum("max", max, max_with_index, maximum),
+      extremum("min", min, min_with_index, minimum),
       {"var", kVariance,
        [](const Arguments& a) {
          return var(a.tensor("input"), variance_axes(a), a.flag("keepdim"), correction_of(a));

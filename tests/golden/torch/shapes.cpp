@@ -13,6 +13,16 @@ Tensor rolled(const Arguments& a) {
   return reshape(roll(reshape(x, {-1}), a.integers("shifts"), 0), x.shape());
 }
 
+/// PyTorch leaves an axis alone whose size is not 1.
+Tensor squeezed(const Arguments& a) {
+  const Tensor x = a.tensor("input");
+  if (!a.given("dim")) return squeeze(x);
+  std::vector<int> axes;
+  for (const std::int64_t dim : a.integers("dim"))
+    if (x.size(static_cast<int>(dim)) == Dim(1)) axes.push_back(static_cast<int>(dim));
+  return axes.empty() ? x : squeeze(x, axes);
+}
+
 Value parts(const Arguments& a) {
   const Tensor x = a.tensor("input");
   if (a.at("split_size_or_sections").list())
@@ -44,7 +54,7 @@ FunctionTable shape_functions() {
       {"ravel", "input", [](const Arguments& a) { return reshape(a.tensor("input"), {-1}); }},
       {"unflatten", "input, dim, sizes",
        [](const Arguments& a) { return unflatten(a.tensor("input"), a.axis("dim"), a.shape("sizes")); }},
-      {"squeeze", "input, dim=None", [](const Arguments& a) { return squeeze(a.tensor("input"), a.axes("dim")); }},
+      {"squeeze", "input, dim=None", squeezed},
       {"unsqueeze", "input, dim", [](const Arguments& a) { return unsqueeze(a.tensor("input"), a.axis("dim")); }},
 
       {"transpose|swapaxes|swapdims", "input, dim0, dim1",
