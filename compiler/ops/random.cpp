@@ -1,6 +1,9 @@
 // rng_bits: counter-based random bits. Philox4x32-10 from Salmon, Moraes, Dror, Shaw: "Parallel Random Numbers: As Easy
 // as 1, 2, 3" (2011). One counter makes four words, so element e is word e mod 4 of counter e / 4.
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <numeric>
 
 #include "compiler/ops/define.h"
 
@@ -37,16 +40,10 @@ void eval_rng_bits(EvalContext& c) {
   }
 }
 
-kernel::Value* lower_rng_bits(LowerContext& c) {
-  kernel::Builder& b = c.build();
+using Words = std::array<kernel::Value*, 4>;
+
+Words philox(kernel::Builder& b, Words counter, std::array<kernel::Value*, 2> key) {
   const auto word = [&](std::uint32_t value) { return b.bits(DType::u32, value); };
-  const kernel::Index element = kernel::flatten(c.indices(), c.result_dims());
-  kernel::Value* step = b.convert(c.read(1, {}), DType::i64);
-  std::array<kernel::Value*, 4> counter{b.convert(b.index_value(kernel::floordiv(element, 4)), DType::u32),
-                                        word(static_cast<std::uint32_t>(c.attributes().integer("stream"))),
-                                        b.convert(step, DType::u32),
-                                        b.convert(b.shr(step, b.integer(DType::i64, 32)), DType::u32)};
-  std::array<kernel::Value*, 2> key{c.read(0, {0}), c.read(0, {1})};
   for (int round = 0; round < kRounds; ++round) {
     kernel::Value* m0 = word(kMultiplier[0]);
     kernel::Value* m1 = word(kMultiplier[1]);
@@ -54,10 +51,39 @@ kernel::Value* lower_rng_bits(LowerContext& c) {
                b.bit_xor(b.bit_xor(b.mulhi(m0, counter[0]), counter[3]), key[1]), b.mul(m0, counter[0])};
     key = {b.add(key[0], word(kWeyl[0])), b.add(key[1], word(kWeyl[1]))};
   }
-  kernel::Value* lane = b.index_value(kernel::mod(element, 4));
-  kernel::Value* result = counter[3];
-  for (int i = 2; i >= 0; --i) result = b.select(b.eq(lane, b.integer(DType::i64, i)), counter[i], result);
-  return result;
+  return counter;
+}
+
+// A kernel of its own, so that each counter is computed once for its four elements; composed element by element the ten
+// rounds would be done four times over.
+void lower_rng_bits(LowerContext& c) {
+  kernel::Builder& b = c.build();
+  const std::vector<std::int64_t> dims = c.result_dims();
+  const std::int64_t elements = std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>());
+  constexpr std::int64_t kChunk = 1024;  // counters
+  const std::int64_t counters = (elements + 3) / 4, chunk = std::min(counters, kChunk);
+  if (elements == 0) return;
+  c.outer_loop((counters + chunk - 1) / chunk, [&](const kernel::Index& i) {
+    kernel::Value* step = b.convert(c.read(1, {}), DType::i64);
+    const std::array<kernel::Value*, 2> key{c.read(0, {0}), c.read(0, {1})};
+    b.vector_loop("counter", chunk, 16, 1, [&](const kernel::Index& n) {
+      const kernel::Index number = i * chunk + n;
+      const Words words =
+          philox(b,
+                 {b.convert(b.index_value(number), DType::u32),
+                  b.bits(DType::u32, static_cast<std::uint32_t>(c.attributes().integer("stream"))),
+                  b.convert(step, DType::u32), b.convert(b.shr(step, b.integer(DType::i64, 32)), DType::u32)},
+                 key);
+      for (std::size_t w = 0; w < words.size(); ++w) {
+        const kernel::Index element = number * 4 + static_cast<std::int64_t>(w);
+        const auto store = [&] { c.store(0, kernel::unflatten(element, dims), words[w]); };
+        if (elements % (4 * chunk) == 0)
+          store();
+        else  // the last chunk, or the last counter, is not used up
+          b.if_then(b.lt(b.index_value(element), b.integer(DType::i64, elements)), store);
+      }
+    });
+  });
 }
 
 std::vector<ir::Type> infer_rng_bits(const InferContext& c) {
@@ -88,10 +114,11 @@ const OpDef op_rng_bits{
         "each use its own `stream` (attribute) and each training step its own `step` (integer scalar).",
     .infer = infer_rng_bits,
     .no_vjp = "the result holds integers, which have no gradient",
-    .element = lower_rng_bits,
+    .kernel = lower_rng_bits,
     .eval = eval_rng_bits,
     .samples = {rng_sample({37}, DType::u32), rng_sample({3, 5, 7}, DType::i64),
-                rng_sample({dim("a"), dim("b")}, DType::i32), rng_sample({1}, DType::u32)},
+                rng_sample({dim("a"), dim("b")}, DType::i32), rng_sample({1}, DType::u32),
+                rng_sample({5000}, DType::i64), rng_sample({2, 4096}, DType::i64)},
 };
 
 }  // namespace pullback::ops
