@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/prune.h"
+#include "compiler/ops/ops.h"
 
 namespace pullback::detail {
 
@@ -32,6 +33,16 @@ Omitted omitted_updates(Trace& trace, const std::vector<NamedTensor>& outputs) {
   return omitted;
 }
 
+// What a choice between training and not training gives outside of training, or null for another op: what only training
+// needs must not be read then, or a prediction would draw dropout's random numbers and move their counter.
+const ir::Value* chosen_outside_training(const ir::Op& op, const ir::Value* training) {
+  if (!training || op.def != &ops::op_select) return nullptr;
+  const ir::Value* condition = op.operand(0);
+  while (condition->definer && condition->definer->def == &ops::op_broadcast)
+    condition = condition->definer->operand(0);
+  return condition == training ? op.operand(2) : nullptr;
+}
+
 // All of the graph; what the outputs don't need is removed at the end.
 ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omitted& omitted) {
   ir::ValueMap map;
@@ -45,6 +56,10 @@ ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omi
   ir::Builder builder(to.body);
   if (trace.training) map[trace.training] = ops::scalar(builder, boolean, training ? 1 : 0).value;
   for (const auto& op : from.body.ops) {
+    if (const ir::Value* chosen = training ? nullptr : chosen_outside_training(*op, trace.training)) {
+      map[op->result()] = map.at(chosen);
+      continue;
+    }
     builder.copy(*op, map);
     for (const auto& result : op->results)
       if (const auto update = omitted.find(result.get()); update != omitted.end())

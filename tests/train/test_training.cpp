@@ -127,6 +127,21 @@ TEST_CASE("the last, smaller batch is trained on as well, and accuracy is the wh
   CHECK(network.trainer.state().get("step").item() == 30 * 7);
 }
 
+TEST_CASE("a prediction changes nothing, with dropout neither") {
+  Graph g("calm", {.seed = 2});
+  const Tensor x = g.input("x", f32, {dim("batch"), 6});
+  const Tensor y = nn::linear(dropout(x, 0.5), 2, "fc");
+  Trainer trainer(g, {.loss = mean(square(y)), .optimizer = SGD{}});
+  const Array inputs = clusters(8).column("x");
+  trainer.observe({{x, inputs}});
+  const auto counter = [&] { return trainer.state().get("rng.step").item(); };
+  const double before = counter();
+  trainer.predict(y, {{x, inputs}});
+  CHECK(counter() == before);
+  trainer.observe({{x, inputs}});
+  CHECK(counter() == before + 1);
+}
+
 TEST_CASE("any number of threads gives the same bits") {
   // Large enough that products, elementwise chains and sums over all rows are split.
   constexpr std::int64_t kBatch = 1024;
