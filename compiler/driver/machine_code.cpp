@@ -1,8 +1,11 @@
 #include "compiler/driver/machine_code.h"
 
+#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <fmt/format.h>
+
+#include <pullback/error.h>
 
 #include "compiler/driver/code_cache.h"
 #include "compiler/driver/load_codegen.h"
@@ -15,13 +18,23 @@ namespace pullback::driver {
 
 namespace {
 
-/// Everything that the code depends on: the target, the schedule with its kernels, and the code generator itself, which
-/// is known by its file.
+std::string fingerprint(const std::string& path) {
+  struct stat file{};
+  ::stat(path.c_str(), &file);
+  return fmt::format("{}.{} {}", file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_size);
+}
+
+/// The library that holds this function, and with it the math functions that kernels call.
+std::string own_path() {
+  Dl_info info{};
+  return dladdr(reinterpret_cast<const void*>(&machine_code), &info) != 0 && info.dli_fname ? info.dli_fname : "";
+}
+
+/// Everything that the code depends on: the target, the schedule with its kernels, and the compiler itself, which is
+/// known by its files.
 std::string key_of(const schedule::Module& module, const Target& target) {
-  struct stat library{};
-  ::stat(codegen_path().c_str(), &library);
-  std::string key = fmt::format("{} {} {} {} {}.{} {}\n", runtime::kAbiVersion, target.name, target.cpu,
-                                target.features, library.st_mtim.tv_sec, library.st_mtim.tv_nsec, library.st_size);
+  std::string key = fmt::format("{} {} {} {}\n{}\n{}\n", runtime::kAbiVersion, target.name, target.cpu, target.features,
+                                fingerprint(codegen_path()), fingerprint(own_path()));
   key += schedule::print(module);
   for (const auto& kernel : module.kernels) key += kernel::canonical_text(*kernel);
   return key;
@@ -39,10 +52,14 @@ codegen::Compiled machine_code(const schedule::Module& module, const codegen::Op
   codegen::Compiled found;
   timer.measure("cache", [&] {
     key = key_of(module, options.target);
-    if (const auto image = cache.find(key)) {
+    const auto image = cache.find(key);
+    if (!image) return;
+    try {
       runtime::LoadedCode code = runtime::load(*image);
       found.entry = code.entry;
       found.code = std::move(code.memory);
+    } catch (const Error&) {
+      // Code that cannot be loaded here is compiled.
     }
   });
   if (found.entry) return found;

@@ -91,6 +91,7 @@ void StepUpdate::read_parameters() {
 void StepUpdate::unscale() {
   if (!spec_.loss_scale) return;
   const LossScale& options = *spec_.loss_scale;
+  constexpr double kLargestScale = 0x1p64;  // where gradients are 0 it would grow until it is infinite, for good
   const Tensor scale = state(kLossScale, context_.loss()->type, options.initial);
   const Tensor good = state(std::string(kLossScale) + ".good", {i64, {}});
   Tensor overflow = step_ * 0.0;  // NaN as soon as one gradient is infinite or NaN
@@ -100,7 +101,8 @@ void StepUpdate::unscale() {
   }
   const Tensor finite = equal(overflow, 0.0);
   const Tensor grows = finite & (good + 1 >= options.interval);
-  set(scale, where(finite, where(grows, scale * options.growth, scale), maximum(scale * options.backoff, 1.0)));
+  set(scale, where(finite, where(grows, minimum(scale * options.growth, kLargestScale), scale),
+                   maximum(scale * options.backoff, 1.0)));
   set(good, where(finite & !grows, good + 1, 0));
   applies_ = finite;
 }

@@ -219,9 +219,10 @@ class LoopSimplifier {
     for (std::size_t i = 0; i < live_.size(); ++i) {
       if (i < layout_.carries ? fates_[i] != Fate::keep : !live_[i]) continue;
       ir::Value* result = map_.at(body_.results[i]);
-      const auto first = region_->results.begin() + static_cast<std::ptrdiff_t>(operands_.carries.size());
-      const auto known =
-          i < layout_.carries ? region_->results.end() : std::find(first, region_->results.end(), result);
+      auto known = region_->results.end();
+      if (i >= layout_.carries)  // a value that is stacked twice is stacked once
+        known =
+            std::find(region_->results.begin() + static_cast<std::ptrdiff_t>(operands_.carries.size()), known, result);
       position[i] = known - region_->results.begin();
       if (known == region_->results.end()) region_->results.push_back(result);
     }
@@ -261,8 +262,8 @@ bool simplify_loops(ir::Function& function) {
   for (bool again = true; again;) {
     Uses uses;
     count_uses(function.body, uses);
-    // Removed at once: a loop with a check inside would stay for its effect. What is removed is forgotten, as a new op may
-    // come to lie at its address.
+    // Removed at once: a loop with a check inside would stay for its effect. What is removed is forgotten, as a new op
+    // may come to lie at its address.
     std::unordered_set<const ir::Op*> replaced;
     const auto remove_replaced = [&](ir::Region& region) {
       std::erase_if(region.ops, [&](const auto& op) { return replaced.erase(op.get()) != 0; });
