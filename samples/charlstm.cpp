@@ -66,18 +66,7 @@ void learn(const std::string& path, int steps) {
                           .schedule = pb::CosineAnnealingLR{.T_max = std::max(1, steps), .eta_min = 2e-4},
                           .clip_norm = 1.0});
 
-  std::mt19937 random(3);
-  text::Stretches batch(kBatch, kLength);
-  double sum = 0;
-  const int report = std::max(1, steps / 10);
-  for (int step = 1; step <= steps; ++step) {
-    batch.draw(known, random);
-    sum += trainer.observe(batch.x, batch.y);
-    if (step % report) continue;
-    std::printf("step %5d: loss %.3f\n", step, sum / report);
-    std::fflush(stdout);
-    sum = 0;
-  }
+  text::train(trainer, known, text::Stretches(kBatch, kLength), steps);
   std::printf("validation loss: %.3f nats\n", trainer.evaluate(validation, 64).loss);
 
   // One character, with the state going in and coming out.

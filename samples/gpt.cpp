@@ -86,18 +86,7 @@ void learn(const std::string& path, int steps) {
   std::printf("%zu characters, %lld different ones; %lld weights\n", ids.size(),
               static_cast<long long>(vocabulary.size()), static_cast<long long>(weights));
 
-  std::mt19937 random(3);
-  text::Stretches batch(kBatch, kLength);
-  double sum = 0;
-  const int report = std::max(1, steps / 10);
-  for (int step = 1; step <= steps; ++step) {
-    batch.draw(known, random);
-    sum += trainer.observe(batch.x, batch.y);
-    if (step % report) continue;
-    std::printf("step %5d: loss %.3f\n", step, sum / report);
-    std::fflush(stdout);
-    sum = 0;
-  }
+  text::train(trainer, known, text::Stretches(kBatch, kLength), steps);
   std::printf("validation loss: %.3f nats\n", trainer.evaluate(validation, 64).loss);
   pb::Program program = g.compile({logits});
   write(program, vocabulary, unseen, 400);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -90,6 +91,21 @@ inline pb::data::Dataset cut(const std::vector<std::int32_t>& ids, std::int64_t 
   Stretches all(count, length);
   for (std::int64_t row = 0; row < count; ++row) all.put(row, ids, static_cast<std::size_t>(row * length));
   return pb::data::Dataset({{"x", all.x}, {"y", all.y}});
+}
+
+/// Trains on random stretches of `ids`, `steps` batches of them, and prints the mean loss ten times on the way.
+inline void train(pb::Trainer& trainer, const std::vector<std::int32_t>& ids, Stretches batch, int steps) {
+  std::mt19937 random(3);
+  double sum = 0;
+  const int report = std::max(1, steps / 10);
+  for (int step = 1; step <= steps; ++step) {
+    batch.draw(ids, random);
+    sum += trainer.observe(batch.x, batch.y);
+    if (step % report) continue;
+    std::printf("step %5d: loss %.3f\n", step, sum / report);
+    std::fflush(stdout);
+    sum = 0;
+  }
 }
 
 /// A number drawn with probabilities softmax(logits / temperature).

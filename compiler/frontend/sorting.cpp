@@ -81,18 +81,4 @@ Tensor median(const Tensor& x, SourceLocation where) {
   return median(reshape(x, {-1}), 0).values;
 }
 
-ValuesAndIndices max_dim(const Tensor& x, int axis, bool keepdim, SourceLocation where) {
-  detail::require_defined("max_dim", x, where);
-  detail::Pin pin(x, where);
-  axis = detail::normalize_axis("max_dim", x, axis, x.trace()->line(where));
-  return element_at(x, argmax(x, axis, true), axis, keepdim);
-}
-
-ValuesAndIndices min_dim(const Tensor& x, int axis, bool keepdim, SourceLocation where) {
-  detail::require_defined("min_dim", x, where);
-  detail::Pin pin(x, where);
-  axis = detail::normalize_axis("min_dim", x, axis, x.trace()->line(where));
-  return element_at(x, argmin(x, axis, true), axis, keepdim);
-}
-
 }  // namespace pullback

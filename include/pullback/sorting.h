@@ -24,11 +24,5 @@ ValuesAndIndices median(const Tensor& x, int axis, bool keepdim = false,
                         SourceLocation where = SourceLocation::current());
 /// The lower median of all elements.
 Tensor median(const Tensor& x, SourceLocation where = SourceLocation::current());
-/// The largest element and where it is first. Unlike with max(), which splits it at ties, the gradient goes there
-/// alone.
-ValuesAndIndices max_dim(const Tensor& x, int axis, bool keepdim = false,
-                         SourceLocation where = SourceLocation::current());
-ValuesAndIndices min_dim(const Tensor& x, int axis, bool keepdim = false,
-                         SourceLocation where = SourceLocation::current());
 
 }  // namespace pullback

@@ -64,14 +64,14 @@ TEST_CASE("top k, kth value, median") {
   CHECK_THAT(error_of([&] { kthvalue(x, 0); }), Contains("kthvalue: k = 0 of 5 elements"));
 }
 
-TEST_CASE("the gradient of max_dim goes to the first maximum") {
+TEST_CASE("the gradient of max_with_index goes to the first maximum") {
   Graph g("g");
   const Tensor x = g.input("x", f64, {2, 3});
   const std::vector<Feed> feeds{{x, reals({1, 2, 2, 3, 0, 3}, {2, 3})}};
-  CHECK(computed(g, max_dim(x, 1).indices, feeds) == Numbers{1, 0});
-  CHECK(gradient_of(g, sum(max_dim(x, 1).values), x, feeds) == Numbers{0, 1, 0, 1, 0, 0});
+  CHECK(computed(g, max_with_index(x, 1).indices, feeds) == Numbers{1, 0});
+  CHECK(gradient_of(g, sum(max_with_index(x, 1).values), x, feeds) == Numbers{0, 1, 0, 1, 0, 0});
   CHECK(gradient_of(g, sum(max(x, 1)), x, feeds) == Numbers{0, 0.5, 0.5, 0.5, 0, 0.5});
-  CHECK(computed(g, min_dim(x, 0, true).values, feeds) == Numbers{1, 0, 2});
+  CHECK(computed(g, min_with_index(x, 0, true).values, feeds) == Numbers{1, 0, 2});
 }
 
 TEST_CASE("the gradient of a cumulative product survives zeros") {

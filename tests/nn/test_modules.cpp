@@ -260,4 +260,36 @@ TEST_CASE("mistakes with modules are named") {
              Contains("padding_idx is 3, but there are 3 rows"));
 }
 
+TEST_CASE("a layer whose size is not yet known may be tied, and has its other parameters") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 3, 8});
+  const nn::Conv1d known(3, 5, 3), lazy(std::nullopt, 5, 3);
+  lazy.tie("w", known, "w");
+  const Tensor y = known(x) + lazy(x);
+  CHECK(g.parameters().size() == 3);  // one w, two b
+  CHECK(y.type_string() == "f32[batch,5,6]");
+}
+
+TEST_CASE("modules are no parts of themselves, and parameters are not tied in circles") {
+  const auto message = [](const std::function<void()>& wrong) {
+    try {
+      wrong();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const nn::Linear a(2, 2), b(2, 2);
+  a.tie("w", b, "w");
+  CHECK_THAT(message([&] { b.tie("w", a, "w"); }), Contains("w is tied to itself"));
+  struct Open : nn::Module {
+    using Module::attach;
+    using Module::Module;
+  };
+  const Open first("first"), second("second"), shared("shared");
+  first.attach("shared", shared);
+  second.attach("shared", shared);
+  CHECK_THAT(message([&] { shared.attach("second", second); }), Contains("second would be a part of itself"));
+}
+
 }  // namespace pullback::test

@@ -52,6 +52,16 @@ Shape weight_shape(std::int64_t first, std::int64_t second, const std::vector<st
   return shape;
 }
 
+void require_channels(const char* type, std::optional<std::int64_t> in, std::int64_t out, std::int64_t groups,
+                      const SourceLocation& where) {
+  require_at_least(type, "out", out, 1, where);
+  require_at_least(type, "groups", groups, 1, where);
+  require_divisible(type, "out", out, groups, where);
+  if (!in) return;
+  require_at_least(type, "in", *in, 1, where);
+  require_divisible(type, "in", *in, groups, where);
+}
+
 // The axis of channels: the batch may be missing.
 int channel_axis(std::size_t spatial) {
   return -static_cast<int>(spatial) - 1;
@@ -66,21 +76,16 @@ Convolution::Convolution(const char* type, std::size_t spatial, std::optional<st
       out_(out),
       kernel_(kernel_of(type, kernel, spatial, where)),
       options_(options) {
-  require_at_least(type, "out", out, 1, where);
-  require_at_least(type, "groups", options.groups, 1, where);
-  require_divisible(type, "out", out, options.groups, where);
-  if (!in) return;
-  require_at_least(type, "in", *in, 1, where);
-  require_divisible(type, "in", *in, options.groups, where);
-  declare(*in);
+  require_channels(type, in, out, options.groups, where);
+  if (in) declare(*in);
 }
 
 void Convolution::declare(std::int64_t in) const {
-  if (has_parameter("w")) return;
   const std::int64_t channels = in / options_.groups;
   const Initializer first = within(channels, kernel_);
-  register_parameter("w", weight_shape(out_, channels, kernel_), options_.initializer.value_or(first));
-  if (options_.bias) register_parameter("b", {out_}, first);
+  if (!has_parameter("w"))  // it may be tied
+    register_parameter("w", weight_shape(out_, channels, kernel_), options_.initializer.value_or(first));
+  if (options_.bias && !has_parameter("b")) register_parameter("b", {out_}, first);
 }
 
 Tensor Convolution::forward(const Tensor& x) const {
@@ -104,21 +109,16 @@ ConvolutionTranspose::ConvolutionTranspose(const char* type, std::size_t spatial
       out_(out),
       kernel_(kernel_of(type, kernel, spatial, where)),
       options_(options) {
-  require_at_least(type, "out", out, 1, where);
-  require_at_least(type, "groups", options.groups, 1, where);
-  require_divisible(type, "out", out, options.groups, where);
-  if (!in) return;
-  require_at_least(type, "in", *in, 1, where);
-  require_divisible(type, "in", *in, options.groups, where);
-  declare(*in);
+  require_channels(type, in, out, options.groups, where);
+  if (in) declare(*in);
 }
 
 void ConvolutionTranspose::declare(std::int64_t in) const {
-  if (has_parameter("w")) return;
   const std::int64_t channels = out_ / options_.groups;
   const Initializer first = within(channels, kernel_);
-  register_parameter("w", weight_shape(in, channels, kernel_), options_.initializer.value_or(first));
-  if (options_.bias) register_parameter("b", {out_}, first);
+  if (!has_parameter("w"))  // it may be tied
+    register_parameter("w", weight_shape(in, channels, kernel_), options_.initializer.value_or(first));
+  if (options_.bias && !has_parameter("b")) register_parameter("b", {out_}, first);
 }
 
 Tensor ConvolutionTranspose::forward(const Tensor& x) const {

@@ -169,10 +169,16 @@ void Module::register_statistic(const std::string& name, const Shape& shape, Ini
           where);
 }
 
+// Is `sought` the module or one of its parts? A part may stand in several modules, so that looking upwards is not
+// enough.
+static bool holds(const ModuleNode& node, const ModuleNode& sought) {
+  return &node == &sought || std::any_of(node.parts.begin(), node.parts.end(),
+                                         [&](const auto& part) { return holds(*part.second, sought); });
+}
+
 void Module::attach(const std::string& name, const Module& part, SourceLocation where) const {
   require_free(*node_, name, where);
-  for (std::shared_ptr<ModuleNode> above = node_; above; above = above->parent.lock())
-    if (above == part.node_) detail::fail(label(), fmt::format("{} would be a part of itself", name), where);
+  if (holds(*part.node_, *node_)) detail::fail(label(), fmt::format("{} would be a part of itself", name), where);
   node_->parts.emplace_back(name, part.node_);
   if (node_->dtype && !part.node_->dtype) part.to(*node_->dtype);
   if (!part.node_->parent.expired()) return;
@@ -187,7 +193,16 @@ static void tie_slot(ModuleNode& node, const std::string& name, const Module& ow
   for (const detail::ModuleMeeting& met : node.meetings)
     if (met.values.contains(name))
       detail::fail(node.label(), fmt::format("{} is in use already: tie it before the first call", name), where);
-  if (owner.node().get() == &node) detail::fail(node.label(), fmt::format("{} is tied to itself", name), where);
+  // Whose parameter it is in the end must not be this one.
+  std::shared_ptr<ModuleNode> at = owner.node();
+  std::string at_name = owner_name;
+  while (at) {
+    if (at.get() == &node && at_name == name)
+      detail::fail(node.label(), fmt::format("{} is tied to itself", name), where);
+    const ModuleSlot* next = at->find_slot(at_name);
+    at_name = next ? next->owner_name : "";
+    at = next ? next->owner : nullptr;
+  }
   ModuleSlot* slot = node.find_slot(name);
   if (!slot) {
     require_free(node, name, where);

@@ -30,10 +30,8 @@ BatchNorm::BatchNorm(const char* type, std::size_t low, std::size_t high, const 
 
 void BatchNorm::declare(std::int64_t channels) const {
   const auto absent = [&](const char* name) { return !has_parameter(name); };
-  if (options_.affine && absent("w")) {
-    register_parameter("w", {channels}, Initializer::constant(1));
-    register_parameter("b", {channels});
-  }
+  if (options_.affine && absent("w")) register_parameter("w", {channels}, Initializer::constant(1));
+  if (options_.affine && absent("b")) register_parameter("b", {channels});
   if (!options_.track_running_stats || !absent("running_mean")) return;
   register_statistic("running_mean", {channels});
   register_statistic("running_var", {channels}, Initializer::constant(1));
@@ -123,9 +121,9 @@ LayerNorm::LayerNorm(const NormalizedShape& normalized_shape, const LayerNormOpt
 }
 
 void LayerNorm::declare(const Shape& shape) const {
-  if (!options_.elementwise_affine || has_parameter("w")) return;
-  register_parameter("w", shape, Initializer::constant(1));
-  if (options_.bias) register_parameter("b", shape);
+  if (!options_.elementwise_affine) return;
+  if (!has_parameter("w")) register_parameter("w", shape, Initializer::constant(1));
+  if (options_.bias && !has_parameter("b")) register_parameter("b", shape);
 }
 
 Tensor LayerNorm::forward(const Tensor& x) const {

@@ -36,7 +36,6 @@ static std::string ending(std::int64_t layer, bool backward) {
 }
 
 void RecurrentLayer::declare(std::int64_t in) const {
-  if (has_parameter("w_ih_l0")) return;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden_));
   const Initializer first = Initializer::uniform(-bound, bound);
   const std::int64_t rows = gates_ * hidden_, state = options_.proj_size > 0 ? options_.proj_size : hidden_;
@@ -44,11 +43,14 @@ void RecurrentLayer::declare(std::int64_t in) const {
   for (std::int64_t layer = 0; layer < options_.num_layers; ++layer)
     for (int direction = 0; direction < directions; ++direction) {
       const std::string end = ending(layer, direction == 1);
-      register_parameter("w_ih" + end, {rows, layer == 0 ? in : state * directions}, first);
-      register_parameter("w_hh" + end, {rows, state}, first);
-      if (options_.bias) register_parameter("b_ih" + end, {rows}, first);
-      if (options_.bias) register_parameter("b_hh" + end, {rows}, first);
-      if (options_.proj_size > 0) register_parameter("w_hr" + end, {state, hidden_}, first);
+      const auto add = [&](const std::string& name, const Shape& shape) {
+        if (!has_parameter(name + end)) register_parameter(name + end, shape, first);  // it may be tied
+      };
+      add("w_ih", {rows, layer == 0 ? in : state * directions});
+      add("w_hh", {rows, state});
+      if (options_.bias) add("b_ih", {rows});
+      if (options_.bias) add("b_hh", {rows});
+      if (options_.proj_size > 0) add("w_hr", {state, hidden_});
     }
 }
 
