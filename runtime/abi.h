@@ -24,8 +24,14 @@ struct ExecutionContext {
   void* scratch;             // offset 8: scratch of the calling thread
 };
 
+/// What a step that was compiled with a profile counts of each kernel call, in the order of the schedule's text.
+struct CallProfile {
+  std::int64_t ticks = 0;  ///< of the processor's clock, spent since the call before it returned
+  std::int64_t runs = 0;
+};
+
 /// A compiled step. `slots` are base addresses: 0 the arena, 1 the constants, then one for each external buffer in
-/// the order of the schedule. Returns 0, or 1 + the number of the check that failed; no state was written then.
+/// the order of the schedule, and with a profile the CallProfile[] that it adds to. Returns 0, or 1 + the number of the check that failed; no state was written then.
 using EntryFunction = std::int32_t (*)(ExecutionContext*, void* const* slots);
 
 }  // namespace pullback::runtime

@@ -1,5 +1,7 @@
 #include "runtime/executable.h"
 
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include "runtime/memory.h"
@@ -40,6 +42,19 @@ Executable::Executable(ExecutableImage image, ThreadPool* pool)
   bases_.resize(kInternalSlots + image_.slots.size());
   bases_[0] = arena_.get();
   bases_[1] = image_.constants.raw();
+  if (image_.profiled_calls == 0) return;
+  profile_.calls.resize(image_.profiled_calls);
+  bases_.push_back(profile_.calls.data());
+}
+
+std::int32_t Executable::run_entry() {
+  Execution execution(pool_, image_.scratch_bytes);
+  if (image_.profiled_calls == 0) return image_.entry(execution.context(), bases_.data());
+  const auto start = std::chrono::steady_clock::now();
+  const std::int32_t status = image_.entry(execution.context(), bases_.data());
+  profile_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  ++profile_.steps;
+  return status;
 }
 
 void Executable::run(std::span<void* const> external) {
@@ -55,11 +70,7 @@ void Executable::run(std::span<void* const> external) {
     }
     bases_[kInternalSlots + i] = base;
   }
-  std::int32_t status = 0;
-  {
-    Execution execution(pool_, image_.scratch_bytes);
-    status = image_.entry(execution.context(), bases_.data());
-  }
+  const std::int32_t status = run_entry();
   if (status != 0) fail(status);
 }
 

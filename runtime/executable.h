@@ -53,6 +53,14 @@ struct ExecutableImage {
   Array constants{u8, {0}};       ///< u8[n]: all constants in one block, 64-byte aligned
   std::vector<ExternalSlot> slots;
   std::vector<Check> checks;
+  std::size_t profiled_calls = 0;  ///< kernel calls whose time the code counts; 0: it does not
+};
+
+/// Where the time of all runs so far went.
+struct Profile {
+  std::vector<CallProfile> calls;
+  double seconds = 0;
+  std::int64_t steps = 0;
 };
 
 /// Runs a compiled step. Owns the arena, allocated once. Runs of the same Executable exclude each other.
@@ -65,18 +73,22 @@ class Executable {
 
   const std::vector<ExternalSlot>& slots() const { return image_.slots; }
   std::size_t arena_bytes() const { return image_.arena_bytes; }
+  /// Empty unless the code was compiled to count.
+  const Profile& profile() const { return profile_; }
 
   /// Runs the step once. `external` holds one pointer per slot, in order, aligned for its elements; it may be null
   /// where the slot has no elements. Throws Error when a check of the step fails: no state was written then.
   void run(std::span<void* const> external);
 
  private:
+  std::int32_t run_entry();
   [[noreturn]] void fail(std::int32_t status) const;
 
   ExecutableImage image_;
   ThreadPool& pool_;
   std::shared_ptr<std::byte> arena_;
   std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
+  Profile profile_;
   std::mutex running_;
 };
 

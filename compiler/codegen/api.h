@@ -18,6 +18,7 @@ namespace pullback::codegen {
 
 struct Options {
   Target target = Target::host();
+  bool profile = false;         ///< the code counts the time of each kernel call: see runtime::CallProfile
   bool want_llvm_text = false;  ///< the LLVM IR after optimization
   bool want_asm_text = false;   ///< the assembly of the same
   bool want_image = false;      ///< what a later run can load without this library

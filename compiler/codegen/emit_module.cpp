@@ -122,20 +122,43 @@ class ModuleEmitter {
     arena_ = slot(0);
     constants_ = slot(1);
     for (std::size_t i = 0; i < schedule_.slots.size(); ++i) slots_.push_back(slot(2 + i));
+    if (part_.profile) {
+      profile_ = slot(2 + schedule_.slots.size());
+      last_tick_ = b_.CreateAlloca(b_.getInt64Ty());
+      b_.CreateStore(tick(), last_tick_);
+    }
     emit_steps(schedule_.body);
     b_.CreateRet(b_.getInt32(0));
   }
 
+  llvm::Value* tick() { return b_.CreateIntrinsic(llvm::Intrinsic::readcyclecounter, {}, {}); }
+
+  /// Adds the time since the last call to the record of this one, in the order of schedule::calls_of.
+  void count_call() {
+    if (!part_.profile) return;
+    const auto add = [&](std::uint64_t field, llvm::Value* amount) {
+      llvm::Value* counter = b_.CreateConstGEP1_64(b_.getInt64Ty(), profile_, 2 * calls_ + field);
+      b_.CreateStore(b_.CreateAdd(b_.CreateLoad(b_.getInt64Ty(), counter), amount), counter);
+    };
+    llvm::Value* now = tick();
+    add(0, b_.CreateSub(now, b_.CreateLoad(b_.getInt64Ty(), last_tick_)));
+    add(1, b_.getInt64(1));
+    b_.CreateStore(now, last_tick_);
+    ++calls_;
+  }
+
   void emit_steps(const std::vector<schedule::Step>& steps) {
     for (const schedule::Step& step : steps) {
-      if (const auto* call = std::get_if<schedule::KernelCall>(&step.action))
+      if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
         emit_call(*call);
-      else if (const auto* check = std::get_if<schedule::Check>(&step.action))
+        count_call();
+      } else if (const auto* check = std::get_if<schedule::Check>(&step.action)) {
         emit_check(*check);
-      else if (const auto* branch = std::get_if<schedule::Branch>(&step.action))
+      } else if (const auto* branch = std::get_if<schedule::Branch>(&step.action)) {
         emit_branch(*branch);
-      else
+      } else {
         emit_loop(std::get<schedule::Loop>(step.action));
+      }
     }
   }
 
@@ -234,6 +257,8 @@ class ModuleEmitter {
   std::vector<KernelFunctions> functions_;
   llvm::Function* entry_ = nullptr;
   llvm::Value *arguments_ = nullptr, *parallel_for_ = nullptr, *scratch_ = nullptr;
+  llvm::Value *profile_ = nullptr, *last_tick_ = nullptr;  ///< of the entry, when the part is profiled
+  std::uint64_t calls_ = 0;
   llvm::Value *arena_ = nullptr, *constants_ = nullptr;
   std::vector<llvm::Value*> slots_;
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id

@@ -20,6 +20,7 @@ inline constexpr const char* kEntryName = "pullback_entry";
 struct Part {
   std::vector<bool> kernels;  ///< which of the schedule's kernels
   bool entry = true;
+  bool profile = false;  ///< the entry counts the time of each call
 };
 /// Deals the kernels to at most `count` parts of about equal size; the entry is in the first.
 std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count);

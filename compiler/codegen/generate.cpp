@@ -70,7 +70,9 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   // Texts for a reader are of one piece.
   const bool whole = options.want_llvm_text || options.want_asm_text;
   const std::size_t threads = whole ? 1 : std::thread::hardware_concurrency();
-  std::vector<Piece> pieces = compile_parts(schedule, split(schedule, options.target, threads), options);
+  std::vector<Part> parts = split(schedule, options.target, threads);
+  parts.front().profile = options.profile;
+  std::vector<Piece> pieces = compile_parts(schedule, parts, options);
   result.timings = pieces.front().timings;
   result.llvm_text = std::move(pieces.front().llvm_text);
   result.asm_text = std::move(pieces.front().asm_text);

@@ -14,6 +14,7 @@
 #include "compiler/driver/load_codegen.h"
 #include "compiler/driver/machine_code.h"
 #include "compiler/driver/reference.h"
+#include "compiler/driver/report.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
@@ -102,6 +103,16 @@ void reduce_precision(ir::Function& function, DType precision) {
     throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
 }
 
+// Prints the profile to standard error when nobody holds the specialization any more.
+void report_at_end(Specialization& specialization) {
+  struct Report {
+    std::function<std::string()> table;
+    ~Report() { std::fputs(table().c_str(), stderr); }
+  };
+  const auto report = std::make_shared<Report>(Report{specialization.profile});
+  specialization.profile = [report] { return report->table(); };
+}
+
 }  // namespace
 
 std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
@@ -130,14 +141,21 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, function.name, kernel_text(*result->module));
 
   // Kernels become machine code.
-  const codegen::Options code_options{
-      .target = target, .want_llvm_text = dump.wants(Stage::llvm), .want_asm_text = dump.wants(Stage::assembly)};
+  const codegen::Options code_options{.target = target,
+                                      .profile = options.profile || environment.profile,
+                                      .want_llvm_text = dump.wants(Stage::llvm),
+                                      .want_asm_text = dump.wants(Stage::assembly)};
   const codegen::Compiled code = machine_code(*result->module, code_options, environment, timer);
   dump.write(Stage::llvm, function.name, code.llvm_text);
   dump.write(Stage::assembly, function.name, code.asm_text);
   if (!code.entry) throw Error(fmt::format("{}: code for {} does not run on this machine", function.name, target.name));
 
-  const auto executable = std::make_shared<runtime::Executable>(image_of(*result->module, code), pool(options.threads));
+  runtime::ExecutableImage image = image_of(*result->module, code);
+  if (code_options.profile) image.profiled_calls = schedule::calls_of(*result->module).size();
+  const auto executable = std::make_shared<runtime::Executable>(std::move(image), pool(options.threads));
+  if (code_options.profile)
+    result->profile = [executable, module = result->module] { return profile_table(*module, executable->profile()); };
+  if (environment.profile) report_at_end(*result);
   result->slots = executable->slots();
   result->run = [executable](std::span<void* const> external) { executable->run(external); };
   result->times = timer.times();

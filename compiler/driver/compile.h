@@ -30,6 +30,8 @@ struct Specialization {
   std::shared_ptr<const ir::Function> optimized;
   std::shared_ptr<const schedule::Module> module;  ///< null with the reference executor
   std::vector<StageTime> times;
+  /// The table of the kernels' times; null unless they are measured.
+  std::function<std::string()> profile;
 };
 
 /// Specializes, optimizes, lowers and generates code; prints each stage that PULLBACK_DUMP names. With the reference

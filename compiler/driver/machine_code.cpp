@@ -32,9 +32,10 @@ std::string own_path() {
 
 /// Everything that the code depends on: the target, the schedule with its kernels, and the compiler itself, which is
 /// known by its files.
-std::string key_of(const schedule::Module& module, const Target& target) {
-  std::string key = fmt::format("{} {} {} {}\n{}\n{}\n", runtime::kAbiVersion, target.name, target.cpu, target.features,
-                                fingerprint(codegen_path()), fingerprint(own_path()));
+std::string key_of(const schedule::Module& module, const codegen::Options& options) {
+  const Target& target = options.target;
+  std::string key = fmt::format("{} {} {} {} {}\n{}\n{}\n", runtime::kAbiVersion, target.name, target.cpu,
+                                target.features, options.profile, fingerprint(codegen_path()), fingerprint(own_path()));
   key += schedule::print(module);
   for (const auto& kernel : module.kernels) key += kernel::canonical_text(*kernel);
   return key;
@@ -51,7 +52,7 @@ codegen::Compiled machine_code(const schedule::Module& module, const codegen::Op
   std::string key;
   codegen::Compiled found;
   timer.measure("cache", [&] {
-    key = key_of(module, options.target);
+    key = key_of(module, options);
     const auto image = cache.find(key);
     if (!image) return;
     try {

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/driver/program_impl.h"
+#include "compiler/driver/report.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
 
@@ -173,6 +174,22 @@ std::string Program::dump(Stage stage) const {
 
 std::vector<StageTime> Program::compile_times() const {
   return checked(impl_).latest("compiled version")->times;
+}
+
+StepCost Program::cost() const {
+  Impl& program = checked(impl_);
+  const auto code = program.latest("compiled version");
+  if (!code->module)
+    throw Error(fmt::format("{} runs on the reference evaluator: it has no plan", program.function->name));
+  return driver::cost_of(*code->optimized, *code->module);
+}
+
+std::string Program::profile() const {
+  Impl& program = checked(impl_);
+  const auto code = program.latest("compiled version");
+  if (!code->profile)
+    throw Error(fmt::format("{} was not compiled to be measured: set CompileOptions::profile", program.function->name));
+  return code->profile();
 }
 
 std::vector<std::string> Program::compilations() const {

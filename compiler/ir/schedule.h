@@ -123,6 +123,10 @@ struct PrintOptions {
   bool kernels = false;  ///< append the text of each kernel
 };
 
+/// The kernel calls in the order of the text: of branches both sides, of loops the condition, then the body. Pointers
+/// into the module.
+std::vector<const KernelCall*> calls_of(const Module& module);
+
 /// Deterministic text, one line for each buffer and step.
 std::string print(const Module& module, const PrintOptions& options = {});
 

@@ -126,4 +126,24 @@ std::string print(const Module& module, const PrintOptions& options) {
   return Printer(module, options).run();
 }
 
+static void add_calls(const std::vector<Step>& steps, std::vector<const KernelCall*>& calls) {
+  for (const Step& step : steps) {
+    if (const auto* call = std::get_if<KernelCall>(&step.action)) calls.push_back(call);
+    if (const auto* branch = std::get_if<Branch>(&step.action)) {
+      add_calls(branch->then_steps, calls);
+      add_calls(branch->else_steps, calls);
+    }
+    if (const auto* loop = std::get_if<Loop>(&step.action)) {
+      add_calls(loop->condition, calls);
+      add_calls(loop->body, calls);
+    }
+  }
+}
+
+std::vector<const KernelCall*> calls_of(const Module& module) {
+  std::vector<const KernelCall*> calls;
+  add_calls(module.body, calls);
+  return calls;
+}
+
 }  // namespace pullback::schedule

@@ -34,6 +34,7 @@ struct ContractionSpec {
     };
     std::int64_t offset = 0;
     std::vector<Term> terms;
+    std::int64_t spread = 1;  ///< the axis has an element at each multiple of it only (a base dilation)
   };
   struct Map {
     std::vector<std::int64_t> sizes;      ///< of the tensor's axes
@@ -54,5 +55,12 @@ struct ContractionSpec {
     return product;
   }
 };
+
+/// Floating operations, two for each product: of all products, and of those whose elements lie within A and B, which
+/// padding does not.
+struct FlopCount {
+  double nominal = 0, in_bounds = 0;
+};
+FlopCount count_flop(const ContractionSpec& spec);
 
 }  // namespace pullback::ops

@@ -142,7 +142,8 @@ ContractionSpec contraction_of(const ir::Op& op) {
   for (std::size_t d = 0; d < w.rank(); ++d) {
     const std::size_t tap = add(Role::k, k[d + 2]);
     spec.a.coordinates[d + 2] = {0, {{tap, 1}}};
-    spec.b.coordinates[d + 2] = {-w.low[d].constant(), {{window[d], w.strides[d]}, {tap, w.window_dilation[d]}}};
+    spec.b.coordinates[d + 2] = {
+        -w.low[d].constant(), {{window[d], w.strides[d]}, {tap, w.window_dilation[d]}}, w.base_dilation[d]};
     spec.b.bounded |= w.base_dilation[d] > 1 || w.low[d] != Dim(0) || w.high[d] != Dim(0);
   }
   return spec;

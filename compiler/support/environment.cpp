@@ -60,6 +60,7 @@ Environment read_environment() {
   result.dump = stages("PULLBACK_DUMP", result.dump_dir.empty() ? "" : "all");
   result.verify = flag("PULLBACK_VERIFY");
   result.time = flag("PULLBACK_TIME");
+  result.profile = flag("PULLBACK_PROFILE");
   result.cache_dir = cache_folder();
   result.cache_bytes = mebibytes("PULLBACK_CACHE_SIZE", 256);
   result.codegen_library = variable("PULLBACK_CODEGEN");

@@ -27,6 +27,9 @@ struct CompileOptions {
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
   /// f32; parameters, optimizer and everything between stay f32. f64 graphs are not touched.
   DType precision = DType::f32;
+  /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
+  /// and prints the table to standard error when the program is gone.
+  bool profile = false;
   int max_specializations = 8;  ///< compiled versions kept, one for each set of sizes; the oldest goes first
 };
 
@@ -60,6 +63,17 @@ class Outputs {
 struct StageTime {
   std::string stage;
   double milliseconds = 0;
+};
+
+/// What one step does, counted from its optimized graph and its plan.
+struct StepCost {
+  double flop = 0;                 ///< two for each product of matrix products and convolutions; loops count all trips
+  double flop_in_bounds = 0;       ///< without the products with padding
+  std::int64_t arena_bytes = 0;    ///< for values between kernels, the peak of the step
+  std::int64_t scratch_bytes = 0;  ///< for each thread
+  std::int64_t state_bytes = 0;    ///< parameters and what else the step keeps, as far as it reads or writes them
+  std::int64_t input_bytes = 0, output_bytes = 0;
+  std::int64_t kernel_calls = 0;  ///< loops count all trips
 };
 
 /// A program with its buffers bound once: step() only runs it. Keeps program, inputs and outputs alive.
@@ -107,6 +121,12 @@ class Program {
   std::string dump(Stage stage) const;
   /// Of the specialization compiled last.
   std::vector<StageTime> compile_times() const;
+  /// Of the specialization compiled last. Throws Error when there is none yet and the program has symbolic sizes, and
+  /// with the reference executor.
+  StepCost cost() const;
+  /// A table of the kernels of the specialization run last: calls, microseconds a step and what they compute, the
+  /// slowest first. Throws Error unless it was compiled with CompileOptions::profile and has run.
+  std::string profile() const;
   /// Why it was compiled, each time: "batch = 128".
   std::vector<std::string> compilations() const;
 
