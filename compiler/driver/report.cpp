@@ -58,6 +58,7 @@ StepCost cost_of(const ir::Function& function, const schedule::Module& module) {
   cost.flop = flop.nominal;
   cost.flop_in_bounds = flop.in_bounds;
   cost.arena_bytes = module.arena_bytes;
+  cost.live_bytes = module.live_bytes;
   cost.scratch_bytes = module.scratch_bytes;
   cost.kernel_calls = calls_in(module.body);
   for (const schedule::Slot& slot : module.slots) {

@@ -115,6 +115,7 @@ struct Module {
   std::size_t loops = 0;             ///< ids are below this
   std::vector<std::byte> constants;  ///< contents of the constant buffers
   std::int64_t arena_bytes = 0;
+  std::int64_t live_bytes = 0;  ///< the most that is needed at the same time: the arena can't be smaller in this order
   std::int64_t scratch_bytes = 0;  ///< the most that one kernel needs, per thread
 };
 

@@ -62,7 +62,7 @@ void append_loop(Draft& draft, LoopItem loop, std::vector<Carry>& carries, int v
   Dependences dependences(draft, loop.body);
   std::vector<bool> in_place;
   for (const Carry& carry : carries) in_place.push_back(replace_in_place(draft, loop.body, carry, dependences));
-  loop.body = dependences.sorted(std::move(loop.body));
+  loop.body = dependences.sorted(draft, std::move(loop.body));
   for (std::size_t i = 0; i < carries.size(); ++i) {
     Carry& carry = carries[i];
     std::size_t start = carry.last = carry.before;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <functional>
-#include <queue>
+#include <set>
+#include <tuple>
 
 #include "compiler/lower/in_place.h"
 #include "compiler/lower/reach.h"
@@ -45,43 +46,92 @@ bool Dependences::try_order(std::size_t before, std::size_t after) {
   return true;
 }
 
-std::vector<std::size_t> Dependences::order(const std::vector<Item>& items) const {
+std::vector<bool> Dependences::needed_by_checks(const std::vector<Item>& items) const {
   const std::size_t count = after_.size();
-  // What a check needs, directly or not, comes first.
-  std::vector<bool> urgent(count);
+  std::vector<bool> needed(count);
   std::vector<std::vector<std::size_t>> before(count);
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t next : after_[i]) before[next].push_back(i);
   const std::function<void(std::size_t)> mark = [&](std::size_t i) {
-    if (urgent[i]) return;
-    urgent[i] = true;
+    if (needed[i]) return;
+    needed[i] = true;
     for (std::size_t need : before[i]) mark(need);
   };
   for (std::size_t i = 0; i < count; ++i)
     if (std::holds_alternative<CheckItem>(items[i].action)) mark(i);
+  return needed;
+}
 
-  using Entry = std::tuple<bool, std::size_t, std::size_t>;  // not urgent, priority, item
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+namespace {
+
+/// How much memory values between items take, as items run one after the other.
+class LiveMemory {
+ public:
+  LiveMemory(const Draft& draft, const std::vector<Item>& items) : readers_(draft.storages.size()) {
+    for (const Storage& s : draft.storages)
+      bytes_.push_back(s.slot >= 0 || s.constant || s.base >= 0 || s.alias >= 0
+                           ? 0
+                           : s.elements * static_cast<std::int64_t>(size_of(s.dtype)));
+    for (const Delivery& d : draft.deliveries) bytes_[d.storage] = 0;
+    for (const Item& item : items) {
+      footprints_.push_back(footprint(item, draft));
+      for (const std::size_t storage : footprints_.back().reads) ++readers_[storage];
+    }
+  }
+
+  /// Bytes that live on after the item less those that lived before it.
+  std::int64_t growth(std::size_t item) const {
+    std::int64_t bytes = 0;
+    for (const std::size_t storage : footprints_[item].writes) bytes += bytes_[storage];
+    for (const std::size_t storage : footprints_[item].reads)
+      if (readers_[storage] == 1) bytes -= bytes_[storage];
+    return bytes;
+  }
+  void run(std::size_t item) {
+    for (const std::size_t storage : footprints_[item].reads) --readers_[storage];
+  }
+
+ private:
+  std::vector<std::int64_t> bytes_;   ///< of storages in the arena
+  std::vector<std::size_t> readers_;  ///< still to come
+  std::vector<Footprint> footprints_;
+};
+
+}  // namespace
+
+std::vector<std::size_t> Dependences::order(const Draft& draft, const std::vector<Item>& items) const {
+  const std::size_t count = after_.size();
+  const std::vector<bool> urgent = needed_by_checks(items);
+  LiveMemory memory(draft, items);
+  std::set<std::tuple<bool, std::size_t, std::size_t>> ready;  // not urgent, priority, item
   std::vector<std::size_t> waiting(count);
   const auto offer = [&](std::size_t i) { ready.emplace(!urgent[i], items[i].priority, i); };
-  for (std::size_t i = 0; i < count; ++i) waiting[i] = before[i].size();
+  for (const auto& next : after_)
+    for (const std::size_t i : next) ++waiting[i];
   for (std::size_t i = 0; i < count; ++i)
     if (waiting[i] == 0) offer(i);
   std::vector<std::size_t> result;
   while (!ready.empty()) {
-    const std::size_t i = std::get<2>(ready.top());
-    ready.pop();
+    auto chosen = ready.begin();
+    if (std::get<bool>(*chosen)) {
+      const auto frees = std::find_if(ready.begin(), ready.end(),
+                                      [&](const auto& entry) { return memory.growth(std::get<2>(entry)) < 0; });
+      if (frees != ready.end()) chosen = frees;
+    }
+    const std::size_t i = std::get<2>(*chosen);
+    ready.erase(chosen);
+    memory.run(i);
     result.push_back(i);
-    for (std::size_t next : after_[i])
+    for (const std::size_t next : after_[i])
       if (--waiting[next] == 0) offer(next);
   }
   if (result.size() != count) throw InternalError("lower: kernels depend on each other");
   return result;
 }
 
-std::vector<Item> Dependences::sorted(std::vector<Item> items) const {
+std::vector<Item> Dependences::sorted(const Draft& draft, std::vector<Item> items) const {
   std::vector<Item> result;
-  for (const std::size_t i : order(items)) result.push_back(std::move(items[i]));
+  for (const std::size_t i : order(draft, items)) result.push_back(std::move(items[i]));
   return result;
 }
 
@@ -122,7 +172,7 @@ class Deliverer {
     }
     // Copies into states come last: by then every other reader of the old values is known.
     for (const auto& [from, slot] : late_) copy_into_state(from, slot);
-    draft_.items = dependences_.sorted(std::move(draft_.items));
+    draft_.items = dependences_.sorted(draft_, std::move(draft_.items));
   }
 
  private:

@@ -21,11 +21,13 @@ class Dependences {
   void add_item(const Draft& draft, const Item& item);
   /// Makes `before` run before `after`; false (and nothing changes) when that is impossible.
   bool try_order(std::size_t before, std::size_t after);
-  /// All items, each after what it needs; lower priority first, and what checks need before all else.
-  std::vector<Item> sorted(std::vector<Item> items) const;
+  /// All items, each after what it needs: what checks need before all else, then what frees memory (an optimizer's
+  /// update runs as soon as its gradient is there), then by priority, the lower first.
+  std::vector<Item> sorted(const Draft& draft, std::vector<Item> items) const;
 
  private:
-  std::vector<std::size_t> order(const std::vector<Item>& items) const;
+  std::vector<std::size_t> order(const Draft& draft, const std::vector<Item>& items) const;
+  std::vector<bool> needed_by_checks(const std::vector<Item>& items) const;
   bool reaches(std::size_t from, std::size_t to) const;
   std::vector<std::set<std::size_t>> after_;  // of each item: who must come later
   std::vector<std::ptrdiff_t> writer_;

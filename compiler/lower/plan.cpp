@@ -189,10 +189,11 @@ class Planner {
       if (home(i) != i || s.base >= 0 || s.slot >= 0 || s.constant || s.elements == 0 || lives_[i].first == kNever)
         continue;
       Block block{s.elements * static_cast<std::int64_t>(size_of(s.dtype)), lives_[i].first, lives_[i].last};
-      if (!options_.reuse_memory) block.first = 0, block.last = kNever;
+      if (!options_.reuse_memory) block.first = 0, block.last = kNever - 1;
       blocks.push_back(block);
       owners.push_back(i);
     }
+    module_.live_bytes = least_bytes(blocks, schedule::kAlignment);
     module_.arena_bytes = assign_offsets(blocks, schedule::kAlignment);
     offsets_.resize(draft_.storages.size());
     for (std::size_t i = 0; i < blocks.size(); ++i) offsets_[owners[i]] = blocks[i].offset;

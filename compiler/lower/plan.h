@@ -22,6 +22,8 @@ struct Block {
   std::size_t first = 0, last = 0;
   std::int64_t offset = 0;  ///< assigned
 };
+/// The most that blocks needed at the same time take together: no assignment of offsets needs less.
+std::int64_t least_bytes(const std::vector<Block>& blocks, std::int64_t alignment);
 /// Assigns offsets, multiples of `alignment`, so that blocks needed at the same time never overlap; returns the total.
 std::int64_t assign_offsets(std::vector<Block>& blocks, std::int64_t alignment);
 

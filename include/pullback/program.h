@@ -70,6 +70,7 @@ struct StepCost {
   double flop = 0;                 ///< two for each product of matrix products and convolutions; loops count all trips
   double flop_in_bounds = 0;       ///< without the products with padding
   std::int64_t arena_bytes = 0;    ///< for values between kernels, the peak of the step
+  std::int64_t live_bytes = 0;     ///< the most of it that is needed at the same time
   std::int64_t scratch_bytes = 0;  ///< for each thread
   std::int64_t state_bytes = 0;    ///< parameters and what else the step keeps, as far as it reads or writes them
   std::int64_t input_bytes = 0, output_bytes = 0;

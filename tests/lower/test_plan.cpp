@@ -28,6 +28,7 @@ TEST_CASE("blocks that live together do not overlap", "[lower][plan]") {
     }
     const std::int64_t total = lower::assign_offsets(blocks, 64);
     CHECK(total <= sum);
+    CHECK(total >= lower::least_bytes(blocks, 64));
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const lower::Block& a = blocks[i];
       CHECK(a.offset % 64 == 0);
@@ -40,6 +41,28 @@ TEST_CASE("blocks that live together do not overlap", "[lower][plan]") {
       }
     }
   }
+}
+
+TEST_CASE("the least memory is what lives at the same time", "[lower][plan]") {
+  std::vector<lower::Block> blocks{{.bytes = 100, .first = 0, .last = 2},
+                                   {.bytes = 64, .first = 1, .last = 1},
+                                   {.bytes = 200, .first = 3, .last = 4}};
+  CHECK(lower::least_bytes(blocks, 64) == 256);
+  CHECK(lower::assign_offsets(blocks, 64) == 256);
+}
+
+TEST_CASE("a gradient is used up before the next one is computed", "[lower][plan]") {
+  const auto function = parse_function(R"(func @f(%x: f32[32,32], state %a: f32[32,32], state %b: f32[32,32]) {
+    %ga: f32[32,32] = dot_general(%x, %x) {contract = [1]x[0], batch = []x[]}
+    %gb: f32[32,32] = dot_general(%x, %x) {contract = [1]x[1], batch = []x[]}
+    %na: f32[32,32] = sub(%a, %ga)
+    %nb: f32[32,32] = sub(%b, %gb)
+    return state a = %na, state b = %nb
+  })");
+  testing::check_lowering(*function);
+  const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"), {.fuse = false});
+  CHECK(module.live_bytes == 4 * 32 * 32);
+  CHECK(module.arena_bytes == module.live_bytes);
 }
 
 TEST_CASE("a state is updated in place by one kernel", "[lower][plan]") {
