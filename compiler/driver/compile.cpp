@@ -134,8 +134,8 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
 
   // Tensors become kernels over planned buffers.
   const Target target = Target::parse(options.target);
-  result->module = std::make_shared<const schedule::Module>(
-      timer.measure("lower", [&] { return lower::lower(*specialized, target); }));
+  result->module = std::make_shared<const schedule::Module>(timer.measure(
+      "lower", [&] { return lower::lower(*specialized, target, {.memory_limit = options.memory_limit}); }));
   if (environment.verify) schedule::verify(*result->module, "lower");
   if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, function.name, schedule::print(*result->module));
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, function.name, kernel_text(*result->module));

@@ -16,6 +16,7 @@
 #include "compiler/lower/loops.h"
 #include "compiler/lower/plan.h"
 #include "compiler/lower/prepare_convolutions.h"
+#include "compiler/lower/recompute.h"
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
@@ -315,7 +316,8 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
-  return Lowerer(*prepared, target, options).run();
+  const auto run = [&](const ir::Function& f) { return Lowerer(f, target, options).run(); };
+  return options.memory_limit > 0 ? limit_memory(*prepared, options.memory_limit, run) : run(*prepared);
 }
 
 }  // namespace pullback::lower

@@ -17,13 +17,15 @@ namespace pullback::lower {
 
 struct Options {
   bool fuse = true;  ///< false: every op that computes something gets a kernel of its own (to compare, to find faults)
-  bool parallel = true;      ///< false: no parallel loops
-  bool reuse_memory = true;  ///< false: arena buffers never overlap and nothing is in place
+  bool parallel = true;           ///< false: no parallel loops
+  bool reuse_memory = true;       ///< false: arena buffers never overlap and nothing is in place
+  std::int64_t memory_limit = 0;  ///< bytes of the arena; above 0: values are computed again rather than kept
 };
 
 /// Lowers `function`, whose shapes must all be numbers and whose composites must have been inlined. The module's slots
 /// are the function's arguments in order, then its results that update no state. Throws Error for an op that this
-/// function cannot run (named, with the user's line), InternalError when the function breaks the rules of ir/graph.h.
+/// function cannot run (named, with the user's line) and for a memory limit that can't be kept, InternalError when the
+/// function breaks the rules of ir/graph.h.
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options = {});
 
 }  // namespace pullback::lower

@@ -27,6 +27,10 @@ struct CompileOptions {
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
   /// f32; parameters, optimizer and everything between stay f32. f64 graphs are not touched.
   DType precision = DType::f32;
+  /// The most bytes that values between kernels may take at any moment of a step (parameters, optimizer slots, inputs
+  /// and results are not counted); where they would take more, some are computed again instead of being kept, which
+  /// changes no result. 0: no limit. Compiling throws Error when it can't be done, naming the smallest number that can.
+  std::int64_t memory_limit = 0;
   /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
   /// and prints the table to standard error when the program is gone.
   bool profile = false;

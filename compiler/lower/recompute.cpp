@@ -1,0 +1,311 @@
+// What lives when is read off the grouping, as lowering will do it: positions are groups, in their order. A copy of an
+// op reads its operands through optimization barriers, so that no kernel computes it together with the original.
+#include "compiler/lower/recompute.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "compiler/ir/builder.h"
+#include "compiler/lower/anchors.h"
+#include "compiler/lower/group.h"
+#include "compiler/ops/contraction.h"
+#include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+
+namespace pullback::lower {
+namespace {
+
+/// Each round gives up at least this share of the peak.
+constexpr double kShareOfRound = 0.04;
+
+/// A stored value: the groups that compute it and read it.
+struct Life {
+  const ir::Value* value = nullptr;
+  std::int64_t bytes = 0;
+  std::size_t made = 0;
+  std::set<std::size_t> read;
+};
+
+/// The groups of a function, what they store, and when memory is fullest.
+class Lives {
+ public:
+  explicit Lives(const ir::Region& region) : region_(region), grouping_(group(region, accesses_)) {
+    for (const auto& [value, position] : grouping_.group_of) anchors_.insert(value);
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
+      for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
+      for (const ir::Value* read : inputs_of(grouping_.groups[g]))
+        if (const auto found = index_.find(read); found != index_.end()) all_[found->second].read.insert(g);
+    find_peak();
+    find_where_computed();
+  }
+
+  const std::vector<Life>& all() const { return all_; }
+  std::size_t peak() const { return peak_; }
+  std::int64_t peak_bytes() const { return peak_bytes_; }
+  Accesses& accesses() { return accesses_; }
+
+  /// Is the value in memory from now on until `position`, whatever is given up? Arguments and constants are.
+  bool available(const ir::Value& value, std::size_t position) const {
+    if (is_leaf(value)) return true;
+    const auto found = index_.find(&value);
+    if (found == index_.end()) return false;
+    const Life& life = all_[found->second];
+    return life.made < position && !life.read.empty() && *life.read.rbegin() >= position;
+  }
+  /// The first and the last group that compute the op: its own, or those that its value is computed within.
+  struct Span {
+    std::size_t first = 0, last = 0;
+  };
+  const Span& computed(const ir::Op& op) const { return computed_.at(&op); }
+
+ private:
+  void add(const ir::Value* value, std::size_t position) {
+    const std::int64_t bytes = count_of(*value) * static_cast<std::int64_t>(size_of(value->type.dtype));
+    index_[value] = all_.size();
+    all_.push_back({value, bytes, position, {}});
+  }
+
+  void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
+    if (is_leaf(*value) || anchors_.count(value)) {
+      inputs.insert(value);
+      return;
+    }
+    for (const ir::Value* operand : value->definer->operands) add_base(operand, inputs);
+  }
+
+  std::set<const ir::Value*> inputs_of(const Group& g) {
+    std::set<const ir::Value*> inputs;
+    if (g.op)
+      for (const ir::Value* operand : g.op->operands) add_base(operand, inputs);
+    for (const ir::Value* anchor : g.anchors)
+      if (anchor->definer != g.op && anchor->definer->def->element)
+        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
+    return inputs;
+  }
+
+  void find_peak() {
+    std::vector<std::int64_t> change(grouping_.groups.size() + 2);
+    const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
+    for (const Life& life : all_) {
+      if (results.count(life.value)) continue;  // lies in a slot
+      change[life.made] += life.bytes;
+      change[(life.read.empty() ? life.made : *life.read.rbegin()) + 1] -= life.bytes;
+    }
+    std::int64_t live = 0;
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
+      if ((live += change[g]) > peak_bytes_) {
+        peak_bytes_ = live;
+        peak_ = g;
+      }
+  }
+
+  void find_where_computed() {
+    std::unordered_map<const ir::Op*, std::vector<const ir::Op*>> users;
+    for (const auto& op : region_.ops)
+      for (const ir::Value* operand : op->operands)
+        if (operand->definer) users[operand->definer].push_back(op.get());
+    for (std::size_t i = region_.ops.size(); i-- > 0;) {
+      const ir::Op& op = *region_.ops[i];
+      Span span{grouping_.groups.size(), 0};
+      bool grouped = false;
+      for (const auto& result : op.results) {
+        const auto found = grouping_.group_of.find(result.get());
+        if (found == grouping_.group_of.end()) continue;
+        span = {found->second, found->second};
+        grouped = true;
+      }
+      for (const ir::Op* user : users[&op]) {
+        if (grouped) break;
+        span.first = std::min(span.first, computed_.at(user).first);
+        span.last = std::max(span.last, computed_.at(user).last);
+      }
+      computed_[&op] = span;
+    }
+  }
+
+  const ir::Region& region_;
+  Accesses accesses_;
+  Grouping grouping_;
+  std::unordered_set<const ir::Value*> anchors_;
+  std::vector<Life> all_;
+  std::unordered_map<const ir::Value*, std::size_t> index_;
+  std::unordered_map<const ir::Op*, Span> computed_;
+  std::size_t peak_ = 0;
+  std::int64_t peak_bytes_ = 0;
+};
+
+/// A value to give up: the ops that compute it again, in order, and about how many seconds they take.
+struct Candidate {
+  const ir::Value* value = nullptr;
+  std::int64_t bytes = 0;
+  std::set<std::size_t> ops;  ///< positions in the region
+  double seconds = 0;
+};
+
+class Round {
+ public:
+  explicit Round(ir::Region& region) : region_(region), lives_(region) {
+    for (std::size_t i = 0; i < region.ops.size(); ++i) position_[region.ops[i].get()] = i;
+  }
+
+  /// Gives up values; false when there is none.
+  bool run() {
+    const std::vector<Candidate> candidates = find_candidates();
+    const double enough = kShareOfRound * static_cast<double>(lives_.peak_bytes());
+    double given_up = 0;
+    std::set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
+    std::vector<const Candidate*> chosen;
+    for (const Candidate& candidate : candidates) {
+      if (given_up >= enough) break;
+      if (std::any_of(candidate.ops.begin(), candidate.ops.end(), [&](std::size_t op) { return taken.count(op); }))
+        continue;
+      taken.insert(candidate.ops.begin(), candidate.ops.end());
+      given_up += static_cast<double>(candidate.bytes);
+      chosen.push_back(&candidate);
+    }
+    std::vector<Copy> copies;
+    for (const Candidate* candidate : chosen) copies.push_back(copy(*candidate));
+    insert(std::move(copies));
+    return !chosen.empty();
+  }
+
+ private:
+  /// Ops to be put before that at `position`.
+  struct Copy {
+    std::size_t position = 0;
+    std::vector<std::unique_ptr<ir::Op>> ops;
+  };
+
+  std::vector<Candidate> find_candidates() {
+    const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
+    std::vector<Candidate> candidates;
+    const std::size_t peak = lives_.peak();
+    for (const Life& life : lives_.all()) {
+      if (life.made >= peak || life.read.count(peak) || life.bytes < kSmall || results.count(life.value)) continue;
+      const auto late = life.read.upper_bound(peak);
+      if (late == life.read.end()) continue;
+      Candidate candidate{life.value, life.bytes, {}, 0};
+      if (collect(*life.value, *late, candidate)) candidates.push_back(std::move(candidate));
+    }
+    std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+      return static_cast<double>(a.bytes) * b.seconds > static_cast<double>(b.bytes) * a.seconds;
+    });
+    return candidates;
+  }
+
+  /// Adds the ops that compute `value` from what is in memory at `position`; false when one cannot be repeated.
+  bool collect(const ir::Value& value, std::size_t position, Candidate& candidate) {
+    const ir::Op& op = *value.definer;
+    if (op.def->control || !op.regions.empty() || candidate.ops.size() > kMostOps) return false;
+    if (!candidate.ops.insert(position_.at(&op)).second) return true;
+    candidate.seconds += seconds(op);
+    for (const ir::Value* operand : op.operands)
+      if (!lives_.available(*operand, position) && !collect(*operand, position, candidate)) return false;
+    return true;
+  }
+
+  /// About how long the op takes: its sums, or its elements with what they move.
+  double seconds(const ir::Op& op) {
+    constexpr double kFlops = 1.5e11, kInstructions = 2e10, kBytes = 2e10;
+    if (op.def->contraction) return ops::count_flop(op.def->contraction(op)).in_bounds / kFlops;
+    double elements = 0;
+    for (const auto& result : op.results) elements += static_cast<double>(count_of(*result));
+    double each = 20;
+    if (op.def->element && count_of(*op.result()) > 0) {
+      const OpAccess& access = lives_.accesses().of(op);
+      each = static_cast<double>(access.cost) * static_cast<double>(std::max<std::int64_t>(access.reduced_count, 1));
+    }
+    return elements * (each / kInstructions + 4 / kBytes);
+  }
+
+  /// Computes the candidate's value again for the groups behind the peak.
+  Copy copy(const Candidate& candidate) {
+    const std::size_t before = region_.ops.size();
+    ir::Builder builder(region_);
+    ir::ValueMap map = hidden_operands(candidate, builder);
+    for (const std::size_t i : candidate.ops) builder.copy(*region_.ops[i], map);
+    ir::ValueMap again{{candidate.value, map.at(candidate.value)}};
+    Copy result{before, {}};
+    for (std::size_t i = 0; i < before; ++i) {
+      ir::Op& op = *region_.ops[i];
+      const auto known = [&](const ir::Value* operand) { return again.count(operand) != 0; };
+      const Lives::Span& computed = lives_.computed(op);
+      if (computed.last <= lives_.peak() || std::none_of(op.operands.begin(), op.operands.end(), known)) continue;
+      if (computed.first <= lives_.peak()) {
+        builder.copy(op, again);  // computed within groups on both sides of the peak
+        continue;
+      }
+      for (ir::Value*& operand : op.operands)
+        if (known(operand)) operand = again.at(operand);
+      result.position = std::min(result.position, i);
+    }
+    std::move(region_.ops.begin() + static_cast<std::ptrdiff_t>(before), region_.ops.end(),
+              std::back_inserter(result.ops));
+    region_.ops.resize(before);
+    return result;
+  }
+
+  /// What the copies read, behind a barrier.
+  ir::ValueMap hidden_operands(const Candidate& candidate, ir::Builder& builder) const {
+    std::vector<ir::Value*> operands;
+    for (const std::size_t i : candidate.ops)
+      for (ir::Value* operand : region_.ops[i]->operands) {
+        const bool inside = operand->definer && candidate.ops.count(position_.at(operand->definer));
+        const bool constant = operand->definer && is_leaf(*operand);
+        if (!inside && !constant && std::find(operands.begin(), operands.end(), operand) == operands.end())
+          operands.push_back(operand);
+      }
+    ir::ValueMap map;
+    if (operands.empty()) return map;
+    builder.location = candidate.value->definer->location;
+    const ir::Op* barrier = builder.create(ops::op_barrier, operands);
+    for (std::size_t i = 0; i < operands.size(); ++i) map[operands[i]] = barrier->result(i);
+    return map;
+  }
+
+  void insert(std::vector<Copy> copies) {
+    std::vector<std::unique_ptr<ir::Op>> ops;
+    for (std::size_t i = 0; i <= region_.ops.size(); ++i) {
+      for (Copy& copy : copies)
+        if (copy.position == i) std::move(copy.ops.begin(), copy.ops.end(), std::back_inserter(ops));
+      if (i < region_.ops.size()) ops.push_back(std::move(region_.ops[i]));
+    }
+    region_.ops = std::move(ops);
+  }
+
+  static constexpr std::int64_t kSmall = 1024;  ///< bytes that are not worth it
+  static constexpr std::size_t kMostOps = 200;  ///< computed again for one value
+
+  ir::Region& region_;
+  Lives lives_;
+  std::unordered_map<const ir::Op*, std::size_t> position_;
+};
+
+}  // namespace
+
+schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
+                              const std::function<schedule::Module(const ir::Function&)>& lower) {
+  constexpr int kPatience = 8;  // rounds without progress: giving up more does not help
+  schedule::Module module = lower(function);
+  std::int64_t least = module.arena_bytes;
+  for (int idle = 0; module.arena_bytes > limit && idle < kPatience; ++idle) {
+    if (!Round(function.body).run()) break;
+    module = lower(function);
+    if (module.arena_bytes < least) {
+      least = module.arena_bytes;
+      idle = -1;
+    }
+  }
+  if (module.arena_bytes > limit)
+    throw Error(fmt::format("{}: memory_limit is {} bytes, but values between kernels need at least {}", function.name,
+                            limit, least));
+  return module;
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,23 @@
+// Less memory between kernels, paid with work: values that live across the peak of a step are computed a second time,
+// shortly before their late readers, instead of being kept.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "compiler/ir/schedule.h"
+
+namespace pullback::ir {
+class Function;
+}
+
+namespace pullback::lower {
+
+/// Rewrites `function` (whose shapes are numbers) round by round, each time giving up the values at the peak that are
+/// cheapest to compute again for their size, until lower(function).arena_bytes is at most `limit`; returns that
+/// schedule. The rounds do not depend on `limit`: what one limit reaches, every larger one does. Throws Error, naming
+/// the smallest number that was reached, when there is nothing left to give up.
+schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
+                              const std::function<schedule::Module(const ir::Function&)>& lower);
+
+}  // namespace pullback::lower

@@ -1,0 +1,73 @@
+// Steps in less memory: values are computed again, with the same bits, and the smallest number that can be kept is
+// known.
+#include <catch2/catch.hpp>
+
+#include <regex>
+
+#include <pullback/pullback.h>
+
+#include "tests/frontend/support.h"
+
+namespace pullback::test {
+
+namespace {
+
+Array ramp(std::vector<std::int64_t> dims) {
+  Array array(f32, std::move(dims));
+  float value = -1;
+  for (float& element : array.values<float>()) element = (value = value > 1 ? -1.0F : value + 0.037F);
+  return array;
+}
+
+struct Trained {
+  std::vector<float> losses;
+  StepCost cost;
+};
+
+// A deep network whose activations are most of the memory.
+Trained train(std::int64_t memory_limit) {
+  Graph g("deep", {.seed = 3});
+  Tensor x = g.input("x", f32, {256, 24}), y = g.input("y", f32, {256, 24}), h = x;
+  for (int i = 0; i < 12; ++i) h = h + tanh(nn::linear(gelu(h), 24, "layer" + std::to_string(i)));
+  CompileOptions compile;
+  compile.memory_limit = memory_limit;
+  Trainer trainer(g, {.loss = mse(h, y), .optimizer = Adam{.lr = 1e-2}, .compile = compile});
+  const Array xs = ramp({256, 24}), ys = ramp({256, 24});
+  Trained result;
+  for (int i = 0; i < 4; ++i)
+    result.losses.push_back(trainer.program().step({{"x", xs}, {"y", ys}})[0].values<float>()[0]);
+  result.cost = trainer.program().cost();
+  return result;
+}
+
+std::int64_t least_of(const std::string& message) {
+  std::smatch match;
+  REQUIRE(std::regex_search(message, match, std::regex("need at least ([0-9]+)")));
+  return std::stoll(match[1]);
+}
+
+}  // namespace
+
+TEST_CASE("a step keeps within its memory limit and computes the same", "[memory]") {
+  const Trained free = train(0);
+  for (const double share : {0.9, 0.75, 0.65}) {
+    const auto limit = static_cast<std::int64_t>(share * static_cast<double>(free.cost.arena_bytes));
+    const Trained bounded = train(limit);
+    CHECK(bounded.cost.arena_bytes <= limit);
+    CHECK(bounded.cost.flop >= free.cost.flop);
+    CHECK(bounded.losses == free.losses);
+  }
+}
+
+TEST_CASE("a limit that can't be kept names the smallest that can", "[memory]") {
+  try {
+    train(1000);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Catch::Contains("memory_limit is 1000 bytes"));
+    const std::int64_t least = least_of(error.what());
+    CHECK(train(least).cost.arena_bytes == least);
+  }
+}
+
+}  // namespace pullback::test
