@@ -12,28 +12,55 @@ namespace pullback::runtime {
 
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kPage = 4096, kHugePage = std::size_t{2} << 20;
+/// From this size on memory comes from the system, in whole pages, which it has filled with zeros. Large matrices miss
+/// the TLB less on huge pages, and the first touch of each page costs: where the system has no huge ones, nothing is
+/// lost.
+constexpr std::size_t kLarge = kHugePage / 2;
 
-std::size_t alignment_for(std::size_t bytes) {
-  return bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+/// Whole huge pages, but for a tail that would leave more than half of one unused.
+std::size_t mapped_bytes(std::size_t bytes) {
+  const std::size_t tail = bytes % kHugePage;
+  return tail >= kLarge ? round_up(bytes, kHugePage) : round_up(bytes, kPage);
+}
+
+/// Zeros that begin at a huge page, or null.
+std::byte* map_zeros(std::size_t bytes) {
+  // The system aligns to small pages: what lies before and behind the aligned part is given back.
+  void* raw = ::mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  auto* begin = static_cast<std::byte*>(raw);
+  const std::size_t before = (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+  if (before > 0) ::munmap(begin, before);
+  if (before < kHugePage) ::munmap(begin + before + bytes, kHugePage - before);
+  ::madvise(begin + before, bytes, MADV_HUGEPAGE);
+  return begin + before;
+}
+
+[[noreturn]] void fail(std::size_t bytes) {
+  throw Error("out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
 }
 
 }  // namespace
 
 std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes) {
   constexpr std::size_t largest = std::numeric_limits<std::size_t>::max() / 2;
-  const std::size_t alignment = alignment_for(bytes);
-  void* memory = nullptr;
-  if (bytes <= largest) {
-    const std::size_t rounded = (bytes / alignment + 1) * alignment;
-    memory = ::operator new(rounded, std::align_val_t(alignment), std::nothrow);
-    // Large matrices miss the TLB less on huge pages; where the system has none, nothing is lost.
-    if (memory && alignment == kHugePage) ::madvise(memory, rounded, MADV_HUGEPAGE);
-    if (memory) std::memset(memory, 0, bytes);
+  if (bytes > largest) fail(bytes);
+  if (bytes >= kLarge) {
+    const std::size_t mapped = mapped_bytes(bytes);
+    std::byte* memory = map_zeros(mapped);
+    if (!memory) fail(bytes);
+    return {memory, [mapped](std::byte* p) { ::munmap(p, mapped); }};
   }
-  if (!memory) throw Error("out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
-  return {static_cast<std::byte*>(memory),
-          [alignment](std::byte* p) { ::operator delete(p, std::align_val_t(alignment)); }};
+  const std::size_t rounded = round_up(bytes + 1, kAlignment);
+  void* memory = ::operator new(rounded, std::align_val_t(kAlignment), std::nothrow);
+  if (!memory) fail(bytes);
+  std::memset(memory, 0, bytes);
+  return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p, std::align_val_t(kAlignment)); }};
 }
 
 }  // namespace pullback::runtime

@@ -21,9 +21,10 @@ constexpr const char* kCooldown = "schedule.cooldown";     // i64: epochs left
 
 Array first_values(const State& state, const autodiff::AddedState& entry) {
   if (!entry.copy_of.empty()) return state.get(entry.copy_of).clone();
-  const ir::Literal literal = ir::Literal::filled(entry.type.dtype, ir::static_dims(entry.type.shape), entry.initial);
-  Array initial(literal.dtype, literal.dims);
-  if (initial.bytes() > 0) std::memcpy(initial.raw(), literal.bytes.data(), initial.bytes());
+  Array initial(entry.type.dtype, ir::static_dims(entry.type.shape));
+  if (entry.initial == 0 || initial.bytes() == 0) return initial;  // slots, which may be large, are zeros
+  const ir::Literal literal = ir::Literal::filled(initial.dtype(), initial.dims(), entry.initial);
+  std::memcpy(initial.raw(), literal.bytes.data(), initial.bytes());
   return initial;
 }
 

@@ -173,26 +173,37 @@ Initializer::Scale fan_of(FanMode mode) {
 Array initial_values(const Initializer& initializer, DType dtype, const std::vector<std::int64_t>& dims,
                      std::uint64_t seed, const std::string& name, const SourceLine& line) {
   check_shape(initializer, dims, name, line);
-  ir::Literal literal(dtype, dims);
   const Numbers numbers(seed, name);
+  Array array(dtype, dims);
+  const auto each = [&](const auto& set) {
+    const double scale = scale_of(initializer, dims);
+    for (std::int64_t i = 0, count = array.size(); i < count; ++i)
+      set(i, element(initializer, scale, numbers, static_cast<std::uint64_t>(i)));
+  };
+  const auto in_literal = [&](const auto& fill) {
+    ir::Literal literal(dtype, dims);
+    fill(literal);
+    if (array.bytes() > 0) std::memcpy(array.raw(), literal.bytes.data(), literal.bytes.size());
+  };
   switch (initializer.kind) {
     case Initializer::Kind::orthogonal:
-      fill_orthogonal(literal, numbers, initializer.a);
+      in_literal([&](ir::Literal& literal) { fill_orthogonal(literal, numbers, initializer.a); });
       break;
     case Initializer::Kind::identity:
-      fill_identity(literal);
+      in_literal([&](ir::Literal& literal) { fill_identity(literal); });
       break;
     case Initializer::Kind::values:
-      fill_values(literal, initializer.array);
+      in_literal([&](ir::Literal& literal) { fill_values(literal, initializer.array); });
       break;
-    default: {
-      const double scale = scale_of(initializer, dims);
-      for (std::int64_t i = 0; i < literal.size(); ++i)
-        literal.set(i, element(initializer, scale, numbers, static_cast<std::uint64_t>(i)));
-    }
+    default:
+      // Large arrays are filled where they lie.
+      if (dtype == DType::f32)
+        each([to = array.values<float>().data()](std::int64_t i, double value) { to[i] = static_cast<float>(value); });
+      else if (dtype == DType::f64)
+        each([to = array.values<double>().data()](std::int64_t i, double value) { to[i] = value; });
+      else
+        in_literal([&](ir::Literal& literal) { each([&](std::int64_t i, double value) { literal.set(i, value); }); });
   }
-  Array array(dtype, dims);
-  if (array.bytes() > 0) std::memcpy(array.raw(), literal.bytes.data(), literal.bytes.size());
   return array;
 }
 
