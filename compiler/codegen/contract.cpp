@@ -2,7 +2,10 @@
 // each k loads one vector of B for each segment and broadcasts one element of A for each row.
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <utility>
+
+#include <llvm/IR/Intrinsics.h>
 
 #include <pullback/error.h>
 
@@ -92,9 +95,38 @@ void Translator::contract(const Contract& source) {
   while (tile.written_out > 1 && tile.written_steps * tile.loops[tile.written_out - 1].extent <= kWrittenSteps)
     tile.written_steps *= tile.loops[--tile.written_out].extent;
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
+  if (getenv("PB_PREF")) prefetch_epilogue(tile);
   std::vector<llvm::Value*> sums = start_tile(tile);
   if (source.depth > 0) contract_loops(tile, 0, {tile.a.value, tile.b.value}, sums);
   epilogues(tile, sums);
+}
+
+// What the epilogue reads and writes is on its way to the cache while the sums are computed.
+void Translator::prefetch_epilogue(const Tile& tile) {
+  std::vector<std::pair<int, Index>> done;
+  const auto fetch = [&](int buffer, const Index& index, bool write) {
+    const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(buffer)];
+    if (b.access == kernel::Access::scratch || static_cast<std::size_t>(b.elements) * size_of(b.dtype) < (1u << 18)) return;
+    if (!index.is_contiguous_in(tile.contract.column)) return;
+    for (const auto& [other, at] : done)
+      if (other == buffer && at == index) return;
+    done.emplace_back(buffer, index);
+    const auto line = static_cast<std::int64_t>(64 / size_of(b.dtype));
+    for (std::int64_t row = 0; row < tile.contract.rows; ++row)
+      for (std::int64_t column = 0; column < tile.contract.columns; column += line) {
+        const Index at = resolve(index.substitute([&](const LoopVar& v) {
+          return &v == &tile.contract.row ? Index(row) : &v == &tile.contract.column ? Index(column) : Index(v);
+        }));
+        llvm::Value* pointer = address(buffer, at).value;
+        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {pointer->getType()},
+                           {pointer, b_.getInt32(write), b_.getInt32(3), b_.getInt32(1)});
+      }
+  };
+  for (const kernel::Statement& statement : tile.contract.epilogue.statements) {
+    if (const auto* definition = std::get_if<kernel::Define>(&statement))
+      if (definition->value->opcode == kernel::Opcode::load) fetch(definition->value->buffer, definition->value->index, false);
+    if (const auto* store = std::get_if<kernel::Store>(&statement)) fetch(store->buffer, store->index, true);
+  }
 }
 
 std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {

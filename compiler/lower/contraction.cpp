@@ -1,7 +1,7 @@
 // The form: for each batch element, C[m,n] = sum over k of A(m,k) * B(k,n), as tiles of rows x columns. Columns are the
 // direction of vectors, so B and C should be contiguous along them; when it is cheaper, A and B change places and C is
-// computed transposed. B is read in place when its columns are contiguous and near; otherwise the panel under a tile's
-// columns is packed into scratch, where all row tiles find it.
+// computed transposed. B is read in place when its columns are contiguous and near; otherwise the panels under the
+// tiles' columns are packed into scratch, where all row tiles find them. Large A is packed block by block, too.
 #include "compiler/lower/contraction.h"
 
 #include <algorithm>
@@ -9,6 +9,8 @@
 #include "compiler/ir/layout.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
+#include "compiler/lower/contraction_orientation.h"
+#include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_shape.h"
 
 namespace pullback::lower {
@@ -36,9 +38,9 @@ class Writer {
     emitter_.note(*group.op);
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
+    if (transposed_costs_less(shape_, registers_)) swap_operands(shape_);
     a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
-    if (transposed_costs_less()) swap_operands();
     row_ = take(shape_.m, row_of(shape_.m));
     column_ = take(shape_.n, column_of(shape_.n));
     depth_ = take(shape_.k, shape_.k.size() - 1);
@@ -47,7 +49,7 @@ class Writer {
     tile_ = choose_tile(row_.size, column_.size, registers_);
     packed_ = column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows));
     nest_depth();
-    chained_ = can_chain();
+    choose_blocks();
   }
 
   void run() {
@@ -56,19 +58,22 @@ class Writer {
                         static_cast<double>(ContractionShape::product(shape_.k) * nested_steps());
     if (!options_.parallel || work < kParallelFlops)
       run_serial(outer);
-    else if (outer >= 8)
+    else if (outer >= kOuterParts)
       build().parallel_loop("p", outer, [&](const Index& p) { run_outer(p, whole()); });
     else
-      run_parts(outer);
+      run_parts(outer, work);
   }
 
  private:
-  /// Elements of k in one block.
-  static constexpr std::int64_t kDepth = 512;
-  /// Elements of k in a packed panel of several loops.
-  static constexpr std::int64_t kPanelDepth = 1024;
   /// Floating operations below which one thread does it all.
   static constexpr double kParallelFlops = 3e6;
+  /// Parts of a parallel contraction: more share better among more threads, but repeat packing.
+  static constexpr std::int64_t kMostParts = 16;
+  /// Batch elements that are parts enough.
+  static constexpr std::int64_t kOuterParts = 8;
+  /// Bytes of A that stay in the cache with B beside them.
+  static constexpr std::int64_t kNearRows = 512 << 10;
+  static constexpr std::int64_t kPage = 4096;
 
   kernel::Builder& build() { return emitter_.build(); }
 
@@ -78,20 +83,6 @@ class Writer {
     loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(position));
     return taken;
   }
-  /// Rows may lie at any distance: the longest loop, of equal ones the innermost.
-  static std::size_t row_of(const std::vector<Loop>& m) {
-    std::size_t best = 0;
-    for (std::size_t i = 0; i < m.size(); ++i)
-      if (m[i].size >= m[best].size) best = i;
-    return best;
-  }
-  /// Columns should be neighbours in B.
-  static std::size_t column_of(const std::vector<Loop>& n) {
-    for (std::size_t i = n.size(); i-- > 0;)
-      if (n[i].b == 1) return i;
-    return n.empty() ? 0 : n.size() - 1;
-  }
-
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
   /// are walked one by one, each with a panel of its own.
   void nest_depth() {
@@ -104,53 +95,32 @@ class Writer {
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
-  /// About how long the sums take, in vectors of products, when the columns are those of `n` (whose strides in their
-  /// operand and in C are given): vectors that are not full, tiles so small that loads take longer than sums, and
-  /// elements that must be moved one by one: packed across their memory order, or stored so, which is slower, and in
-  /// the epilogue of each tile a lot of code.
-  double cost(const std::vector<Loop>& m, const std::vector<Loop>& n, std::size_t column,
-              std::int64_t Loop::* stride) const {
-    const auto product = [](const std::vector<Loop>& loops) {
-      return static_cast<double>(ContractionShape::product(loops));
-    };
-    const Loop columns = n.empty() ? Loop{} : n[column];
-    const std::int64_t vectors = (columns.size + registers_.width - 1) / registers_.width;
-    const double sums =
-        product(m) * product(n) / static_cast<double>(columns.size) * static_cast<double>(vectors) * product(shape_.k);
-    const double wide = static_cast<double>(std::min<std::int64_t>(vectors, 3));
-    const Loop row = m.empty() ? Loop{} : m[row_of(m)];
-    const double rows = static_cast<double>(std::min<std::int64_t>(row.size, vectors == 1 ? 14 : 8));
-    const double loads = std::max(1.0, (rows + wide) / (rows * wide));
-    // A panel is packed anew for all but the rows, and where it does not hold all of k, for each tile of these.
-    double packs = product(m) / static_cast<double>(row.size);
-    if (shape_.k.size() > 1 && ContractionShape::product(shape_.k) > kPanelDepth)
-      packs *= static_cast<double>(row.size) / rows;
-    return sums * loads + (columns.*stride == 1 ? 0 : packs * product(shape_.k) * product(n)) +
-           (columns.c == 1 ? 0 : 8 * product(m) * product(n));
+  /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
+  void choose_blocks() {
+    blocking_ = {row_.size, column_.size, depth_.size};
+    if (!shape_.k.empty() || !nested_.empty()) return;
+    Extents extents = this->extents();
+    chained_ = can_chain();
+    const Blocking best = choose_blocking(extents, tile_, registers_);
+    const bool cut = row_.size > tile_.rows || packed_;
+    // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
+    if (!cut || (!chained_ && depth_.size <= 2 * best.depth)) {
+      extents.depth = std::min<std::int64_t>(extents.depth, best.depth);
+      blocking_ = choose_blocking(extents, tile_, registers_);
+      blocking_.depth = depth_.size;
+    } else {
+      blocking_ = best;
+    }
+    const std::int64_t a_bytes = row_.size * blocking_.depth * extents.bytes;
+    const std::int64_t apart = (row_.a == 1 ? depth_.a : row_.a) * extents.bytes;
+    pack_rows_ = (row_.a == 1 || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
+                 a_bytes > kNearRows && (apart >= kPage || a_bytes > 4 * kNearRows);
+    if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
   }
-
-  bool transposed_costs_less() const {
-    const std::int64_t m = ContractionShape::product(shape_.m), n = ContractionShape::product(shape_.n);
-    if (n == 1) return m > 1;
-    if (m == 1) return false;
-    std::size_t rows = shape_.m.size() - 1;  // the columns when transposed
-    for (std::size_t i = shape_.m.size(); i-- > 0;)
-      if (shape_.m[i].a == 1) {
-        rows = i;
-        break;
-      }
-    return cost(shape_.n, shape_.m, rows, &Loop::a) < cost(shape_.m, shape_.n, column_of(shape_.n), &Loop::b);
+  Extents extents() const {
+    return {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(build_dtype()))};
   }
-
-  void swap_operands() {
-    const auto swap_sides = [](std::vector<Loop>& loops) {
-      for (Loop& loop : loops) std::swap(loop.a, loop.b);
-    };
-    std::swap(shape_.m, shape_.n);
-    std::swap(shape_.a_offset, shape_.b_offset);
-    std::swap(a_, b_);
-    for (std::vector<Loop>* loops : {&shape_.batch, &shape_.m, &shape_.n, &shape_.k}) swap_sides(*loops);
-  }
+  DType build_dtype() const { return shape_.a.base->type.dtype; }
 
   Part whole() const { return {Index(0), Index(0), row_.size, column_.size}; }
 
@@ -159,25 +129,28 @@ class Writer {
     build().serial_loop("o", outer, [&](const Index& o) { run_outer(o, whole()); });
   }
 
-  /// Cuts rows, or columns where B is packed or rows are few, into tasks.
-  void run_parts(std::int64_t outer) {
-    const std::int64_t row_tiles = (row_.size + tile_.rows - 1) / tile_.rows;
-    const bool by_rows = !packed_ && row_tiles >= 8;
-    const std::int64_t unit = by_rows ? tile_.rows : tile_.vectors * registers_.width;
-    const Split parts =
-        by_rows ? split(row_.size, unit, std::min<std::int64_t>(16, row_tiles / 4)) : split(column_.size, unit, 32);
-    build().parallel_loop("p", outer * parts.count, [&](const Index& p) {
-      const Index part = kernel::mod(p, parts.count), o = kernel::floordiv(p, parts.count);
-      const auto run = [&](std::int64_t size) {
-        Part task = whole();
-        (by_rows ? task.row : task.column) = part * parts.size;
-        (by_rows ? task.rows : task.columns) = size;
-        emitter_.scoped([&] { run_outer(o, task); });
-      };
-      if (parts.last == parts.size) return run(parts.size);
-      kernel::Value* full = build().lt(build().index_value(part), build().integer(DType::i64, parts.count - 1));
-      build().if_then_else(full, [&] { run(parts.size); }, [&] { run(parts.last); });
+  /// Cuts C into tasks.
+  void run_parts(std::int64_t outer, double work) {
+    const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
+    const Grid grid =
+        choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_);
+    build().parallel_loop("p", outer * grid.count(), [&](const Index& p) {
+      const Index column = kernel::mod(p, grid.columns.count);
+      const Index row = kernel::mod(kernel::floordiv(p, grid.columns.count), grid.rows.count);
+      const Index o = kernel::floordiv(p, grid.count());
+      each_size(grid.rows, row, [&](std::int64_t rows) {
+        each_size(grid.columns, column, [&](std::int64_t columns) {
+          emitter_.scoped([&] { run_outer(o, {row * grid.rows.size, column * grid.columns.size, rows, columns}); });
+        });
+      });
     });
+  }
+
+  /// Writes `run` for whole pieces and for the last one.
+  void each_size(const Split& split, const Index& piece, const std::function<void(std::int64_t)>& run) {
+    if (split.last == split.size) return run(split.size);
+    kernel::Value* whole = build().lt(build().index_value(piece), build().integer(DType::i64, split.count - 1));
+    build().if_then_else(whole, [&] { run(split.size); }, [&] { run(split.last); });
   }
 
   /// One batch element (or outer m, n): `position` runs over all of outer_.
@@ -188,38 +161,84 @@ class Writer {
     emitter_.scoped([&] { run_part(part); });
   }
 
-  /// Deep sums go block by block of k, so that a panel of B and the rows of A it meets stay in the cache. The chains
-  /// continue through C.
+  /// Deep sums go block by block of k, so that panels of B and the rows of A they meet stay in the cache. The chains
+  /// continue through C, or through scratch memory.
   void run_part(const Part& part) {
-    const std::int64_t blocks = chained_ ? (depth_.size + kDepth - 1) / kDepth : 1;
-    const std::int64_t size = (depth_.size + blocks - 1) / blocks;
-    const auto block = [&](const Index& begin, std::int64_t depth, bool first, bool last) {
-      block_ = {begin, depth, first, last};
+    const std::int64_t size = blocking_.depth, blocks = (depth_.size + size - 1) / size;
+    const std::int64_t last = depth_.size - (blocks - 1) * size;
+    part_ = part;
+    const auto block = [&](const Index& begin, std::int64_t depth, bool is_first, bool is_last) {
+      block_ = {begin, depth, is_first, is_last};
       emitter_.scoped([&] { run_block(part); });
     };
-    if (blocks == 1) return block(Index(0), depth_.size, true, true);
+    if (blocks == 1) return block(Index(0), size, true, true);
     block(Index(0), size, true, false);
-    if (blocks > 2)
-      build().serial_loop("kb", blocks - 2, [&](const Index& b) { block((b + Index(1)) * size, size, false, false); });
-    block(Index((blocks - 1) * size), depth_.size - (blocks - 1) * size, false, true);
+    // The last block differs from those before when it is shorter, or when more is done than storing the sums.
+    const bool alike = last == size && chained_ && group_.stored.size() == 1 && group_.anchors.size() == 1;
+    const std::int64_t middle = blocks - (alike ? 1 : 2);
+    if (middle > 0)
+      build().serial_loop("kb", middle, [&](const Index& b) { block((b + Index(1)) * size, size, false, false); });
+    if (!alike) block(Index((blocks - 1) * size), last, false, true);
   }
 
+  /// Columns of B whose panels are packed together, then blocks of rows.
   void run_block(const Part& part) {
+    for (const Segment& columns : pieces(part.columns, blocking_.columns))
+      repeat("nb", columns, [&](const Index& first) {
+        Part strip = part;
+        strip.column = part.column + first;
+        strip.columns = columns.size;
+        const std::vector<Segment> row_blocks = pieces(part.rows, blocking_.rows);
+        all_panels_ = packed_ && shape_.k.empty() && (row_blocks.size() > 1 || row_blocks.front().count > 1);
+        if (all_panels_)
+          for (const Segment& panels : balanced_columns(columns.size, registers_.width, tile_.vectors))
+            repeat("jp", panels, [&](const Index& begin) { pack(strip.column + begin, panels.size, {}, begin); });
+        for (const Segment& rows : row_blocks)
+          repeat("mb", rows, [&](const Index& row) {
+            Part rest = strip;
+            rest.row = part.row + row;
+            rest.rows = rows.size;
+            run_rows(rest);
+          });
+      });
+  }
+
+  static std::vector<Segment> pieces(std::int64_t total, std::int64_t most) {
+    const std::int64_t whole = total / most;
+    std::vector<Segment> segments;
+    if (whole) segments.push_back({0, whole, most});
+    if (total % most) segments.push_back({whole * most, 1, total % most});
+    return segments;
+  }
+
+  /// All columns for rows of A that stay in the cache.
+  void run_rows(const Part& part) {
+    if (pack_rows_) pack_rows(part);
     for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
         // With several k loops the panel differs for each, and is packed beside the tile.
-        if (packed_ && shape_.k.empty()) pack(column, columns.size, {});
-        for (const Segment& rows : balanced(part.rows, tile_.rows))
-          repeat("it", rows,
-                 [&](const Index& first) { run_tile({part.row + first, column, rows.size, columns.size}); });
+        if (packed_ && shape_.k.empty() && !all_panels_) pack(column, columns.size, {}, Index(0));
+        std::int64_t before = 0;
+        for (const Segment& rows : balanced(part.rows, tile_.rows)) {
+          const auto tile_number = [&](const Index& i) {
+            const Index first = rows.begin + i * rows.size;
+            packed_row_ = packed_rows_.base(i + Index(before), first);
+            panel_at_ = all_panels_ ? begin * block_.depth : Index(0);
+            run_tile({part.row + first, column, rows.size, columns.size});
+          };
+          repeat("it", rows.count, tile_number);
+          before += rows.count;
+        }
       });
   }
 
   void repeat(const char* name, const Segment& segment, const std::function<void(const Index&)>& body) {
-    if (segment.count == 1) return emitter_.scoped([&] { body(Index(segment.begin)); });
-    build().serial_loop(name, segment.count,
-                        [&](const Index& i) { emitter_.scoped([&] { body(segment.begin + i * segment.size); }); });
+    repeat(name, segment.count, [&](const Index& i) { body(segment.begin + i * segment.size); });
+  }
+  void repeat(const char* name, std::int64_t count, const std::function<void(const Index&)>& body) {
+    if (count == 1) return emitter_.scoped([&] { body(Index(0)); });
+    build().serial_loop(name, count, [&](const Index& i) { emitter_.scoped([&] { body(i); }); });
   }
 
   /// A tile's whole sum over k. All but the innermost k loop continue the chains of a tile kept in scratch.
@@ -262,53 +281,51 @@ class Writer {
     return buffer;
   }
 
-  /// Copies all of k x columns of B, contiguous along columns.
-  void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k) {
-    if (nested_.empty()) return pack_depth(column, columns, k, Index(0), Index(0));
+  /// Copies all of k x columns of B, contiguous along columns, to the panel that starts at column `begin` of the strip.
+  void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k, const Index& begin) {
+    const DType dtype = build().buffer(b_).dtype;
+    const std::int64_t wide = (std::min(column_.size, blocking_.columns) + registers_.width - 1) / registers_.width;
+    const int panel = scratch(panel_, "panel", dtype,
+                              blocking_.depth * nested_steps() *
+                                  std::max(panel_width(), all_panels_ ? wide * registers_.width : panel_width()));
+    const Index to = begin * block_.depth;
+    const auto copy = [&](const Index& from, const Index& behind) {
+      const Index base = b_base(column, k) + from;
+      const PackingSource source{
+          [&](const Index& c, const Index& d) { return build().load(b_, base + d * depth_.b + c * column_.b); },
+          depth_.b == 1, emitter_.width_of(dtype)};
+      pack_panel(build(), source, columns, block_.depth, panel, to + behind, panel_width());
+    };
+    if (nested_.empty()) return copy(Index(0), Index(0));
     std::vector<std::int64_t> sizes;
     for (const Loop& loop : nested_) sizes.push_back(loop.size);
     build().serial_loop("kn", nested_steps(), [&](const Index& i) {
-      emitter_.scoped([&] {
-        pack_depth(column, columns, k, walk(nested_, kernel::unflatten(i, sizes), &Loop::b),
-                   i * (block_.depth * panel_width()));
-      });
+      emitter_.scoped(
+          [&] { copy(walk(nested_, kernel::unflatten(i, sizes), &Loop::b), i * (block_.depth * panel_width())); });
     });
   }
 
-  /// The innermost loop over k, its elements of B `from` further on, to the panel's position `to`.
-  void pack_depth(const Index& column, std::int64_t columns, const std::vector<Index>& k, const Index& from,
-                  const Index& to) {
-    const DType dtype = build().buffer(b_).dtype;
-    const int panel = scratch(panel_, "panel", dtype, most_depth() * nested_steps() * panel_width());
-    const Index base = b_base(column, k) + from;
-    const int width = emitter_.width_of(dtype);
-    const auto move = [&](const Index& d, const Index& c) {
-      build().store(panel, to + d * panel_width() + c, build().load(b_, base + d * depth_.b + c * column_.b));
-    };
-    if (depth_.b != 1) {
-      build().serial_loop("kp", block_.depth, [&](const Index& d) {
-        build().vector_loop("np", columns, width, 1, [&](const Index& c) { move(d, c); });
-      });
-      return;
-    }
-    // B lies transposed: square blocks, so that each cache line is used up at once.
-    for (const Segment& block : balanced(block_.depth, 16))
-      repeat("kp", block, [&](const Index& begin) {
-        build().vector_loop("np", columns, width, 1, [&](const Index& c) {
-          build().unrolled_loop("kq", block.size, [&](const Index& d) { move(begin + d, c); });
-        });
-      });
+  void pack_rows(const Part& part) {
+    const DType dtype = build().buffer(a_).dtype;
+    const std::int64_t rows = std::min((row_.size + tile_.rows - 1) / tile_.rows * tile_.rows, blocking_.rows);
+    const int to = scratch(rows_, "rows", dtype, packed_rows_.elements(rows));
+    const Index base = a_base(part.row, {});
+    const PackingSource source{
+        [&](const Index& r, const Index& d) { return build().load(a_, base + r * row_.a + d * depth_.a); },
+        depth_.a == 1, emitter_.width_of(dtype)};
+    packed_rows_.pack(build(), source, part.rows, block_.depth, to);
   }
 
   void contract(const Part& tile, const std::vector<Index>& k, bool continued, bool last) {
-    if (packed_ && !shape_.k.empty()) pack(tile.column, tile.columns, k);
+    if (packed_ && !shape_.k.empty()) pack(tile.column, tile.columns, k, Index(0));
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;
     statement.depth = block_.depth;
     statement.a = {a_, a_base(tile.row, k), row_.a, depth_.a};
+    if (pack_rows_) statement.a = {rows_, packed_row_, packed_rows_.stride_row(), packed_rows_.stride_depth(tile.rows)};
     if (packed_)
-      statement.b = {panel_, Index(0), panel_width()};
+      statement.b = {panel_, panel_at_, panel_width()};
     else
       statement.b = {b_, b_base(tile.column, k), depth_.b};
     std::int64_t inside = block_.depth;
@@ -316,7 +333,7 @@ class Writer {
       statement.around.insert(statement.around.begin(),
                               {nested_[i].size, nested_[i].a, packed_ ? inside * panel_width() : nested_[i].b});
     if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
-    if (continued && !chained_) statement.start = {sums_, Index(0), panel_width()};
+    if (continued && !chained_) statement.start = {sums_, sums_at(tile, Index(0), Index(0)), sums_pitch()};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
       emitter_.in_vector([&] {
         if (last)
@@ -324,10 +341,19 @@ class Writer {
         else if (chained_)
           build().store(c_buffer(), c_address(tile.row + row, tile.column + column), sum);
         else
-          build().store(scratch(sums_, "sums", accumulate_, tile_.rows * panel_width()), row * panel_width() + column,
+          build().store(scratch(sums_, "sums", accumulate_, sums_rows() * sums_pitch()), sums_at(tile, row, column),
                         sum);
       });
     });
+  }
+
+  /// Sums in scratch memory: of one tile where k has several loops, else of the whole part.
+  bool sums_of_tile() const { return !shape_.k.empty(); }
+  std::int64_t sums_rows() const { return sums_of_tile() ? tile_.rows : row_.size; }
+  std::int64_t sums_pitch() const { return sums_of_tile() ? panel_width() : part_.columns; }
+  Index sums_at(const Part& tile, const Index& row, const Index& column) const {
+    if (sums_of_tile()) return row * sums_pitch() + column;
+    return (tile.row - part_.row + row) * sums_pitch() + (tile.column - part_.column + column);
   }
 
   int c_buffer() { return emitter_.buffer_of(group_.op->result(), kernel::Access::inout); }
@@ -344,13 +370,7 @@ class Writer {
     for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
       if (strides[d] != expected) return false;
     return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
-           c->type.dtype == accumulate_ && column_.c == 1 && shape_.k.empty() && nested_.empty() &&
-           depth_.size >= 2 * kDepth && row_.size > tile_.rows;
-  }
-
-  std::int64_t most_depth() const {
-    const std::int64_t blocks = chained_ ? (depth_.size + kDepth - 1) / kDepth : 1;
-    return (depth_.size + blocks - 1) / blocks;
+           c->type.dtype == accumulate_ && column_.c == 1;
   }
 
   void epilogue(const Index& row, const Index& column, kernel::Value* sum) {
@@ -387,14 +407,20 @@ class Writer {
   Emitter emitter_;
   DType accumulate_ = DType::f32;
   Registers registers_;
-  int a_ = -1, b_ = -1, panel_ = -1, sums_ = -1;
+  int a_ = -1, b_ = -1, rows_ = -1, panel_ = -1, sums_ = -1;
   Loop row_, column_, depth_;  ///< what the tile covers
   std::vector<Loop> nested_;   ///< over k around depth_, within the tile's statement; shape_.k holds those outside
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
   std::vector<Index> outer_at_;
   Tile tile_;
-  bool packed_ = false;   ///< panels of B are copied
-  bool chained_ = false;  ///< k is cut into blocks
+  Blocking blocking_;
+  bool packed_ = false;      ///< panels of B are copied
+  bool pack_rows_ = false;   ///< blocks of A are copied
+  bool chained_ = false;     ///< sums that are not complete are kept in C
+  bool all_panels_ = false;  ///< all panels of a strip are copied before its rows are visited
+  PackedRows packed_rows_;
+  Part part_;                    ///< that is being written
+  Index packed_row_, panel_at_;  ///< where the tile's operands lie in scratch memory
   /// The part of k that is being written.
   struct Block {
     Index begin;

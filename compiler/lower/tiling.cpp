@@ -52,11 +52,60 @@ Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   return {rows, vectors};
 }
 
+std::int64_t even_piece(std::int64_t total, std::int64_t most) {
+  const std::int64_t fewest = divide_up(total, most);
+  for (std::int64_t pieces = fewest; 2 * pieces <= 3 * fewest; ++pieces)
+    if (total % pieces == 0) return total / pieces;
+  return divide_up(total, fewest);
+}
+
+Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers) {
+  constexpr std::int64_t kDepth = 4096;       // bytes: what C's traffic costs is halved by twice the depth
+  constexpr std::int64_t kRows = 400'000;     // bytes of A: a good part of the second level
+  constexpr std::int64_t kColumns = 4 << 20;  // bytes of B
+  Blocking blocking;
+  blocking.depth = even_piece(extents.depth, kDepth / extents.bytes);
+  const std::int64_t line = blocking.depth * extents.bytes, panel = tile.vectors * registers.width;
+  const auto cut = [&](std::int64_t total, std::int64_t unit, std::int64_t bytes) {
+    return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
+  };
+  blocking.rows = cut(extents.rows, tile.rows, kRows);
+  blocking.columns = cut(extents.columns, panel, kColumns);
+  return blocking;
+}
+
 Split split(std::int64_t total, std::int64_t unit, std::int64_t most) {
   const std::int64_t units = divide_up(total, unit);
   const std::int64_t each = divide_up(units, std::min(units, most));
   const std::int64_t size = each * unit, count = divide_up(total, size);
   return {count, size, total - (count - 1) * size};
+}
+
+Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& registers, std::int64_t most,
+                 bool pack_rows, bool pack_columns) {
+  constexpr double kPackedElement = 10;  // in multiples of a multiplication within a tile
+  const double m = static_cast<double>(extents.rows), n = static_cast<double>(extents.columns);
+  Grid best;
+  double least = 0;
+  for (std::int64_t by_rows = 1; by_rows <= most; ++by_rows)
+    for (std::int64_t by_columns = 1; by_rows * by_columns <= most; ++by_columns) {
+      const Grid grid{split(extents.rows, tile.rows, by_rows),
+                      split(extents.columns, tile.vectors * registers.width, by_columns)};
+      // The time of the slowest of two and of four threads, as a multiple of an even share.
+      double cost = 0;
+      for (const std::int64_t threads : {2, 4})
+        cost += static_cast<double>(divide_up(grid.count(), threads) * threads * grid.rows.size * grid.columns.size) /
+                (2 * m * n);
+      if (pack_rows) cost += kPackedElement * static_cast<double>(grid.columns.count) / n;
+      if (pack_columns) cost += kPackedElement * static_cast<double>(grid.rows.count) / m;
+      // A smaller last part is code of its own.
+      for (const Split& side : {grid.rows, grid.columns}) cost += side.last == side.size ? 0 : 0.02;
+      if (least == 0 || cost < least) {
+        least = cost;
+        best = grid;
+      }
+    }
+  return best;
 }
 
 }  // namespace pullback::lower

@@ -29,11 +29,35 @@ struct Tile {
 /// The register tile for an m x n result: rows*vectors accumulators, `vectors` of B and one of A fit the registers.
 Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers);
 
+/// The largest equal pieces of at most `most`, if not many more of them are needed than of unequal ones; else those.
+std::int64_t even_piece(std::int64_t total, std::int64_t most);
+
+/// What a contraction's loops cover, and the size of an element.
+struct Extents {
+  std::int64_t rows = 1, columns = 1, depth = 1, bytes = 4;
+};
+
+/// What stays in the cache: `rows` x `depth` of A in the second level, beside a panel of B as wide as a tile; the other
+/// panels of `columns` x `depth` of B wait in the third. Rows and columns are whole tiles.
+struct Blocking {
+  std::int64_t rows = 1, columns = 1, depth = 1;
+};
+Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers);
+
 /// Pieces of rows or columns that run in parallel: `count` of `size`, the last of `last` elements.
 struct Split {
   std::int64_t count = 1, size = 1, last = 1;
 };
 /// Cuts `total` into at most `most` pieces of whole units of `unit`.
 Split split(std::int64_t total, std::int64_t unit, std::int64_t most);
+
+/// A grid of parts that run in parallel.
+struct Grid {
+  Split rows, columns;
+  std::int64_t count() const { return rows.count * columns.count; }
+};
+/// At most `most` parts that two and four threads share evenly; of those, the ones that repeat least packing.
+Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& registers, std::int64_t most,
+                 bool pack_rows, bool pack_columns);
 
 }  // namespace pullback::lower

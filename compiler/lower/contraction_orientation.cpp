@@ -1,0 +1,71 @@
+#include "compiler/lower/contraction_orientation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pullback::lower {
+namespace {
+
+double product(const std::vector<Loop>& loops) {
+  return static_cast<double>(ContractionShape::product(loops));
+}
+
+/// About how long the sums take, in vectors of products, when the columns are those of `n` (whose strides in their
+/// operand and in C are given): vectors that are not full, tiles so small that loads take longer than sums, and
+/// elements that must be moved one by one: packed across their memory order, or stored so, which is slower, and in
+/// the epilogue of each tile a lot of code.
+double cost(const std::vector<Loop>& k, const std::vector<Loop>& m, const std::vector<Loop>& n, std::size_t column,
+            std::int64_t Loop::* stride, const Registers& registers) {
+  const Loop columns = n.empty() ? Loop{} : n[column];
+  const std::int64_t vectors = (columns.size + registers.width - 1) / registers.width;
+  const double sums =
+      product(m) * product(n) / static_cast<double>(columns.size) * static_cast<double>(vectors) * product(k);
+  const double wide = static_cast<double>(std::min<std::int64_t>(vectors, 3));
+  const Loop row = m.empty() ? Loop{} : m[row_of(m)];
+  const double rows = static_cast<double>(std::min<std::int64_t>(row.size, vectors == 1 ? 14 : 8));
+  const double loads = std::max(1.0, (rows + wide) / (rows * wide));
+  // A panel is packed anew for all but the rows, and where it does not hold all of k, for each tile of these.
+  double packs = product(m) / static_cast<double>(row.size);
+  if (k.size() > 1 && ContractionShape::product(k) > kPanelDepth) packs *= static_cast<double>(row.size) / rows;
+  return sums * loads + (columns.*stride == 1 ? 0 : packs * product(k) * product(n)) +
+         (columns.c == 1 ? 0 : 8 * product(m) * product(n));
+}
+
+}  // namespace
+
+std::size_t row_of(const std::vector<Loop>& m) {
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < m.size(); ++i)
+    if (m[i].size >= m[best].size) best = i;
+  return best;
+}
+
+std::size_t column_of(const std::vector<Loop>& n) {
+  for (std::size_t i = n.size(); i-- > 0;)
+    if (n[i].b == 1) return i;
+  return n.empty() ? 0 : n.size() - 1;
+}
+
+bool transposed_costs_less(const ContractionShape& shape, const Registers& registers) {
+  const std::int64_t m = ContractionShape::product(shape.m), n = ContractionShape::product(shape.n);
+  if (n == 1) return m > 1;
+  if (m == 1) return false;
+  std::size_t rows = shape.m.size() - 1;  // the columns when transposed
+  for (std::size_t i = shape.m.size(); i-- > 0;)
+    if (shape.m[i].a == 1) {
+      rows = i;
+      break;
+    }
+  return cost(shape.k, shape.n, shape.m, rows, &Loop::a, registers) <
+         cost(shape.k, shape.m, shape.n, column_of(shape.n), &Loop::b, registers);
+}
+
+void swap_operands(ContractionShape& shape) {
+  std::swap(shape.m, shape.n);
+  std::swap(shape.a, shape.b);
+  std::swap(shape.a_offset, shape.b_offset);
+  for (std::vector<Loop>* loops : {&shape.batch, &shape.m, &shape.n, &shape.k})
+    for (Loop& loop : *loops) std::swap(loop.a, loop.b);
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,23 @@
+// Which of a contraction's operands lies along the vectors, and which loops its tile covers.
+#pragma once
+
+#include "compiler/lower/contraction_shape.h"
+#include "compiler/lower/tiling.h"
+
+namespace pullback::lower {
+
+/// Elements of k in a packed panel of several loops.
+constexpr std::int64_t kPanelDepth = 1024;
+
+/// The position of the loop that a tile's rows run over: rows may lie at any distance; the longest loop, of equal ones
+/// the innermost.
+std::size_t row_of(const std::vector<Loop>& m);
+/// The one of its columns, which should be neighbours in B.
+std::size_t column_of(const std::vector<Loop>& n);
+
+/// Is C computed faster as its transpose, with A and B exchanged?
+bool transposed_costs_less(const ContractionShape& shape, const Registers& registers);
+/// Exchanges A and B.
+void swap_operands(ContractionShape& shape);
+
+}  // namespace pullback::lower

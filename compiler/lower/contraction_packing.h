@@ -1,0 +1,46 @@
+// How a contraction's operands are copied to scratch memory, in the order in which tiles read them.
+#pragma once
+
+#include <functional>
+
+#include "compiler/ir/kernel/builder.h"
+#include "compiler/lower/tiling.h"
+
+namespace pullback::lower {
+
+/// Where an operand comes from: its element in row (or column) `i` at depth `d`, written within a vector loop.
+struct PackingSource {
+  std::function<kernel::Value*(const kernel::Index& i, const kernel::Index& d)> element;
+  bool along_depth = false;  ///< neighbours in memory lie along the depth
+  int width = 1;             ///< elements of a vector loop
+};
+
+/// Columns of B as a panel: `panel_width` elements for each step of the depth, from `to` on.
+void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_t columns, std::int64_t depth,
+                int panel, const kernel::Index& to, std::int64_t panel_width);
+
+/// How rows of A lie in scratch memory. Those whose depth is contiguous stay rows, a little apart lest they meet in the
+/// same sets of the cache; others become tiles, [depth][row of the tile].
+class PackedRows {
+ public:
+  PackedRows() = default;
+  PackedRows(std::int64_t tile_rows, std::int64_t depth, bool along_depth)
+      : tile_rows_(tile_rows), depth_(depth), along_depth_(along_depth) {}
+
+  std::int64_t elements(std::int64_t rows) const;
+  /// Of the tile number `tile` of `size` rows, which starts at `row`.
+  kernel::Index base(const kernel::Index& tile, const kernel::Index& row) const;
+  std::int64_t stride_row() const { return along_depth_ ? pitch() : 1; }
+  std::int64_t stride_depth(std::int64_t size) const { return along_depth_ ? 1 : size; }
+
+  /// Copies `rows`, cut into the tiles of balanced(rows, tile_rows), over at most the depth.
+  void pack(kernel::Builder& build, const PackingSource& source, std::int64_t rows, std::int64_t depth, int to) const;
+
+ private:
+  std::int64_t pitch() const;  ///< from row to row, or from tile to tile
+
+  std::int64_t tile_rows_ = 1, depth_ = 1;
+  bool along_depth_ = true;
+};
+
+}  // namespace pullback::lower
