@@ -191,8 +191,9 @@ class Writer {
         const std::vector<Segment> row_blocks = pieces(part.rows, blocking_.rows);
         all_panels_ = packed_ && shape_.k.empty() && (row_blocks.size() > 1 || row_blocks.front().count > 1);
         if (all_panels_)
-          for (const Segment& panels : balanced_columns(columns.size, registers_.width, tile_.vectors))
-            repeat("jp", panels, [&](const Index& begin) { pack(strip.column + begin, panels.size, {}, begin); });
+          pack_strip(build(), columns_from(b_base(strip.column, {})),
+                     balanced_columns(columns.size, registers_.width, tile_.vectors), block_.depth, panel_buffer(),
+                     panel_width());
         for (const Segment& rows : row_blocks)
           repeat("mb", rows, [&](const Index& row) {
             Part rest = strip;
@@ -218,7 +219,7 @@ class Writer {
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
         // With several k loops the panel differs for each, and is packed beside the tile.
-        if (packed_ && shape_.k.empty() && !all_panels_) pack(column, columns.size, {}, Index(0));
+        if (packed_ && shape_.k.empty() && !all_panels_) pack(column, columns.size, {});
         std::int64_t before = 0;
         for (const Segment& rows : balanced(part.rows, tile_.rows)) {
           const auto tile_number = [&](const Index& i) {
@@ -281,20 +282,23 @@ class Writer {
     return buffer;
   }
 
-  /// Copies all of k x columns of B, contiguous along columns, to the panel that starts at column `begin` of the strip.
-  void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k, const Index& begin) {
-    const DType dtype = build().buffer(b_).dtype;
+  int panel_buffer() {
     const std::int64_t wide = (std::min(column_.size, blocking_.columns) + registers_.width - 1) / registers_.width;
-    const int panel = scratch(panel_, "panel", dtype,
-                              blocking_.depth * nested_steps() *
-                                  std::max(panel_width(), all_panels_ ? wide * registers_.width : panel_width()));
-    const Index to = begin * block_.depth;
-    const auto copy = [&](const Index& from, const Index& behind) {
-      const Index base = b_base(column, k) + from;
-      const PackingSource source{
-          [&](const Index& c, const Index& d) { return build().load(b_, base + d * depth_.b + c * column_.b); },
-          depth_.b == 1, emitter_.width_of(dtype)};
-      pack_panel(build(), source, columns, block_.depth, panel, to + behind, panel_width());
+    const std::int64_t width = all_panels_ ? std::max(panel_width(), wide * registers_.width) : panel_width();
+    return scratch(panel_, "panel", build().buffer(b_).dtype, blocking_.depth * nested_steps() * width);
+  }
+
+  PackingSource columns_from(const Index& base) {
+    return {
+        [this, base](const Index& c, const Index& d) { return build().load(b_, base + d * depth_.b + c * column_.b); },
+        depth_.b == 1, emitter_.width_of(build().buffer(b_).dtype)};
+  }
+
+  /// Copies all of k x columns of B, contiguous along columns.
+  void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k) {
+    const auto copy = [&](const Index& from, const Index& to) {
+      pack_panel(build(), columns_from(b_base(column, k) + from), columns, block_.depth, panel_buffer(), to,
+                 panel_width());
     };
     if (nested_.empty()) return copy(Index(0), Index(0));
     std::vector<std::int64_t> sizes;
@@ -317,7 +321,7 @@ class Writer {
   }
 
   void contract(const Part& tile, const std::vector<Index>& k, bool continued, bool last) {
-    if (packed_ && !shape_.k.empty()) pack(tile.column, tile.columns, k, Index(0));
+    if (packed_ && !shape_.k.empty()) pack(tile.column, tile.columns, k);
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;

@@ -24,12 +24,42 @@ void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_
     });
     return;
   }
-  // B lies transposed: square blocks, so that each cache line is used up at once.
+  // B lies transposed: square blocks, so that each cache line is used up at once, one behind the other along the depth.
   constexpr std::int64_t kSquare = 16;
-  for (const Segment& block : balanced(depth, kSquare))
-    repeat(build, "kp", block.count, [&](const Index& i) {
-      build.vector_loop("np", columns, source.width, 1, [&](const Index& c) {
+  build.vector_loop("np", columns, source.width, 1, [&](const Index& c) {
+    for (const Segment& block : balanced(depth, kSquare))
+      repeat(build, "kp", block.count, [&](const Index& i) {
         build.unrolled_loop("kq", block.size, [&](const Index& d) { move(block.begin + i * block.size + d, c); });
+      });
+  });
+}
+
+void pack_strip(kernel::Builder& build, const PackingSource& source, const std::vector<Segment>& panels,
+                std::int64_t depth, int strip, std::int64_t panel_width) {
+  const auto each_panel = [&](const std::function<void(const Index& begin, std::int64_t columns)>& visit) {
+    for (const Segment& segment : panels)
+      repeat(build, "jp", segment.count,
+             [&](const Index& i) { visit(segment.begin + i * segment.size, segment.size); });
+  };
+  if (source.along_depth) {
+    each_panel([&](const Index& begin, std::int64_t columns) {
+      const PackingSource panel{[&](const Index& c, const Index& d) { return source.element(begin + c, d); }, true,
+                                source.width};
+      pack_panel(build, panel, columns, depth, strip, begin * depth, panel_width);
+    });
+    return;
+  }
+  // A few steps of the depth at once: neighbours in memory are read one after the other, whichever panel they go to.
+  constexpr std::int64_t kSteps = 8;
+  for (const Segment& block : balanced(depth, kSteps))
+    repeat(build, "kp", block.count, [&](const Index& i) {
+      each_panel([&](const Index& begin, std::int64_t columns) {
+        build.serial_loop("kq", block.size, [&](const Index& step) {
+          const Index d = block.begin + i * block.size + step;
+          build.vector_loop("np", columns, source.width, 1, [&](const Index& c) {
+            build.store(strip, begin * depth + d * panel_width + c, source.element(begin + c, d));
+          });
+        });
       });
     });
 }

@@ -19,6 +19,10 @@ struct PackingSource {
 void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_t columns, std::int64_t depth,
                 int panel, const kernel::Index& to, std::int64_t panel_width);
 
+/// Neighbouring panels of columns, as balanced_columns cuts them: the panel of column c starts at c * depth.
+void pack_strip(kernel::Builder& build, const PackingSource& source, const std::vector<Segment>& panels,
+                std::int64_t depth, int strip, std::int64_t panel_width);
+
 /// How rows of A lie in scratch memory. Those whose depth is contiguous stay rows, a little apart lest they meet in the
 /// same sets of the cache; others become tiles, [depth][row of the tile].
 class PackedRows {
