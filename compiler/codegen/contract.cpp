@@ -2,7 +2,6 @@
 // each k loads one vector of B for each segment and broadcasts one element of A for each row.
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <utility>
 
 #include <llvm/IR/Intrinsics.h>
@@ -101,30 +100,38 @@ void Translator::contract(const Contract& source) {
   epilogues(tile, sums);
 }
 
-// What the epilogue reads and writes is on its way to the cache while the sums are computed.
+// What the epilogue of a tile of large tensors reads and writes comes to the cache while the sums are computed.
 void Translator::prefetch_epilogue(const Tile& tile) {
-  std::vector<std::pair<int, Index>> done;
+  constexpr std::int64_t kLargeBytes = 1 << 18;
+  constexpr std::int64_t kLine = 64;
+  constexpr std::int64_t kSums = 64;  // steps of k: fewer take less time than memory
+  const Contract& c = tile.contract;
+  if (c.depth < kSums) return;
+  std::vector<std::pair<int, Index>> seen;
   const auto fetch = [&](int buffer, const Index& index, bool write) {
     const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(buffer)];
-    if (b.access == kernel::Access::scratch || static_cast<std::size_t>(b.elements) * size_of(b.dtype) < (1u << 18)) return;
-    if (!index.is_contiguous_in(tile.contract.column)) return;
-    for (const auto& [other, at] : done)
-      if (other == buffer && at == index) return;
-    done.emplace_back(buffer, index);
-    const auto line = static_cast<std::int64_t>(64 / size_of(b.dtype));
-    for (std::int64_t row = 0; row < tile.contract.rows; ++row)
-      for (std::int64_t column = 0; column < tile.contract.columns; column += line) {
-        const Index at = resolve(index.substitute([&](const LoopVar& v) {
-          return &v == &tile.contract.row ? Index(row) : &v == &tile.contract.column ? Index(column) : Index(v);
-        }));
-        llvm::Value* pointer = address(buffer, at).value;
+    const auto bytes = static_cast<std::int64_t>(size_of(b.dtype));
+    const std::int64_t stride = index.coefficient(c.row);
+    if (b.access == kernel::Access::scratch || b.elements * bytes < kLargeBytes || stride == 0) return;
+    if (!index.is_contiguous_in(c.column) || !index.has_stride(c.row, stride)) return;
+    if (std::find(seen.begin(), seen.end(), std::pair(buffer, index)) != seen.end()) return;
+    seen.emplace_back(buffer, index);
+    const Index corner =
+        index.substitute([&](const LoopVar& v) { return &v == &c.row || &v == &c.column ? Index(0) : Index(v); });
+    const Bound first = address(buffer, resolve(corner));
+    llvm::Type* element = arithmetic_.memory_type(b.dtype);
+    for (std::int64_t row = 0; row < c.rows; ++row)
+      for (std::int64_t column = 0; column < c.columns; column += kLine / bytes) {
+        const auto offset = static_cast<std::uint64_t>(row * stride + column);
+        llvm::Value* pointer = b_.CreateConstGEP1_64(element, first.value, offset);
         b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {pointer->getType()},
                            {pointer, b_.getInt32(write), b_.getInt32(3), b_.getInt32(1)});
       }
   };
-  for (const kernel::Statement& statement : tile.contract.epilogue.statements) {
-    if (const auto* definition = std::get_if<kernel::Define>(&statement))
-      if (definition->value->opcode == kernel::Opcode::load) fetch(definition->value->buffer, definition->value->index, false);
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    const auto* definition = std::get_if<kernel::Define>(&statement);
+    if (definition && definition->value->opcode == kernel::Opcode::load && definition->value->operands.empty())
+      fetch(definition->value->buffer, definition->value->index, false);
     if (const auto* store = std::get_if<kernel::Store>(&statement)) fetch(store->buffer, store->index, true);
   }
 }

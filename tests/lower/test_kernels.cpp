@@ -1,6 +1,7 @@
 // The kernels of small graphs compute what the reference evaluator computes, at odd sizes too.
 #include <fmt/format.h>
 
+#include "compiler/lower/tiling.h"
 #include "compiler/ops/registry.h"
 #include "tests/lower/lower_testing.h"
 
@@ -181,6 +182,44 @@ TEST_CASE("deep sums go in blocks through C", "[lower]") {
     %t: f32[37,70] = dot_general(%x, %v) {contract = [1]x[1], batch = []x[]}
     return a = %a, r = %r, t = %t
   })");
+}
+
+TEST_CASE("large operands are packed in blocks", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[133,1027], %w: f32[1027,205]) {
+    %a: f32[133,205] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    return a = %a
+  })");
+  check_lowering(R"(func @f(%x: f32[133,1027], %w: f32[205,1027]) {
+    %a: f32[133,205] = dot_general(%x, %w) {contract = [1]x[1], batch = []x[]}
+    return a = %a
+  })");
+  check_lowering(R"(func @f(%x: f32[140,1029], %w: f32[140,205], %b: f32[1029,205]) {
+    %a: f32[1029,205] = dot_general(%x, %w) {contract = [0]x[0], batch = []x[]}
+    %r: f32[1029,205] = add(%a, %b)
+    return r = %r
+  })");
+}
+
+TEST_CASE("deep sums that are not kept go in blocks through scratch memory", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[21,3333], %w: f32[3333,50], %b: f32[21,50]) {
+    %a: f32[21,50] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    %r: f32[21,50] = add(%a, %b)
+    return r = %r
+  })");
+}
+
+TEST_CASE("a grid of parts is shared evenly", "[lower]") {
+  const lower::Registers registers{32, 16};
+  const lower::Tile tile{8, 3};
+  const lower::Grid square = lower::choose_grid({1024, 1024, 512}, tile, registers, 16, true, true);
+  CHECK(square.count() % 2 == 0);
+  CHECK(square.count() >= 4);
+  const lower::Grid wide = lower::choose_grid({8, 4096, 512}, tile, registers, 16, false, false);
+  CHECK(wide.rows.count == 1);
+  CHECK(wide.columns.size % 48 == 0);
+  CHECK(lower::choose_grid({64, 64, 64}, tile, registers, 1, true, true).count() == 1);
+  CHECK(lower::even_piece(2047, 1000) == 683);
+  CHECK(lower::even_piece(2048, 700) == 512);
 }
 
 TEST_CASE("long sums are taken in two stages", "[lower]") {
