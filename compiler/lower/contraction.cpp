@@ -74,6 +74,9 @@ class Writer {
   /// Bytes of A that stay in the cache with B beside them.
   static constexpr std::int64_t kNearRows = 512 << 10;
   static constexpr std::int64_t kPage = 4096;
+  /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
+  /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
+  static constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
   kernel::Builder& build() { return emitter_.build(); }
 
@@ -101,6 +104,10 @@ class Writer {
     if (!shape_.k.empty() || !nested_.empty()) return;
     Extents extents = this->extents();
     chained_ = can_chain();
+    if (row_.size <= kStreamedRows && !packed_ && column_.size * depth_.size * extents.bytes > kNearMatrix) {
+      blocking_.depth = even_piece(depth_.size, kStreams);
+      return;
+    }
     const Blocking best = choose_blocking(extents, tile_, registers_);
     const bool cut = row_.size > tile_.rows || packed_;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
