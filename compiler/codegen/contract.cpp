@@ -222,13 +222,66 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  if (count_statements(tile.contract.epilogue) * sums.size() > kEpilogueLimit && tile.contract.rows > 1) {
+  const std::size_t statements = count_statements(tile.contract.epilogue);
+  if (stores_along_rows(tile) && statements * static_cast<std::size_t>(tile.contract.columns) <= kEpilogueLimit) {
+    epilogues_transposed(tile, sums);
+    return;
+  }
+  if (statements * sums.size() > kEpilogueLimit && tile.contract.rows > 1) {
     epilogues_by_loop(tile, sums);
     return;
   }
   for (std::size_t s = 0; s < tile.segments.size(); ++s)
     for (std::int64_t row = 0; row < tile.contract.rows; ++row)
       epilogue(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
+}
+
+// Are neighbours in memory those of a column, in all that is stored?
+bool Translator::stores_along_rows(const Tile& tile) const {
+  const Contract& c = tile.contract;
+  if (c.rows < 2 || c.rows > tile.vector) return false;
+  bool stores = false;
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    if (std::holds_alternative<kernel::Define>(statement)) continue;
+    const auto* store = std::get_if<kernel::Store>(&statement);
+    if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
+    stores = true;
+  }
+  return stores;
+}
+
+// The tile is transposed in registers: lanes are rows.
+void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums) {
+  const std::int64_t rows = tile.contract.rows;
+  const auto width = static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(rows)));
+  const Lanes around = lanes_;
+  Unrolled* unrolled = std::exchange(unrolled_, nullptr);
+  for (std::size_t s = 0; s < tile.segments.size(); ++s) {
+    const Segment& segment = tile.segments[s];
+    const int side = std::max(width, segment.width);
+    llvm::SmallVector<int, 16> widen(static_cast<std::size_t>(side), -1), narrow;
+    for (int lane = 0; lane < segment.width; ++lane) widen[static_cast<std::size_t>(lane)] = lane;
+    for (int lane = 0; lane < width; ++lane) narrow.push_back(lane);
+    std::vector<llvm::Value*> square(static_cast<std::size_t>(side),
+                                     llvm::Constant::getNullValue(arithmetic_.type(tile.sum, side)));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      llvm::Value* sum = sums[tile.at(row, s)];
+      if (width_of(sum) == 1) sum = b_.CreateInsertElement(arithmetic_.constant(tile.sum, 0, 2), sum, std::uint64_t{0});
+      square[static_cast<std::size_t>(row)] = segment.width < side ? b_.CreateShuffleVector(sum, widen) : sum;
+    }
+    transpose_square(square);
+    for (int column = 0; column < segment.active; ++column) {
+      llvm::Value* sum = square[static_cast<std::size_t>(column)];
+      if (width < side) sum = b_.CreateShuffleVector(sum, narrow);
+      lanes_ = {width, static_cast<int>(rows), new_variable(rows), nullptr};
+      replace(tile.contract.row, Index(*lanes_.lane));
+      replace(tile.contract.column, Index(segment.offset + column));
+      bind(tile.contract.accumulator, here(sum));
+      block(tile.contract.epilogue);
+    }
+  }
+  unrolled_ = unrolled;
+  lanes_ = around;
 }
 
 void Translator::epilogue(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {

@@ -100,6 +100,8 @@ class Translator {
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  bool stores_along_rows(const Tile& tile) const;
+  void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 
   // Values (values.cpp).
@@ -124,6 +126,7 @@ class Translator {
   llvm::Value* from_memory(llvm::Value* value, DType dtype) const;
   std::optional<Bound> load_transposed(const kernel::Value& value);
   std::vector<llvm::Value*> load_square(int buffer, const kernel::Index& start, std::int64_t stride, int count);
+  void transpose_square(std::vector<llvm::Value*>& rows);
   /// A load or store that all lanes take part in: the stride from lane to lane, if there is one.
   std::optional<std::int64_t> lane_stride(const kernel::Index& index);
   /// Which lanes may touch memory; null: all.

@@ -1,6 +1,7 @@
 // Translator: loads that transpose. In a vector loop around an unrolled loop, `x[lane*stride + u]` is a strided load
 // for each u; a square of them is read as contiguous vectors along u instead, one for each lane, and transposed in
-// registers: several times faster. How panels of contractions are packed from transposed operands.
+// registers: several times faster. How panels of contractions are packed from transposed operands, and tiles stored
+// transposed.
 #include <algorithm>
 
 #include "compiler/codegen/translator.h"
@@ -62,6 +63,13 @@ std::vector<llvm::Value*> Translator::load_square(int buffer, const Index& start
       rows.push_back(b_.CreateMaskedLoad(type, from, alignment(buffer), tail_mask(width, count),
                                          llvm::Constant::getNullValue(type)));
   }
+  transpose_square(rows);
+  return rows;
+}
+
+// Lane l of row i becomes lane i of row l.
+void Translator::transpose_square(std::vector<llvm::Value*>& rows) {
+  const auto width = static_cast<int>(rows.size());
   // Off-diagonal blocks are exchanged, from halves of the square down to single elements.
   for (int half = width / 2; half > 0; half /= 2) {
     llvm::SmallVector<int, 32> upper, lower;
@@ -76,7 +84,6 @@ std::vector<llvm::Value*> Translator::load_square(int buffer, const Index& start
       rows[static_cast<std::size_t>(i + half)] = b_.CreateShuffleVector(x, y, lower);
     }
   }
-  return rows;
 }
 
 }  // namespace pullback::codegen

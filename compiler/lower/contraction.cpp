@@ -47,6 +47,8 @@ class Writer {
     for (const std::vector<Loop>* loops : {&shape_.batch, &shape_.m, &shape_.n})
       outer_.insert(outer_.end(), loops->begin(), loops->end());
     tile_ = choose_tile(row_.size, column_.size, registers_);
+    // Rows a multiple of this apart compete for the same few places of the first level.
+    if (row_.a * extents().bytes % kPage == 0) tile_.rows = std::min<std::int64_t>(tile_.rows, kCollidingRows);
     packed_ = column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows));
     nest_depth();
     choose_blocks();
@@ -74,6 +76,7 @@ class Writer {
   /// Bytes of A that stay in the cache with B beside them.
   static constexpr std::int64_t kNearRows = 512 << 10;
   static constexpr std::int64_t kPage = 4096;
+  static constexpr std::int64_t kCollidingRows = 8;
   /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
   /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
   static constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
@@ -125,9 +128,8 @@ class Writer {
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
   }
   Extents extents() const {
-    return {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(build_dtype()))};
+    return {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(shape_.a.base->type.dtype))};
   }
-  DType build_dtype() const { return shape_.a.base->type.dtype; }
 
   Part whole() const { return {Index(0), Index(0), row_.size, column_.size}; }
 

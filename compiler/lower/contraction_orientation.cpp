@@ -12,8 +12,8 @@ double product(const std::vector<Loop>& loops) {
 
 /// About how long the sums take, in vectors of products, when the columns are those of `n` (whose strides in their
 /// operand and in C are given): vectors that are not full, tiles so small that loads take longer than sums, and
-/// elements that must be moved one by one: packed across their memory order, or stored so, which is slower, and in
-/// the epilogue of each tile a lot of code.
+/// elements that must be moved across their memory order: packed so, stored as the transpose of a tile, or stored one
+/// by one, which is slowest, and in the epilogue of each tile a lot of code.
 double cost(const std::vector<Loop>& k, const std::vector<Loop>& m, const std::vector<Loop>& n, std::size_t column,
             std::int64_t Loop::* stride, const Registers& registers) {
   const Loop columns = n.empty() ? Loop{} : n[column];
@@ -28,7 +28,7 @@ double cost(const std::vector<Loop>& k, const std::vector<Loop>& m, const std::v
   double packs = product(m) / static_cast<double>(row.size);
   if (k.size() > 1 && ContractionShape::product(k) > kPanelDepth) packs *= static_cast<double>(row.size) / rows;
   return sums * loads + (columns.*stride == 1 ? 0 : packs * product(k) * product(n)) +
-         (columns.c == 1 ? 0 : 8 * product(m) * product(n));
+         (columns.c == 1 ? 0 : (row.c == 1 ? 1 : 8) * product(m) * product(n));
 }
 
 }  // namespace

@@ -56,6 +56,28 @@ TEST_CASE("tiles of all row counts and depths") {
   for (std::int64_t depth = 0; depth <= 18; ++depth) check_tile({4, 20, depth, true}, f32, f32, depth % 2 == 1);
 }
 
+TEST_CASE("tiles stored as their transposes") {
+  for (DType dtype : {f32, f64})
+    for (std::int64_t rows : {2, 3, 7, 8, 10, 14})
+      for (std::int64_t columns : {1, 2, 5, 16, 21, 48})
+        test::check_plain([&](Kernel& k) {
+          Builder b(k);
+          const int a = b.buffer("a", dtype, rows * 6, Access::in);
+          const int x = b.buffer("b", dtype, 6 * columns, Access::in);
+          const int bias = b.buffer("bias", dtype, rows, Access::in);
+          const int c = b.buffer("c", dtype, rows * columns, Access::out);
+          Contract tile;
+          tile.rows = rows;
+          tile.columns = columns;
+          tile.depth = 6;
+          tile.a = {a, Index(0), 6, 1};
+          tile.b = {x, Index(0), columns};
+          b.contract(std::move(tile), dtype, [&](const Index& i, const Index& j, Value* value) {
+            b.store(c, j * rows + i, b.add(value, b.load(bias, i)));
+          });
+        });
+}
+
 TEST_CASE("16-bit inputs, 32-bit sums") {
   for (DType input : {f16, bf16})
     for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);
