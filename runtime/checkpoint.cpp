@@ -18,7 +18,7 @@ namespace pullback::runtime {
 
 namespace {
 
-constexpr std::string_view kMagic = "PBSTATE\n";
+constexpr std::string_view kStateMagic = "PBSTATE\n";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kPreamble = 16;  // magic, version, bytes of the table
 
@@ -77,9 +77,9 @@ TableEntry read_entry(ByteReader& table) {
 // The table, with preamble and checksum verified. `file` continues at the data.
 std::vector<TableEntry> read_table(const std::string& what, ByteReader& file, Bytes bytes) {
   if (bytes.empty()) file.fail("the file is empty");
-  if (bytes.size() < kMagic.size() || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
+  if (bytes.size() < kStateMagic.size() || std::memcmp(bytes.data(), kStateMagic.data(), kStateMagic.size()) != 0)
     file.fail("not a checkpoint of Pullback");
-  file.take(kMagic.size());
+  file.take(kStateMagic.size());
   const auto version = file.number<std::uint32_t>();
   if (version > kVersion)
     file.fail(fmt::format("written by a newer Pullback: format {}, this one reads up to {}", version, kVersion));
@@ -101,7 +101,7 @@ void write_checkpoint(const std::string& path, const State& state) {
   if (table.size() > std::numeric_limits<std::uint32_t>::max())
     throw Error(describe(path) + ": too many entries for one file");
   ByteWriter head;
-  head.raw(kMagic);
+  head.raw(kStateMagic);
   head.number(kVersion);
   head.number(static_cast<std::uint32_t>(table.size()));
   head.raw(Bytes(table));

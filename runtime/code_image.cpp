@@ -19,7 +19,7 @@ namespace pullback::runtime {
 
 namespace {
 
-constexpr std::string_view kMagic = "PBCODE\n";
+constexpr std::string_view kCodeMagic = "PBCODE\n";
 
 template <class Function>
 void* address_of(Function* function) {
@@ -45,7 +45,7 @@ std::span<const RuntimeSymbol> runtime_symbols() {
 
 std::vector<std::byte> serialize(const CodeImage& image) {
   ByteWriter writer;
-  writer.raw(kMagic);
+  writer.raw(kCodeMagic);
   writer.number(static_cast<std::uint32_t>(kAbiVersion));
   writer.number(image.entry);
   writer.number(static_cast<std::uint32_t>(image.imports.size()));
@@ -61,8 +61,8 @@ std::vector<std::byte> serialize(const CodeImage& image) {
 
 CodeImage parse_image(const std::string& what, std::span<const std::byte> bytes) {
   ByteReader reader(what, bytes);
-  const Bytes magic = reader.take(kMagic.size());
-  if (std::memcmp(magic.data(), kMagic.data(), kMagic.size()) != 0) reader.fail("no code of Pullback");
+  const Bytes magic = reader.take(kCodeMagic.size());
+  if (std::memcmp(magic.data(), kCodeMagic.data(), kCodeMagic.size()) != 0) reader.fail("no code of Pullback");
   if (reader.number<std::uint32_t>() != static_cast<std::uint32_t>(kAbiVersion)) reader.fail("of another version");
   CodeImage image;
   image.entry = reader.number<std::uint64_t>();

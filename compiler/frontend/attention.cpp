@@ -17,10 +17,10 @@ namespace pullback {
 
 namespace detail {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kMasked = -std::numeric_limits<double>::infinity();
 
 Tensor masked(const Tensor& scores, const Tensor& mask) {
-  return mask.dtype() == boolean ? where(mask, scores, -kInfinity) : scores + mask;
+  return mask.dtype() == boolean ? where(mask, scores, kMasked) : scores + mask;
 }
 
 Tensor causal_mask(const Tensor& scores, const Dim& queries, const Dim& keys, const SourceLine& line) {
@@ -37,7 +37,7 @@ Tensor attention_weights(const Tensor& scores) {
   const SourceLine line = scores.trace()->line(SourceLocation::current());  // pinned by the caller
   const Tensor top = stop_gradient(largest(scores, {last}, line));
   // Of a row that is masked as a whole the maximum is -infinity and the sum 0.
-  const Tensor exponentials = exp(scores - where(equal(top, -kInfinity), 0.0, top));
+  const Tensor exponentials = exp(scores - where(equal(top, kMasked), 0.0, top));
   const Tensor total = sum(exponentials, -1, true);
   return exponentials / where(equal(total, 0.0), 1.0, total);
 }

@@ -9,14 +9,9 @@ namespace pullback {
 
 using detail::fail;
 
-static SourceLine line_of(const char* op, const Tensor& x, const SourceLocation& where) {
-  detail::require_defined(op, x, where);
-  return x.trace()->line(where);
-}
-
 Tensor concat(const std::vector<Tensor>& parts, int axis, SourceLocation where) {
   if (parts.empty()) fail("concat", "there are no tensors to join", where);
-  const SourceLine line = line_of("concat", parts.front(), where);
+  const SourceLine line = detail::line_of("concat", parts.front(), where);
   axis = detail::normalize_axis("concat", parts.front(), axis, line);
   for (const Tensor& part : parts) {
     detail::require_defined("concat", part, where);
@@ -60,7 +55,7 @@ static std::int64_t known_size(const char* op, const Tensor& x, int axis, const 
 }
 
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, int axis, SourceLocation where) {
-  const SourceLine line = line_of("split", x, where);
+  const SourceLine line = detail::line_of("split", x, where);
   detail::Pin pin(x, where);
   axis = detail::normalize_axis("split", x, axis, line);
   const std::int64_t size = known_size("split", x, axis, line);
@@ -82,7 +77,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
 }
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis, SourceLocation where) {
-  const SourceLine line = line_of("split", x, where);
+  const SourceLine line = detail::line_of("split", x, where);
   const std::int64_t total = known_size("split", x, detail::normalize_axis("split", x, axis, line), line);
   if (size < 1) fail("split", fmt::format("parts of {} elements can't fill an axis", size), line);
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(total / size), size);
@@ -91,14 +86,14 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t size, int axis, SourceLo
 }
 
 std::vector<Tensor> chunk(const Tensor& x, int parts, int axis, SourceLocation where) {
-  const SourceLine line = line_of("chunk", x, where);
+  const SourceLine line = detail::line_of("chunk", x, where);
   const std::int64_t total = known_size("chunk", x, detail::normalize_axis("chunk", x, axis, line), line);
   if (parts < 1) fail("chunk", fmt::format("{} parts are asked for", parts), line);
   return split(x, std::max<std::int64_t>(1, (total + parts - 1) / parts), axis, where);
 }
 
 std::vector<Tensor> unbind(const Tensor& x, int axis, SourceLocation where) {
-  const SourceLine line = line_of("unbind", x, where);
+  const SourceLine line = detail::line_of("unbind", x, where);
   detail::Pin pin(x, where);
   axis = detail::normalize_axis("unbind", x, axis, line);
   std::vector<Tensor> slices;
@@ -107,7 +102,7 @@ std::vector<Tensor> unbind(const Tensor& x, int axis, SourceLocation where) {
 }
 
 Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& times, SourceLocation where) {
-  const SourceLine line = line_of("repeat", x, where);
+  const SourceLine line = detail::line_of("repeat", x, where);
   detail::Pin pin(x, where);
   const std::size_t rank = std::max(x.rank(), times.size());
   Shape sizes(rank, Dim(1)), copies, result;
@@ -130,7 +125,7 @@ Tensor repeat(const Tensor& x, const std::vector<std::int64_t>& times, SourceLoc
 }
 
 Tensor repeat_interleave(const Tensor& x, std::int64_t times, int axis, SourceLocation where) {
-  const SourceLine line = line_of("repeat_interleave", x, where);
+  const SourceLine line = detail::line_of("repeat_interleave", x, where);
   detail::Pin pin(x, where);
   axis = detail::normalize_axis("repeat_interleave", x, axis, line);
   if (times < 0) fail("repeat_interleave", fmt::format("{} times are asked for", times), line);
@@ -142,7 +137,7 @@ Tensor repeat_interleave(const Tensor& x, std::int64_t times, int axis, SourceLo
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& vectors, SourceLocation where) {
   if (vectors.empty()) fail("meshgrid", "there are no vectors", where);
-  const SourceLine line = line_of("meshgrid", vectors.front(), where);
+  const SourceLine line = detail::line_of("meshgrid", vectors.front(), where);
   detail::Pin pin(vectors.front(), where);
   Shape shape;
   for (const Tensor& vector : vectors) {

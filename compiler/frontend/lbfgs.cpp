@@ -46,10 +46,10 @@ void set_all(Update& update, const Tensor& x) {
 }
 
 // Steps s and changes of the gradient y, [history,N] each, the newest in the last row; rows of zeros are empty.
-struct History {
+struct StepHistory {
   Tensor s, y;
 
-  History pushed(const Tensor& step, const Tensor& change, const Tensor& keep) const {
+  StepHistory pushed(const Tensor& step, const Tensor& change, const Tensor& keep) const {
     const std::int64_t rows = s.shape()[0].constant();
     const auto push = [&](const Tensor& matrix, const Tensor& last) {
       const Tensor bottom = unsqueeze(last, 0);
@@ -100,7 +100,7 @@ void write_update(const LBFGS& options, Update& update) {
   const auto vector = [&](const char* name) { return update.slot(name, dtype, x.shape()); };
   const auto matrix = [&](const char* name) { return update.slot(name, dtype, {options.history_size, x.shape()[0]}); };
   const auto scalar = [&](const char* name) { return update.slot(name, f64, {}); };
-  const History history{matrix("s"), matrix("y")};
+  const StepHistory history{matrix("s"), matrix("y")};
   const Line line{vector("x"), vector("g"), vector("direction"), scalar("f"), scalar("slope"), scalar("length")};
 
   const Tensor first = update.step() <= 1.0, f = cast(update.loss(), f64);
@@ -110,7 +110,7 @@ void write_update(const LBFGS& options, Update& update) {
 
   const Tensor step = x - line.x0, change = g - line.g0;
   const Tensor keep = (!first) & (inner(step, change) > kLeastCurvature);
-  const History next = history.pushed(step, change, searches ? accepted & keep : keep);
+  const StepHistory next = history.pushed(step, change, searches ? accepted & keep : keep);
   Tensor direction = -next.apply(g);
   Tensor slope = inner(g, direction);
   const Tensor descends = slope < 0.0;  // rounding may have spoiled it

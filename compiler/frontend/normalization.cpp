@@ -17,16 +17,16 @@ namespace pullback {
 
 namespace {
 
-struct Moments {
+struct MeanAndVariance {
   Tensor mean, var;  // reduced axes kept as size 1
 };
 
-Moments moments(const Tensor& x, const std::vector<int>& axes) {
+MeanAndVariance moments(const Tensor& x, const std::vector<int>& axes) {
   const Tensor center = mean(x, axes, true);
   return {center, mean(square(x - center), axes, true)};
 }
 
-Tensor standardized(const Tensor& x, const Moments& m, double eps) {
+Tensor standardized(const Tensor& x, const MeanAndVariance& m, double eps) {
   return (x - m.mean) * rsqrt(m.var + eps);
 }
 
@@ -114,7 +114,7 @@ Tensor moved(const Tensor& running, const Tensor& batch, const Operand& factor) 
 
 // The statistics [C] of a batch, for the running ones: those of instances are averaged over the examples.
 struct BatchStatistics {
-  Moments moments;  // broadcast against x
+  MeanAndVariance moments;  // broadcast against x
   Tensor mean, var;
 };
 
@@ -147,7 +147,7 @@ Tensor with_variables(const char* op, const Tensor& x, const Tensor& running_mea
   Graph graph(x.trace());
   const BatchStatistics batch = statistics(x, axes, line);
   const Tensor training = graph.training();
-  const Moments used{where(training, batch.moments.mean, on_channels(running_mean, x)),
+  const MeanAndVariance used{where(training, batch.moments.mean, on_channels(running_mean, x)),
                      where(training, batch.moments.var, on_channels(running_var, x))};
   const Tensor y = standardized(x, used, options.eps);
   // A layer in evaluation mode leaves its statistics alone, in training steps too.
@@ -239,7 +239,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& running_mean, const T
   detail::Pin pin(x, where);
   require_statistics("batch_norm", x, running_mean, running_var, line);
   require_affine("batch_norm", x, weight, bias, {x.size(1)}, line);
-  const Moments used{on_channels(running_mean, x), on_channels(running_var, x)};
+  const MeanAndVariance used{on_channels(running_mean, x), on_channels(running_var, x)};
   return scale_channels(standardized(x, used, eps), weight, bias);
 }
 

@@ -139,4 +139,9 @@ void require_defined(std::string_view op, const Tensor& x, const SourceLocation&
   if (!x.defined()) fail(op, "an operand is an undefined tensor", where);
 }
 
+SourceLine line_of(std::string_view op, const Tensor& x, const SourceLocation& where) {
+  require_defined(op, x, where);
+  return x.trace()->line(where);
+}
+
 }  // namespace pullback::detail

@@ -57,5 +57,7 @@ std::vector<std::int64_t> as_integers(const std::vector<int>& axes);
 
 void require_float(std::string_view op, const Tensor& x, const SourceLine& line);
 void require_defined(std::string_view op, const Tensor& x, const SourceLocation& where);
+/// The line in the trace of `x`, which must be defined.
+SourceLine line_of(std::string_view op, const Tensor& x, const SourceLocation& where);
 
 }  // namespace pullback::detail

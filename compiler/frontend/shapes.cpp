@@ -12,11 +12,6 @@ namespace pullback {
 
 using detail::fail;
 
-static SourceLine line_of(const char* op, const Tensor& x, const SourceLocation& where) {
-  detail::require_defined(op, x, where);
-  return x.trace()->line(where);
-}
-
 static Tensor reshape_to(const Tensor& x, const Shape& shape, const SourceLine& line) {
   if (x.shape() == shape) return x;
   return x.trace()->create("reshape", {x}, {{"shape", shape}}, line);
@@ -46,12 +41,12 @@ static Shape completed(const char* op, const Tensor& x, const Dim& elements, con
 }
 
 Tensor reshape(const Tensor& x, const Shape& shape, SourceLocation where) {
-  const SourceLine line = line_of("reshape", x, where);
+  const SourceLine line = detail::line_of("reshape", x, where);
   return reshape_to(x, completed("reshape", x, ir::element_count(x.shape()), shape, line), line);
 }
 
 Tensor unflatten(const Tensor& x, int axis, const Shape& sizes, SourceLocation where) {
-  const SourceLine line = line_of("unflatten", x, where);
+  const SourceLine line = detail::line_of("unflatten", x, where);
   axis = detail::normalize_axis("unflatten", x, axis, line);
   const Shape parts = completed("unflatten", x, x.size(axis), sizes, line);
   Shape shape(x.shape().begin(), x.shape().begin() + axis);
@@ -61,7 +56,7 @@ Tensor unflatten(const Tensor& x, int axis, const Shape& sizes, SourceLocation w
 }
 
 Tensor flatten(const Tensor& x, int first, int last, SourceLocation where) {
-  const SourceLine line = line_of("flatten", x, where);
+  const SourceLine line = detail::line_of("flatten", x, where);
   if (x.rank() == 0) return reshape_to(x, {Dim(1)}, line);
   const int begin = detail::normalize_axis("flatten", x, first, line);
   const int end = detail::normalize_axis("flatten", x, last, line) + 1;
@@ -79,7 +74,7 @@ static Tensor permuted(const Tensor& x, const std::vector<int>& order, const Sou
 }
 
 Tensor transpose(const Tensor& x, int a, int b, SourceLocation where) {
-  const SourceLine line = line_of("transpose", x, where);
+  const SourceLine line = detail::line_of("transpose", x, where);
   std::vector<int> order(x.rank());
   std::iota(order.begin(), order.end(), 0);
   std::swap(order[static_cast<std::size_t>(detail::normalize_axis("transpose", x, a, line))],
@@ -88,7 +83,7 @@ Tensor transpose(const Tensor& x, int a, int b, SourceLocation where) {
 }
 
 Tensor permute(const Tensor& x, const Axes& order, SourceLocation where) {
-  const SourceLine line = line_of("permute", x, where);
+  const SourceLine line = detail::line_of("permute", x, where);
   if (order.values().size() != x.rank())
     fail("permute", fmt::format("{} axes are given for {}", order.values().size(), x.type_string()), line);
   std::vector<int> axes;
@@ -98,7 +93,7 @@ Tensor permute(const Tensor& x, const Axes& order, SourceLocation where) {
 }
 
 Tensor movedim(const Tensor& x, const Axes& from, const Axes& to, SourceLocation where) {
-  const SourceLine line = line_of("movedim", x, where);
+  const SourceLine line = detail::line_of("movedim", x, where);
   if (from.values().size() != to.values().size())
     fail("movedim", fmt::format("{} axes move to {} places", from.values().size(), to.values().size()), line);
   if (from.empty()) return x;
@@ -118,7 +113,7 @@ Tensor movedim(const Tensor& x, const Axes& from, const Axes& to, SourceLocation
 }
 
 Tensor squeeze(const Tensor& x, const Axes& axes, SourceLocation where) {
-  const SourceLine line = line_of("squeeze", x, where);
+  const SourceLine line = detail::line_of("squeeze", x, where);
   const std::vector<int> chosen = detail::normalize_axes("squeeze", x, axes, line);
   Shape shape;
   for (int axis = 0; axis < static_cast<int>(x.rank()); ++axis) {
@@ -132,7 +127,7 @@ Tensor squeeze(const Tensor& x, const Axes& axes, SourceLocation where) {
 }
 
 Tensor unsqueeze(const Tensor& x, int axis, SourceLocation where) {
-  const SourceLine line = line_of("unsqueeze", x, where);
+  const SourceLine line = detail::line_of("unsqueeze", x, where);
   const int rank = static_cast<int>(x.rank()) + 1;
   if (axis < -rank || axis >= rank)
     fail("unsqueeze", fmt::format("there is no place {} for an axis in {}", axis, x.type_string()), line);
@@ -142,7 +137,7 @@ Tensor unsqueeze(const Tensor& x, int axis, SourceLocation where) {
 }
 
 Tensor expand(const Tensor& x, const Shape& shape, SourceLocation where) {
-  const SourceLine line = line_of("expand", x, where);
+  const SourceLine line = detail::line_of("expand", x, where);
   if (shape.size() < x.rank())
     fail("expand", fmt::format("{} has more axes than {}", x.type_string(), to_string(shape)), line);
   Shape full = shape;
@@ -162,7 +157,7 @@ Tensor expand(const Tensor& x, const Shape& shape, SourceLocation where) {
 }
 
 Tensor flip(const Tensor& x, const Axes& axes, SourceLocation where) {
-  const SourceLine line = line_of("flip", x, where);
+  const SourceLine line = detail::line_of("flip", x, where);
   const std::vector<int> chosen = detail::normalize_axes("flip", x, axes, line);
   return x.trace()->emit("flip", {x}, line, [&](ir::Builder&, const std::vector<ops::Value>& v) {
     return ops::reverse(v[0], detail::as_integers(chosen));
@@ -195,7 +190,7 @@ Tensor roll(const Tensor& x, const std::vector<std::int64_t>& shifts, const Axes
 }
 
 Tensor rot90(const Tensor& x, int times, int a, int b, SourceLocation where) {
-  const SourceLine line = line_of("rot90", x, where);
+  const SourceLine line = detail::line_of("rot90", x, where);
   detail::Pin pin(x, where);
   a = detail::normalize_axis("rot90", x, a, line);
   b = detail::normalize_axis("rot90", x, b, line);

@@ -1,6 +1,8 @@
 #include "compiler/ir/element_text.h"
 
+#include <algorithm>
 #include <bit>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -118,6 +120,10 @@ std::string quoted(std::string_view text) {
     }
   }
   return result + '"';
+}
+
+bool is_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {

@@ -18,6 +18,9 @@ std::string element_text(const Literal& literal, std::int64_t i);
 /// In double quotes, with \" \\ \n \t and \xHH for other control characters.
 std::string quoted(std::string_view text);
 
+/// Digits alone, as in the name of a value that the user did not name.
+bool is_digits(std::string_view text);
+
 /// The inverses; nothing (or false) when `text` is not a number of the type or is out of its range.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<double> parse_float(std::string_view text);

@@ -8,6 +8,7 @@
 
 #include "compiler/ir/builder.h"
 #include "compiler/ir/cursor.h"
+#include "compiler/ir/element_text.h"
 #include "compiler/ir/parse_attributes.h"
 #include "compiler/ir/text.h"
 #include "compiler/ops/registry.h"
@@ -26,10 +27,6 @@ struct DeclaredResult {
   Type type;
   std::size_t position;
 };
-
-bool is_number(const std::string& name) {
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
-}
 
 class Parser {
  public:
@@ -161,7 +158,7 @@ class Parser {
         at_.fail_at(where, fmt::format("%{} is declared {}, but {} gives {}", name, to_string(type), op.def->name,
                                        to_string(value->type)));
       define(scope, name, where, value);
-      if (!is_number(name)) value->name = name;  // numbers are given anew when printed
+      if (!is_digits(name)) value->name = name;  // numbers are given anew when printed
     }
   }
 
@@ -173,7 +170,7 @@ class Parser {
     if (!at_.accept(')')) {
       do {
         const auto [name, type, position] = declaration();
-        define(scope, name, position, result->add_argument(type, is_number(name) ? "" : name));
+        define(scope, name, position, result->add_argument(type, is_digits(name) ? "" : name));
       } while (at_.accept(','));
       at_.expect(')', "after the arguments of a region");
     }

@@ -22,10 +22,6 @@ bool is_bare(const std::string& name) {
          std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
 }
 
-bool is_number(const std::string& name) {
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
-}
-
 std::string name_text(const std::string& name) {
   return is_bare(name) ? name : quoted(name);
 }
@@ -44,7 +40,7 @@ class Names {
   // Numbers are no names, except those of a function's arguments, by which callers find them.
   std::string define(const Value& value, bool keep_numbers = false) {
     std::string name = value.name;
-    if (name.empty() || (!keep_numbers && is_number(name))) {
+    if (name.empty() || (!keep_numbers && is_digits(name))) {
       do name = std::to_string(next_number_++);
       while (!taken_.insert(name).second);
     } else if (!taken_.insert(name).second) {

@@ -6,7 +6,6 @@
 namespace pullback::lower {
 namespace {
 
-using kernel::Block;
 using kernel::Index;
 
 /// Where a load or store stands: the loops and contractions around it, outermost first.
@@ -26,7 +25,7 @@ struct Collector {
   Nest nest;
   int order = 0;
 
-  void visit(const Block& block) {
+  void visit(const kernel::Block& block) {
     for (const kernel::Statement& statement : block.statements) {
       ++order;
       if (const auto* define = std::get_if<kernel::Define>(&statement)) {
@@ -54,7 +53,7 @@ struct Collector {
     within(&tile, tile.epilogue);
   }
 
-  void within(const void* owner, const Block& body) {
+  void within(const void* owner, const kernel::Block& body) {
     nest.push_back(owner);
     visit(body);
     nest.pop_back();
@@ -65,7 +64,7 @@ bool same_iteration(const Place& load, const Place& store) {
   return load.nest == store.nest && load.index == store.index && load.order < store.order;
 }
 
-void for_each_block(Block& block, const std::function<void(kernel::Statement&)>& visit) {
+void for_each_block(kernel::Block& block, const std::function<void(kernel::Statement&)>& visit) {
   for (kernel::Statement& statement : block.statements) {
     visit(statement);
     if (auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) for_each_block((*loop)->body, visit);

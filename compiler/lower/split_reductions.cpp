@@ -29,7 +29,7 @@ bool folds_leading_axes(const ir::Integers& axes) {
   return !sorted.empty();
 }
 
-std::vector<ir::Value*> split(ir::Op& op, ir::Builder& builder) {
+std::vector<ir::Value*> split_reduction(ir::Op& op, ir::Builder& builder) {
   if (!op.def->traits.reduction || !folds_leading_axes(op.attributes.integers("axes"))) return {};
   const ir::Type& type = op.operand(0)->type;
   if (is_float(type.dtype) && size_of(type.dtype) < 4) return {};  // partial results would be rounded
@@ -50,7 +50,7 @@ std::vector<ir::Value*> split(ir::Op& op, ir::Builder& builder) {
 }  // namespace
 
 bool split_reductions(ir::Function& function) {
-  return ir::rewrite(function.body, split);
+  return ir::rewrite(function.body, split_reduction);
 }
 
 }  // namespace pullback::lower

@@ -4,11 +4,11 @@
 
 namespace pullback::ops {
 
-namespace {
-
 std::int64_t product(const std::vector<std::int64_t>& dims) {
   return std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>());
 }
+
+namespace {
 
 // Swaps `axis` with the last one; its own inverse.
 Value with_last(Value x, std::int64_t axis) {

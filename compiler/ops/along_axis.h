@@ -8,6 +8,9 @@
 
 namespace pullback::ops {
 
+/// Of all sizes; 1 of none.
+std::int64_t product(const std::vector<std::int64_t>& dims);
+
 /// A shape cut at an axis: lead x size x tail.
 struct AxisSplit {
   std::vector<std::int64_t> lead, tail;

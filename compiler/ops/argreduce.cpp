@@ -7,7 +7,7 @@ namespace pullback::ops {
 
 namespace {
 
-constexpr const char* kNoGradient = "the result holds positions, which have no gradient";
+constexpr const char* kPositionsHaveNoGradient = "the result holds positions, which have no gradient";
 
 std::vector<ir::Type> infer_arg(const InferContext& c) {
   c.require_number(0);
@@ -92,7 +92,7 @@ const OpDef op_argmax{
     .doc = "The i64 position of the largest element along `axis`, the first of equals; a NaN counts as the largest.",
     .traits = {},
     .infer = infer_arg,
-    .no_vjp = kNoGradient,
+    .no_vjp = kPositionsHaveNoGradient,
     .element = element_arg(kernel::Combine::max),
     .eval = eval_arg(true),
     .samples = arg_samples(),
@@ -104,7 +104,7 @@ const OpDef op_argmin{
     .doc = "The i64 position of the smallest element along `axis`, the first of equals; a NaN counts as the smallest.",
     .traits = {},
     .infer = infer_arg,
-    .no_vjp = kNoGradient,
+    .no_vjp = kPositionsHaveNoGradient,
     .element = element_arg(kernel::Combine::min),
     .eval = eval_arg(false),
     .samples = arg_samples(),

@@ -35,7 +35,7 @@ double minimum_of(double x, double y) {
 }
 
 // The larger (for maximum) operand takes the gradient; equal ones half each; both all of it where one is NaN.
-void extremum_vjp(GradContext& c, const char* loses) {
+void larger_operand_vjp(GradContext& c, const char* loses) {
   const Value g = c.out_grad(), zero = full_like(g, 0), half = g * 0.5;
   const Value tie = eq(c.operand(0), c.operand(1));
   for (std::size_t i = 0; i < 2; ++i) {
@@ -199,7 +199,7 @@ const OpDef op_maximum{
         "where they are equal (as PyTorch).",
     .traits = {.elementwise = true, .commutative = true},
     .infer = infer_number,
-    .vjp = [](GradContext& c) { extremum_vjp(c, "lt"); },
+    .vjp = [](GradContext& c) { larger_operand_vjp(c, "lt"); },
     .element = element_binary(&kernel::Builder::max),
     .eval = eval_binary(maximum_of, [](std::int64_t x, std::int64_t y) { return x > y ? x : y; }),
     .samples = with_integers(binary_samples(-2, 2), 2),
@@ -213,7 +213,7 @@ const OpDef op_minimum{
         "where they are equal (as PyTorch).",
     .traits = {.elementwise = true, .commutative = true},
     .infer = infer_number,
-    .vjp = [](GradContext& c) { extremum_vjp(c, "gt"); },
+    .vjp = [](GradContext& c) { larger_operand_vjp(c, "gt"); },
     .element = element_binary(&kernel::Builder::min),
     .eval = eval_binary(minimum_of, [](std::int64_t x, std::int64_t y) { return x < y ? x : y; }),
     .samples = with_integers(binary_samples(-2, 2), 2),

@@ -5,7 +5,7 @@ namespace pullback::ops {
 
 namespace {
 
-constexpr const char* kNoGradient = "the result holds integers or bool, which have no gradient";
+constexpr const char* kBitsHaveNoGradient = "the result holds integers or bool, which have no gradient";
 
 std::vector<Sample> bit_samples(std::size_t operands) {
   return {typed_sample(operands, DType::boolean, 0, 1), typed_sample(operands, DType::i32, -9, 9),
@@ -37,7 +37,7 @@ const OpDef op_and{
     .doc = "Bit by bit; logical for bool.",
     .traits = {.elementwise = true, .commutative = true},
     .infer = infer_bits,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element = element_binary(&kernel::Builder::bit_and),
     .eval = eval_binary(nullptr, [](std::int64_t x, std::int64_t y) { return x & y; }),
     .samples = bit_samples(2),
@@ -49,7 +49,7 @@ const OpDef op_or{
     .doc = "Bit by bit; logical for bool.",
     .traits = {.elementwise = true, .commutative = true},
     .infer = infer_bits,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element = element_binary(&kernel::Builder::bit_or),
     .eval = eval_binary(nullptr, [](std::int64_t x, std::int64_t y) { return x | y; }),
     .samples = bit_samples(2),
@@ -61,7 +61,7 @@ const OpDef op_xor{
     .doc = "Bit by bit; logical for bool.",
     .traits = {.elementwise = true, .commutative = true},
     .infer = infer_bits,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element = element_binary(&kernel::Builder::bit_xor),
     .eval = eval_binary(nullptr, [](std::int64_t x, std::int64_t y) { return x ^ y; }),
     .samples = bit_samples(2),
@@ -73,7 +73,7 @@ const OpDef op_not{
     .doc = "Bit by bit; logical for bool.",
     .traits = {.elementwise = true},
     .infer = infer_bits,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element = element_unary(&kernel::Builder::bit_not),
     .eval =
         [](EvalContext& c) {
@@ -90,7 +90,7 @@ const OpDef op_shift_left{
     .doc = "x * 2^amount in wrapping arithmetic; 0 when the amount is negative or at least the number of bits.",
     .traits = {.elementwise = true},
     .infer = infer_shift,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element = element_binary(&kernel::Builder::shl),
     .eval =
         [](EvalContext& c) {
@@ -112,7 +112,7 @@ const OpDef op_shift_right{
         "of bits: 0, or -1 for negative x.",
     .traits = {.elementwise = true},
     .infer = infer_shift,
-    .no_vjp = kNoGradient,
+    .no_vjp = kBitsHaveNoGradient,
     .element =
         [](LowerContext& c) {
           kernel::Value* x = c.read(0);

@@ -70,7 +70,7 @@ void composite_vjp(GradContext& c) {
 }
 
 // x * sin(y), once with its derivative and once with the gradient given.
-std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Type>& types, bool with_gradient) {
+std::vector<std::unique_ptr<ir::Region>> composite_regions(const std::vector<ir::Type>& types, bool with_gradient) {
   std::vector<std::unique_ptr<ir::Region>> regions;
   regions.push_back(std::make_unique<ir::Region>());
   ir::Builder b(*regions[0]);
@@ -90,7 +90,7 @@ std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Ty
 Sample composite_sample(bool with_gradient) {
   return {.shapes = {{dim("a"), dim("b")}, {dim("a"), dim("b")}},
           .attributes = {{"name", "x_sin_y"}},
-          .regions = [=](const std::vector<ir::Type>& types) { return sample_regions(types, with_gradient); }};
+          .regions = [=](const std::vector<ir::Type>& types) { return composite_regions(types, with_gradient); }};
 }
 
 }  // namespace

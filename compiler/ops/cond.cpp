@@ -34,7 +34,7 @@ void cond_vjp(GradContext& c) {
 }
 
 // on_true: x * y, on_false: sin(x)
-std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Type>& types) {
+std::vector<std::unique_ptr<ir::Region>> branch_regions(const std::vector<ir::Type>& types) {
   std::vector<std::unique_ptr<ir::Region>> regions;
   for (const bool branch : {true, false}) {
     regions.push_back(std::make_unique<ir::Region>());
@@ -51,7 +51,7 @@ Sample cond_sample(Shape shape, double low, double high) {
           .dtypes = {DType::boolean, DType::f32, DType::f32},
           .low = low,
           .high = high,
-          .regions = sample_regions};
+          .regions = branch_regions};
 }
 
 }  // namespace

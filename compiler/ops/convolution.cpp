@@ -16,7 +16,7 @@ Shape trailing(const Shape& shape) {
   return {shape.begin() + 2, shape.end()};
 }
 
-Windows windows_of(const ir::Op& op) {
+Windows convolution_windows(const ir::Op& op) {
   return Windows::of(op.attributes, trailing(op.operand(1)->type.shape));
 }
 
@@ -79,7 +79,7 @@ Value input_gradient(GradContext& c) {
   const auto groups = c.attributes().integer("groups"), batch_groups = c.attributes().integer("batch_groups");
   const Value x = c.operand(0), w = c.operand(1), g = c.out_grad();
   const std::int64_t parts = groups * batch_groups;
-  const Windows windows = windows_of(c.op()).transposed(trailing(x.shape()), trailing(g.shape()));
+  const Windows windows = convolution_windows(c.op()).transposed(trailing(x.shape()), trailing(g.shape()));
   // w:[G*O,C,...] -> [G*C,O,...]: swapped to [C,G*O], then the groups go over to C.
   const Value mirrored = reverse(move_groups(swap_leading(w), parts, 1), window_axes(w.rank()));
   return move_groups(convolution(g, mirrored, windows, parts), batch_groups, 1);  // [B,G*C] -> [G*B,C]
@@ -90,7 +90,7 @@ Value input_gradient(GradContext& c) {
 Value weight_gradient(GradContext& c) {
   const auto groups = c.attributes().integer("groups"), batch_groups = c.attributes().integer("batch_groups");
   const Value x = c.operand(0), w = c.operand(1), g = c.out_grad();
-  const Windows forward = windows_of(c.op());
+  const Windows forward = convolution_windows(c.op());
   Windows windows{
       trailing(g.shape()), forward.window_dilation, forward.base_dilation, forward.strides, forward.low, {}};
   for (std::size_t d = 0; d < windows.rank(); ++d)
@@ -107,8 +107,8 @@ void convolution_vjp(GradContext& c) {
 
 // Sizes of all loops, and the maps without padding. Loop dimensions: group, output channel, batch, windows, then input
 // channel and taps.
-ContractionSpec contraction_of(const ir::Op& op) {
-  const Windows w = windows_of(op);
+ContractionSpec convolution_contraction(const ir::Op& op) {
+  const Windows w = convolution_windows(op);
   const std::vector<std::int64_t> x = ir::static_dims(op.operand(0)->type.shape),
                                   k = ir::static_dims(op.operand(1)->type.shape),
                                   y = ir::static_dims(op.result()->type.shape);
@@ -156,7 +156,7 @@ struct Products {
   std::int64_t groups = 1, batch_groups = 1;
   std::vector<std::int64_t> x, extents;
 
-  explicit Products(const ir::Op& op) : windows(windows_of(op)), x(ir::static_dims(op.operand(0)->type.shape)) {
+  explicit Products(const ir::Op& op) : windows(convolution_windows(op)), x(ir::static_dims(op.operand(0)->type.shape)) {
     const std::vector<std::int64_t> w = ir::static_dims(op.operand(1)->type.shape);
     groups = op.attributes.integer("groups");
     batch_groups = op.attributes.integer("batch_groups");
@@ -275,7 +275,7 @@ const OpDef op_convolution{
     .infer = infer_convolution,
     .vjp = convolution_vjp,
     .element = lower_convolution,
-    .contraction = contraction_of,
+    .contraction = convolution_contraction,
     .eval = eval_convolution,
     .samples = convolution_samples(),
 };

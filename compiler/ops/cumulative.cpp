@@ -152,7 +152,7 @@ Eval eval_fold(Float2 on_float, Integer2 on_integer, int identity) {
 // y_i = product of x_j for j <= i (j < i when exclusive), so dx_k = (product of x_j, j < k) * s_k with
 // s_k = sum over i >= k of g_i * (product of x_j, k < j <= i), which is s_k = g_k + x_{k+1} * s_{k+1}. When exclusive,
 // g_{k+1} takes the place of g_k. Nothing is divided by.
-void product_vjp(GradContext& c) {
+void running_product_vjp(GradContext& c) {
   const auto axis = c.attributes().integer("axis");
   const bool reverse = is_reverse(c.attributes()), exclusive = c.attributes().get<bool>("exclusive");
   const int towards_start = reverse ? 1 : -1;
@@ -214,7 +214,7 @@ void eval_extremum(EvalContext& c) {
   });
 }
 
-void extremum_vjp(GradContext& c) {
+void running_extremum_vjp(GradContext& c) {
   c.add_grad(0,
              scatter_add_along(full_like(c.operand(0), 0), c.result(1), c.out_grad(0), c.attributes().integer("axis")));
 }
@@ -324,7 +324,7 @@ const OpDef op_cumulative_prod{
         "`reverse`. Floats multiply in double. Gradient: dx_k = (product of x before k) * s_k, "
         "s_k = g_k + x_{k+1} * s_{k+1}, which survives zeros.",
     .infer = infer_fold,
-    .vjp = product_vjp,
+    .vjp = running_product_vjp,
     .kernel = lower_fold(kernel::Combine::mul, 1),
     .eval = eval_fold([](double x, double y) { return x * y; },
                       [](std::int64_t x, std::int64_t y) {
@@ -342,7 +342,7 @@ const OpDef op_cumulative_max{
         "largest (as PyTorch's cummax). From the end when `reverse`. Gradient: g added to the elements at the "
         "positions.",
     .infer = infer_extremum,
-    .vjp = extremum_vjp,
+    .vjp = running_extremum_vjp,
     .kernel = lower_extremum(kernel::Combine::max),
     .eval = eval_extremum<std::greater_equal>,
     .samples = scan_samples(-2, 2),
@@ -356,7 +356,7 @@ const OpDef op_cumulative_min{
         "the smallest (as PyTorch's cummin). From the end when `reverse`. Gradient: g added to the elements at the "
         "positions.",
     .infer = infer_extremum,
-    .vjp = extremum_vjp,
+    .vjp = running_extremum_vjp,
     .kernel = lower_extremum(kernel::Combine::min),
     .eval = eval_extremum<std::less_equal>,
     .samples = scan_samples(-2, 2),

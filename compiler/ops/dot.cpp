@@ -122,7 +122,7 @@ void dot_vjp(GradContext& c) {
   }
 }
 
-ContractionSpec contraction_of(const ir::Op& op) {
+ContractionSpec dot_contraction(const ir::Op& op) {
   const Axes axes(op);
   const std::vector<std::int64_t> lhs = ir::static_dims(op.operand(0)->type.shape);
   const std::vector<std::int64_t> rhs = ir::static_dims(op.operand(1)->type.shape);
@@ -167,7 +167,7 @@ std::vector<std::int64_t> depths(const ContractionSpec& spec) {
 // The plain fallback: one sum for each element.
 kernel::Value* lower_dot(LowerContext& c) {
   kernel::Builder& b = c.build();
-  const ContractionSpec spec = contraction_of(c.op());
+  const ContractionSpec spec = dot_contraction(c.op());
   const DType dtype = c.op().result()->type.dtype;
   const DType wide = is_float(dtype) ? spec.accumulate : dtype;
   const Indices outer = c.indices();
@@ -181,7 +181,7 @@ kernel::Value* lower_dot(LowerContext& c) {
 }
 
 void eval_dot(EvalContext& c) {
-  const ContractionSpec spec = contraction_of(c.op());
+  const ContractionSpec spec = dot_contraction(c.op());
   const ir::Literal &x = c.operand(0), &y = c.operand(1);
   for_each_index(c.result().dims, [&](const std::vector<std::int64_t>& outer, std::int64_t position) {
     double sum = 0;
@@ -237,7 +237,7 @@ const OpDef op_dot_general{
     .infer = infer_dot,
     .vjp = dot_vjp,
     .element = lower_dot,
-    .contraction = contraction_of,
+    .contraction = dot_contraction,
     .eval = eval_dot,
     .samples = dot_samples(),
 };

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "compiler/ops/define.h"
+#include "compiler/ops/extremes.h"
 
 namespace pullback::ops {
 
@@ -112,16 +113,9 @@ std::int64_t highest(DType dtype) {
   }
 }
 
-double larger(double x, double y) {
-  return std::isnan(x) || x > y ? x : y;
-}
-double smaller(double x, double y) {
-  return std::isnan(x) || x < y ? x : y;
-}
-
 // dx = g shared by the elements that are the extremum; NaNs are, when there are any. Over no elements the result is
 // constant: the 1 keeps 0/0 out of its forward derivative.
-void extremum_vjp(GradContext& c) {
+void reduced_extremum_vjp(GradContext& c) {
   const Value x = c.operand(0), is_it = bit_or(eq(x, spread(c, c.result())), ne(x, x));
   const Value count = reduce_sum(convert(is_it, x.dtype()), c.attributes().integers("axes"));
   const Value share = c.out_grad() / maximum(count, full_like(count, 1));
@@ -130,7 +124,7 @@ void extremum_vjp(GradContext& c) {
 
 // dx_i = g * product of all x_j with j != i, taken over a copy of x for each i, in which x_i is 1. That is quadratic in
 // the number of factors, but right with any number of zeros and for derivatives of every order.
-void product_vjp(GradContext& c) {
+void reduced_product_vjp(GradContext& c) {
   const Value x = c.operand(0);
   const Integers &axes = c.attributes().integers("axes"), kept = kept_axes(axes, x.rank());
   Integers order = kept;
@@ -205,7 +199,7 @@ const OpDef op_reduce_prod{
         "cost is quadratic in the number of factors.",
     .traits = {.reduction = true},
     .infer = infer_reduce,
-    .vjp = product_vjp,
+    .vjp = reduced_product_vjp,
     .element = element_reduce(Combine::mul),
     .eval =
         eval_reduce([](double x, double y) { return x * y; }, 1,
@@ -224,7 +218,7 @@ const OpDef op_reduce_max{
         "evenly by the elements that are the maximum (as PyTorch's amax).",
     .traits = {.reduction = true},
     .infer = infer_reduce,
-    .vjp = extremum_vjp,
+    .vjp = reduced_extremum_vjp,
     .element = element_reduce(Combine::max),
     .eval = eval_reduce(
         larger, -std::numeric_limits<double>::infinity(), [](std::int64_t x, std::int64_t y) { return std::max(x, y); },
@@ -240,7 +234,7 @@ const OpDef op_reduce_min{
         "evenly by the elements that are the minimum (as PyTorch's amin).",
     .traits = {.reduction = true},
     .infer = infer_reduce,
-    .vjp = extremum_vjp,
+    .vjp = reduced_extremum_vjp,
     .element = element_reduce(Combine::min),
     .eval = eval_reduce(
         smaller, std::numeric_limits<double>::infinity(), [](std::int64_t x, std::int64_t y) { return std::min(x, y); },

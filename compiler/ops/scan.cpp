@@ -99,7 +99,7 @@ void eval_scan(EvalContext& c) {
 }
 
 // (carry, x, w) -> (sin(carry * w) + x, carry * x)
-std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Type>& types) {
+std::vector<std::unique_ptr<ir::Region>> scan_body(const std::vector<ir::Type>& types) {
   std::vector<std::unique_ptr<ir::Region>> regions;
   regions.push_back(std::make_unique<ir::Region>());
   ir::Region& region = *regions.back();
@@ -122,7 +122,7 @@ Sample scan_sample(Dim length, Shape shape, bool reverse) {
           .high = 1,
           .grad_tolerance = 1e-5,
           .why = "errors grow from iteration to iteration",
-          .regions = sample_regions};
+          .regions = scan_body};
 }
 
 }  // namespace

@@ -6,17 +6,13 @@
 
 #include <fmt/format.h>
 
+#include "compiler/ops/along_axis.h"
+#include "compiler/ops/extremes.h"
 #include "compiler/ops/picks.h"
 
 namespace pullback::ops {
 
 namespace {
-
-std::int64_t product(const std::vector<std::int64_t>& dims) {
-  std::int64_t result = 1;
-  for (const std::int64_t size : dims) result *= size;
-  return result;
-}
 
 /// Into how many equal pieces of at least 64 elements the contiguous part of a row is cut: pieces are independent, so
 /// that one large table can be updated by several threads. It depends on the shape alone.
@@ -191,7 +187,7 @@ void scatter_vjp(GradContext& c) {
 
 // The gradient to a factor is g times the product of all others at its place: with p the product of the factors that
 // are not 0, that is p / factor where none is 0, p for the only 0 among them, else 0.
-void product_vjp(GradContext& c) {
+void scattered_product_vjp(GradContext& c) {
   const Value x = c.operand(0), u = c.operand(2), g = c.out_grad();
   const Value x_zero = eq(x, zeros_like(x)), u_zero = eq(u, zeros_like(u));
   const Value zeros = added(c, convert(x_zero, x.dtype()), convert(u_zero, x.dtype()));
@@ -208,7 +204,7 @@ void product_vjp(GradContext& c) {
 }
 
 // g shared evenly by the elements that are the extremum, one at least at each place; NaNs are, when there are any.
-void extremum_vjp(GradContext& c) {
+void scattered_extremum_vjp(GradContext& c) {
   const Value x = c.operand(0), u = c.operand(2), y = c.result();
   const Value x_is_it = bit_or(eq(x, y), ne(x, x)), u_is_it = bit_or(eq(u, picked(c, y)), ne(u, u));
   const Value share = c.out_grad() / added(c, convert(x_is_it, x.dtype()), convert(u_is_it, x.dtype()));
@@ -216,12 +212,6 @@ void extremum_vjp(GradContext& c) {
   if (c.needs_grad(2)) c.add_grad(2, select(u_is_it, picked(c, share), zeros_like(u)));
 }
 
-double larger(double x, double y) {
-  return std::isnan(x) || x > y ? x : y;
-}
-double smaller(double x, double y) {
-  return std::isnan(x) || x < y ? x : y;
-}
 std::int64_t wrapping_add(std::int64_t x, std::int64_t y) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(x) + static_cast<std::uint64_t>(y));
 }
@@ -284,7 +274,7 @@ const OpDef op_scatter_mul{
         "would have picked. Gradients: g times the product of the other factors at the place, also where a factor is "
         "0; second derivatives count on factors that are not 0.",
     .infer = infer_number_scatter,
-    .vjp = product_vjp,
+    .vjp = scattered_product_vjp,
     .kernel = lower_combining(kernel::Combine::mul),
     .eval = eval_scatter([](double x, double y) { return x * y; }, wrapping_mul),
     .samples = picking_samples(true),
@@ -298,7 +288,7 @@ const OpDef op_scatter_max{
         "attributes, would have picked it; NaN if there is one. Gradient: g shared evenly by those that are the "
         "largest (as PyTorch's scatter_reduce).",
     .infer = infer_number_scatter,
-    .vjp = extremum_vjp,
+    .vjp = scattered_extremum_vjp,
     .kernel = lower_combining(kernel::Combine::max),
     .eval = eval_scatter(larger, [](std::int64_t x, std::int64_t y) { return std::max(x, y); }),
     .samples = picking_samples(true),
@@ -312,7 +302,7 @@ const OpDef op_scatter_min{
         "attributes, would have picked it; NaN if there is one. Gradient: g shared evenly by those that are the "
         "smallest (as PyTorch's scatter_reduce).",
     .infer = infer_number_scatter,
-    .vjp = extremum_vjp,
+    .vjp = scattered_extremum_vjp,
     .kernel = lower_combining(kernel::Combine::min),
     .eval = eval_scatter(smaller, [](std::int64_t x, std::int64_t y) { return std::min(x, y); }),
     .samples = picking_samples(true),

@@ -38,7 +38,7 @@ void eval_while(EvalContext& c) {
 }
 
 // while count < limit: count, x = count + 1, cos(x)
-std::vector<std::unique_ptr<ir::Region>> sample_regions(const std::vector<ir::Type>& types) {
+std::vector<std::unique_ptr<ir::Region>> loop_regions(const std::vector<ir::Type>& types) {
   std::vector<std::unique_ptr<ir::Region>> regions;
   for (const bool is_body : {false, true}) {
     regions.push_back(std::make_unique<ir::Region>());
@@ -73,7 +73,7 @@ const OpDef op_while{
                  .dtypes = {DType::i32, DType::f32, DType::i32},
                  .low = 0,
                  .high = 9,
-                 .regions = sample_regions}},
+                 .regions = loop_regions}},
 };
 
 }  // namespace pullback::ops

@@ -62,7 +62,7 @@ Shape scattered_shape(const InferContext& c, const Shape& sizes) {
   return shape;
 }
 
-std::vector<ir::Type> infer_scatter(const InferContext& c) {
+std::vector<ir::Type> infer_window_scatter(const InferContext& c) {
   c.require_number(0);
   const auto& sizes = c.attribute<Shape>("sizes");
   if (c.attribute<ir::Integers>("window").size() != sizes.size()) c.fail("window and sizes need equally many entries");
@@ -103,7 +103,7 @@ kernel::Value* lower_scatter(LowerContext& c) {
 }
 
 // As lowering does it: each element asks its windows.
-void eval_scatter(EvalContext& c) {
+void eval_window_scatter(EvalContext& c) {
   const Windows w = transposed_windows(c.op());
   const std::vector<std::int64_t> sizes = ir::static_dims(w.sizes), &dims = c.operand(0).dims;
   const auto rank = static_cast<std::ptrdiff_t>(w.rank());
@@ -134,7 +134,7 @@ void eval_scatter(EvalContext& c) {
 }
 
 // dg = the elements of the cotangent at the positions.
-void scatter_vjp(GradContext& c) {
+void window_scatter_vjp(GradContext& c) {
   if (!c.needs_grad(0)) return;
   const Value g = c.operand(0), positions = c.operand(1), cotangent = c.out_grad();
   const Shape& sizes = c.attributes().shape("sizes");
@@ -190,10 +190,10 @@ const OpDef op_window_scatter{
         "in its window: as window_argmax of the same windows gives it. The gradient of reduce_window_max. Gradient: dg = the "
         "cotangent at the positions.",
     .traits = {.is_linear = true},
-    .infer = infer_scatter,
-    .vjp = scatter_vjp,
+    .infer = infer_window_scatter,
+    .vjp = window_scatter_vjp,
     .element = lower_scatter,
-    .eval = eval_scatter,
+    .eval = eval_window_scatter,
     .samples = scatter_samples(),
 };
 

@@ -33,7 +33,7 @@ const ir::Op* widest_broadcast(const ir::Op& op) {
   return widest;
 }
 
-Replacement past_elementwise(ir::Op& op, ir::Builder& builder) {
+Replacement broadcast_past_elementwise(ir::Op& op, ir::Builder& builder) {
   if (op.results.size() != 1 || op.operands.empty()) return {};
   const ir::Op* widest = widest_broadcast(op);
   if (!widest) return {};
@@ -106,8 +106,8 @@ Replacement past_reduction(ir::Op& op, ir::Builder& builder) {
   return {ops::broadcast(result, shape, parts.kept_to).value};
 }
 
-Replacement sink(ir::Op& op, ir::Builder& builder) {
-  if (op.def->traits.elementwise) return past_elementwise(op, builder);
+Replacement sink_broadcast(ir::Op& op, ir::Builder& builder) {
+  if (op.def->traits.elementwise) return broadcast_past_elementwise(op, builder);
   if (op.def->traits.reduction && op.attributes.has("axes")) return past_reduction(op, builder);
   return {};
 }
@@ -115,7 +115,7 @@ Replacement sink(ir::Op& op, ir::Builder& builder) {
 }  // namespace
 
 bool sink_broadcasts(ir::Function& function) {
-  return rewrite_until_stable(function, sink);
+  return rewrite_until_stable(function, sink_broadcast);
 }
 
 }  // namespace pullback::passes

@@ -124,7 +124,7 @@ ir::Value* permuted_broadcast(ir::Builder& builder, const ir::Op& broadcast, con
 }
 
 /// f(transpose(x), transpose(y), broadcast(c)) = transpose(f(x, y, broadcast'(c))).
-Replacement past_elementwise(ir::Op& op, ir::Builder& builder) {
+Replacement transpose_past_elementwise(ir::Op& op, ir::Builder& builder) {
   if (op.results.size() != 1) return {};
   const ir::Integers* permutation = nullptr;
   for (const ir::Value* operand : op.operands) {
@@ -150,19 +150,19 @@ Replacement past_elementwise(ir::Op& op, ir::Builder& builder) {
   return {ops::transpose({builder, result}, *permutation).value};
 }
 
-Replacement sink(ir::Op& op, ir::Builder& builder) {
+Replacement sink_transpose(ir::Op& op, ir::Builder& builder) {
   if (op.def == &ops::op_dot_general) return into_contraction(op, builder);
   if (op.def == &ops::op_transpose) return out_of_contraction(op, builder);
   if (op.def == &ops::op_broadcast) return past_broadcast(op, builder);
   if (op.def->traits.reduction) return into_reduction(op, builder);
-  if (op.def->traits.elementwise) return past_elementwise(op, builder);
+  if (op.def->traits.elementwise) return transpose_past_elementwise(op, builder);
   return {};
 }
 
 }  // namespace
 
 bool sink_transposes(ir::Function& function) {
-  return rewrite_until_stable(function, sink);
+  return rewrite_until_stable(function, sink_transpose);
 }
 
 }  // namespace pullback::passes

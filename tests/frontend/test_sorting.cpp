@@ -2,18 +2,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "tests/frontend/compiled.h"
+#include "tests/frontend/functions_testing.h"
 
 namespace pullback::test {
 
 using Catch::Matchers::Contains;
-
-namespace {
-const double kNaN = std::numeric_limits<double>::quiet_NaN();
-const double kInfinity = std::numeric_limits<double>::infinity();
-}  // namespace
 
 TEST_CASE("a sort is stable and puts NaN last") {
   Graph g("g");

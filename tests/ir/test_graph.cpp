@@ -5,18 +5,12 @@
 #include "compiler/ir/text.h"
 #include "compiler/ops/ops.h"
 #include "compiler/ops/registry.h"
+#include "tests/ir/one_function.h"
 
 using namespace pullback;
 using namespace pullback::ir;
+using pullback::test::parse_one;
 using Catch::Matchers::Contains;
-
-namespace {
-
-std::unique_ptr<Function> parse_one(const std::string& text) {
-  return std::move(parse(text, ops::registry()).front());
-}
-
-}  // namespace
 
 TEST_CASE("a clone is equal and independent") {
   const auto function = parse_one(

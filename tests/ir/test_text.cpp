@@ -5,17 +5,13 @@
 #include "compiler/ir/text.h"
 #include "compiler/ops/ops.h"
 #include "compiler/ops/registry.h"
+#include "tests/ir/one_function.h"
 
 using namespace pullback;
 using namespace pullback::ir;
+using pullback::test::parse_one;
 
 namespace {
-
-std::unique_ptr<Function> parse_one(const std::string& text) {
-  auto functions = parse(text, ops::registry());
-  REQUIRE(functions.size() == 1);
-  return std::move(functions.front());
-}
 
 void check_unchanged(const std::string& text) {
   const auto function = parse_one(text);

@@ -4,7 +4,7 @@
 namespace pullback {
 namespace {
 
-const testing::PassCase kCases[] = {
+const testing::PassCase kReduced[] = {
     {"operands are rounded, and so is the result", "%x: f32[4,2], %w: f32[2,3]",
      "%r: f32[4,3] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}\nreturn r = %r",
      "%0: bf16[4,2] = convert(%x) {to = bf16}\n%1: bf16[2,3] = convert(%w) {to = bf16}\n"
@@ -23,7 +23,7 @@ const testing::PassCase kCases[] = {
 };
 
 TEST_CASE("to_bf16: contractions read and give bf16") {
-  for (const testing::PassCase& test : kCases) {
+  for (const testing::PassCase& test : kReduced) {
     INFO(test.what);
     testing::check_pass(passes::to_bf16, test);
   }

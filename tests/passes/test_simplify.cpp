@@ -14,7 +14,7 @@ using testing::PassCase;
 
 constexpr const char* kArguments = "%x: f32[6], %y: f32[6], %i: i32[6], %j: i32[6], %p: bool[6], %q: bool[6]";
 
-const PassCase kCases[] = {
+const PassCase kSimplified[] = {
     {"x + -0", kArguments, NUMBER("c", "f32", "-0.0") "%r: f32[6] = add(%x, %c)\nreturn r = %r", "return r = %x"},
     {"x + +0 is not x for -0", kArguments, NUMBER("c", "f32", "0.0") "%r: f32[6] = add(%x, %c)\nreturn r = %r", ""},
     {"integers have one zero", kArguments, NUMBER("c", "i32", "0") "%r: i32[6] = add(%c, %i)\nreturn r = %r",
@@ -99,12 +99,12 @@ const PassCase kMovementCases[] = {
 };
 
 TEST_CASE("simplify rewrites what is identical", "[simplify]") {
-  for (const PassCase& test : kCases) testing::check_pass(passes::simplify, test);
+  for (const PassCase& test : kSimplified) testing::check_pass(passes::simplify, test);
   for (const PassCase& test : kMovementCases) testing::check_pass(passes::simplify, test);
 }
 
 TEST_CASE("simplify keeps NaN, infinities and the signs of zeros", "[simplify]") {
-  for (const PassCase& test : kCases) {
+  for (const PassCase& test : kSimplified) {
     const auto before = testing::parse_one(testing::function_text(test.arguments, test.before));
     const auto after = ir::clone(*before);
     passes::simplify(*after);

@@ -15,7 +15,7 @@ struct Reduced {
   Pair r;  // f32: lo is unused
 };
 
-Reduced reduce(Expr x) {
+Reduced reduce_by_ln2(Expr x) {
   const Rounded n = round_product(x, kLog2E);
   if (!x.is_double()) {
     const Expr r = fma(n.number, -kLn2LowF32, fma(n.number, -kLn2HighF32, x));
@@ -52,7 +52,7 @@ Expr finish_exp(const Reduced& reduced) {
 
 /// exp(x) - 1 as a Pair, for x in [-38, 710]; f64. Infinite results have a NaN in lo.
 Pair expm1_pair(Expr x) {
-  const Reduced reduced = reduce(x);
+  const Reduced reduced = reduce_by_ln2(x);
   const Pair p = expm1_pair_reduced(reduced.r);
   // 2^n (1+p) - 1 at half its size, so that n = 1024 does not overflow early.
   const Expr half_power = power_of_two(reduced.n.integer - 1.0);
@@ -64,12 +64,12 @@ Pair expm1_pair(Expr x) {
 }  // namespace
 
 Expr exp(Expr x) {
-  return finish_exp(reduce(clamp_exponent(x)));
+  return finish_exp(reduce_by_ln2(clamp_exponent(x)));
 }
 
 ScaledPair exp_pair(Pair x) {
   const Expr high = clamp_exponent(x.hi);
-  Reduced reduced = reduce(high);
+  Reduced reduced = reduce_by_ln2(high);
   reduced.r = fast_two_sum(reduced.r.hi, reduced.r.lo + select(high == x.hi, x.lo, 0.0));
   return {add(expm1_pair_reduced(reduced.r), high.like(1)), reduced.n.integer};
 }
@@ -88,7 +88,7 @@ Expr exp2(Expr x) {
 }
 
 Expr expm1_f32(Expr x) {
-  const Reduced reduced = reduce(clamp(x, -20, 89));
+  const Reduced reduced = reduce_by_ln2(clamp(x, -20, 89));
   const Expr half_power = power_of_two(reduced.n.integer - 1.0);
   const Expr result = 2.0 * fma(half_power, expm1_reduced(reduced.r), half_power - 0.5);
   return select(abs(x) < 0x1p-25, x, result);  // keeps -0 and subnormal numbers
@@ -103,7 +103,7 @@ Expr expm1_f64(Expr x) {
 
 // With e = exp(|x|) = 2^n (1+p): 2 sinh(|x|) = e - 1/e = 2^n ((1 - 4^-n) + p + 4^-n p/(1+p)): no cancellation at 0.
 Expr sinh_f64(Expr x) {
-  const Reduced reduced = reduce(clamp(abs(x), 0, 711));
+  const Reduced reduced = reduce_by_ln2(clamp(abs(x), 0, 711));
   const Pair p = expm1_pair_reduced(reduced.r);
   const Expr n = reduced.n.integer;
   const Expr inverse_square = power_of_two(select(n > 100.0, -200.0, -n - n));
@@ -116,7 +116,7 @@ Expr sinh_f64(Expr x) {
 }
 
 Expr cosh_f64(Expr x) {
-  const Reduced reduced = reduce(clamp(abs(x), 0, 711));
+  const Reduced reduced = reduce_by_ln2(clamp(abs(x), 0, 711));
   const Pair p = expm1_pair_reduced(reduced.r);
   const Expr n = reduced.n.integer;
   const Expr inverse_square = power_of_two(select(n > 100.0, -200.0, -n - n));
@@ -129,7 +129,7 @@ Expr cosh_f64(Expr x) {
 Expr tanh_f32(Expr x) {
   const Expr magnitude = abs(x), square = x * x;
   const Expr small = fma(magnitude * square, polynomial(square, tanh_tail_f32), magnitude);
-  const Expr e = finish_exp(reduce(clamp(magnitude + magnitude, 0, 20)));
+  const Expr e = finish_exp(reduce_by_ln2(clamp(magnitude + magnitude, 0, 20)));
   const Expr large = 1.0 - 2.0 / (e + 1.0);
   return copysign(select(magnitude < 0.625, small, large), x);
 }
@@ -145,7 +145,7 @@ Expr tanh_f64(Expr x) {
 // e/(1+e) for negative numbers and 1/(1+e) for others, e = exp(-|x|): never overflows, and keeps small results. The
 // first has three roundings that matter; what the first two lost is put back to first order.
 Expr sigmoid(Expr x) {
-  const Reduced reduced = reduce(clamp_exponent(-abs(x)));
+  const Reduced reduced = reduce_by_ln2(clamp_exponent(-abs(x)));
   const Pair y = fast_two_sum(x.like(1), expm1_reduced(reduced.r));
   const Expr e = scale(y.hi, reduced.n.integer);
   const Pair denominator = fast_two_sum(x.like(1), e);

@@ -13,7 +13,7 @@ namespace pullback::ops::math {
 namespace {
 
 // The binary fraction of 2/pi, 32 bits a word.
-constexpr std::uint32_t kTwoOverPi[] = {
+constexpr std::uint32_t kTwoOverPiBits[] = {
     0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561,
     0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e, 0xe88235f5, 0x2ebb4484,
     0xe99c7026, 0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b, 0xbdf9283b, 0x1ff897ff, 0xde05980f,
@@ -24,7 +24,7 @@ constexpr int kExponents = 1024, kParts = 4, kPartBits = 53;
 
 /// Bit i (from 1, weight 2^-i) of the fraction.
 bool fraction_bit(int i) {
-  return kTwoOverPi[(i - 1) / 32] >> (31 - (i - 1) % 32) & 1;
+  return kTwoOverPiBits[(i - 1) / 32] >> (31 - (i - 1) % 32) & 1;
 }
 
 /// For each exponent e four doubles whose sum is 2/pi * 2^e modulo 2^54, cut off 212 bits below its first bit.

@@ -6,8 +6,8 @@ namespace pullback::ops::math {
 namespace {
 
 // ln(2): the high parts have trailing zeros, so that k times them is exact.
-constexpr double kLn2High = 0x1.62e42feep-1, kLn2Low = 0x1.a39ef35793c76p-33;
-constexpr double kLn2HighF32 = 0x1.62e4p-1, kLn2LowF32 = 0x1.7f7d1cp-20;
+constexpr double kShortLn2High = 0x1.62e42feep-1, kShortLn2Low = 0x1.a39ef35793c76p-33;
+constexpr double kShortLn2HighF32 = 0x1.62e4p-1, kShortLn2LowF32 = 0x1.7f7d1cp-20;
 
 struct Decomposed {
   Expr k;         // the exponent, an i64 or i32
@@ -41,8 +41,8 @@ Expr with_special_cases(Expr x, Expr result) {
 /// k ln(2) + log(1+f), in f32.
 Expr log_of_parts_f32(Expr k, Expr f) {
   const Expr square = f * f;
-  const Expr tail = fma(square * f, polynomial(f, log_tail_f32), fma(k, kLn2LowF32, square * -0.5));
-  return fma(k, kLn2HighF32, f + tail);
+  const Expr tail = fma(square * f, polynomial(f, log_tail_f32), fma(k, kShortLn2LowF32, square * -0.5));
+  return fma(k, kShortLn2HighF32, f + tail);
 }
 
 /// k ln(2) + log(1 + f.hi + f.lo), relative error near 2^-65; f64. For k = 0 relative to small f too.
@@ -54,7 +54,7 @@ Pair log_of_parts(Expr k, Pair f) {
   const Pair series{two_thirds.hi, fma(z.lo, 0.4, two_thirds.lo + 0x1.5555555555555p-55)};
   const Pair cube = multiply(multiply(s, z), series);
   const Pair fraction = add({s.hi + s.hi, s.lo + s.lo}, cube);
-  return add(add(fraction, k * kLn2Low), k * kLn2High);
+  return add(add(fraction, k * kShortLn2Low), k * kShortLn2High);
 }
 
 /// log(x.hi + x.lo) for x.hi a positive, finite, normal number; x.lo small beside it.
@@ -81,8 +81,8 @@ Expr log_f64(Expr x) {
   const Decomposed d = decompose_any(x);
   const Expr k = to_float(d.k), f = d.mantissa - 1.0;
   const Expr s = f / (f + 2.0), z = s * s, half_square = f * f * 0.5;
-  const Expr tail = fma(s, fma(z, polynomial(z, log_tail_f64), half_square), k * kLn2Low);
-  return with_special_cases(x, fma(k, kLn2High, f - (half_square - tail)));
+  const Expr tail = fma(s, fma(z, polynomial(z, log_tail_f64), half_square), k * kShortLn2Low);
+  return with_special_cases(x, fma(k, kShortLn2High, f - (half_square - tail)));
 }
 
 Expr log1p_f32(Expr x) {

@@ -12,7 +12,7 @@ constexpr double kHalfPiF32[] = {0x1.921fb6p+0, -0x1.777a5cp-25, -0x1.ee59dap-50
 constexpr double kTwoOverPi = 0x1.45f306dc9c883p-1;
 constexpr double kLimit = 0x1p30, kLimitF32 = 0x1p17;
 
-Quadrant reduce(Expr x) {
+Quadrant reduce_by_half_pi(Expr x) {
   const double(&half_pi)[3] = x.is_double() ? kHalfPi : kHalfPiF32;
   const Rounded n = round_product(x, kTwoOverPi);
   const Expr first = fma(-n.number, half_pi[0], x);
@@ -87,21 +87,21 @@ Expr tan_full_f64(Expr x) {
 
 // Where x is so small that sin(x) rounds to x, x is the result: it keeps -0 and subnormal numbers.
 Expr sin_f32(Expr x) {
-  const Expr result = select(abs(x) < 0x1p-12, x, sin_of(reduce(x)));
+  const Expr result = select(abs(x) < 0x1p-12, x, sin_of(reduce_by_half_pi(x)));
   return beyond(kLimitF32, x, "sin_full", result);
 }
 Expr cos_f32(Expr x) {
-  return beyond(kLimitF32, x, "cos_full", cos_of(reduce(x)));
+  return beyond(kLimitF32, x, "cos_full", cos_of(reduce_by_half_pi(x)));
 }
 Expr sin_f64(Expr x) {
-  const Expr result = select(abs(x) < 0x1p-27, x, sin_of(reduce(x)));
+  const Expr result = select(abs(x) < 0x1p-27, x, sin_of(reduce_by_half_pi(x)));
   return beyond(kLimit, x, "sin_full", result);
 }
 Expr cos_f64(Expr x) {
-  return beyond(kLimit, x, "cos_full", cos_of(reduce(x)));
+  return beyond(kLimit, x, "cos_full", cos_of(reduce_by_half_pi(x)));
 }
 Expr tan_f64(Expr x) {
-  const Expr result = select(abs(x) < 0x1p-27, x, tan_of(reduce(x)));
+  const Expr result = select(abs(x) < 0x1p-27, x, tan_of(reduce_by_half_pi(x)));
   return beyond(kLimit, x, "tan_full", result);
 }
 

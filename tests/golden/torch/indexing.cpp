@@ -6,7 +6,7 @@
 namespace pullback::golden {
 namespace {
 
-ScatterReduction reduction_of(const Arguments& a) {
+ScatterReduction scatter_reduction_of(const Arguments& a) {
   static const std::map<std::string, ScatterReduction> known = {{"sum", ScatterReduction::sum},
                                                                 {"prod", ScatterReduction::prod},
                                                                 {"mean", ScatterReduction::mean},
@@ -69,7 +69,7 @@ FunctionTable indexing_functions() {
        }},
       {"scatter_reduce", "input, dim, index, src, reduce, include_self=True",
        [](const Arguments& a) {
-         return scatter_reduce(a.tensor("input"), a.axis("dim"), a.tensor("index"), a.tensor("src"), reduction_of(a),
+         return scatter_reduce(a.tensor("input"), a.axis("dim"), a.tensor("index"), a.tensor("src"), scatter_reduction_of(a),
                                a.flag("include_self"));
        }},
       {"index_add", "input, dim, index, source, alpha=1",

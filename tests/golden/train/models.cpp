@@ -125,13 +125,13 @@ Network gpt(const Arguments& a, const Tensor& ids) {
   return net.result(net.apply("head", nn::Linear(width, a.integer("V"), {.bias = false}), x));
 }
 
-struct Entry {
+struct ModelEntry {
   const char* name;
   const char* signature;
   Network (*build)(const Arguments&, const Tensor&);
 };
 
-constexpr Entry kModels[] = {
+constexpr ModelEntry kModels[] = {
     {"MLPNet", "sizes, act", mlp},
     {"CNNNet", "cin, c1, c2, hw, ncls, bn", cnn},
     {"LSTMNet", "i, h, ncls, layers, kind", recurrent},
@@ -141,7 +141,7 @@ constexpr Entry kModels[] = {
 }  // namespace
 
 Network build_network(const std::string& model, const List& arguments, const Tensor& x, const Context& context) {
-  for (const Entry& entry : kModels)
+  for (const ModelEntry& entry : kModels)
     if (model == entry.name) return entry.build(bind_arguments(context, model, entry.signature, arguments, {}), x);
   throw Error(fmt::format("there is no model {}", model));
 }

@@ -7,7 +7,7 @@
 namespace pullback::golden {
 namespace {
 
-struct Entry {
+struct OptimizerEntry {
   std::string name, signature;
   Optimizer (*make)(const Arguments&);
 };
@@ -42,7 +42,7 @@ void reject_decoupled(const Arguments& a) {
   if (a.flag("decoupled_weight_decay")) a.fail("decoupled_weight_decay", "is not known");
 }
 
-std::vector<Entry> optimizers() {
+std::vector<OptimizerEntry> optimizers() {
   const std::string common =
       "weight_decay=0, maximize=False, foreach=None, capturable=False, differentiable=False, fused=None";
   return {
@@ -110,7 +110,7 @@ std::vector<Entry> optimizers() {
 }  // namespace
 
 Optimizer build_optimizer(const std::string& name, const Attributes& attributes, const Context& context) {
-  for (const Entry& entry : optimizers())
+  for (const OptimizerEntry& entry : optimizers())
     if (name == entry.name) return entry.make(bind_arguments(context, name, entry.signature, {}, attributes));
   throw Error(fmt::format("there is no optimizer {}", name));
 }

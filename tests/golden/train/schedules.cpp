@@ -6,7 +6,7 @@
 namespace pullback::golden {
 namespace {
 
-struct Entry {
+struct ScheduleEntry {
   const char* name;
   const char* signature;  // without optimizer, last_epoch and verbose
   Schedule (*make)(const Arguments&);
@@ -64,7 +64,7 @@ Schedule plateau(const Arguments& a) {
   return options;
 }
 
-constexpr Entry kSchedules[] = {
+constexpr ScheduleEntry kSchedules[] = {
     {"ConstantLR", "factor=0.3333333333333333, total_iters=5",
      [](const Arguments& a) -> Schedule { return ConstantLR{a.number("factor"), a.integer("total_iters")}; }},
     {"StepLR", "step_size, gamma=0.1",
@@ -105,7 +105,7 @@ Schedule build_schedule(const std::string& name, const Attributes& attributes, c
   Attributes options;
   for (const auto& [key, value] : attributes)
     if (key != "last_epoch" && key != "verbose") options.emplace_back(key, value);
-  for (const Entry& entry : kSchedules)
+  for (const ScheduleEntry& entry : kSchedules)
     if (name == entry.name) return entry.make(bind_arguments(context, name, entry.signature, {}, options));
   throw Error(fmt::format("there is no schedule {}", name));
 }
