@@ -73,10 +73,12 @@ Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data) {
   return array;
 }
 
-Array Array::copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims) {
+Array Array::copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
+                     std::source_location where) {
   const std::int64_t wanted = element_count(dtype, dims);
   if (static_cast<std::size_t>(wanted) != count)
-    throw Error(fmt::format("array: {} values given for {}, which has {}", count, type_name(dtype, dims), wanted));
+    throw Error(fmt::format("array: {} values given for {}, which has {}", count, type_name(dtype, dims), wanted),
+                where);
   Array array(dtype, std::move(dims));
   if (count) std::memcpy(array.raw(), data, array.bytes());
   return array;

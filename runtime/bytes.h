@@ -58,6 +58,8 @@ class ByteReader {
     bytes_ = bytes_.subspan(count);
     return taken;
   }
+  /// All that is left.
+  Bytes rest() { return take(bytes_.size()); }
   bool at_end() const { return bytes_.empty(); }
   [[noreturn]] void fail(std::string_view problem) const;
 

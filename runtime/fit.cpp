@@ -14,6 +14,7 @@
 #include "runtime/monitor.h"
 #include "runtime/names.h"
 #include "runtime/progress.h"
+#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -288,28 +289,13 @@ double Evaluation::value(const std::string& name) const {
                           runtime::suggestion(name, runtime::record_names(metric_names, false))));
 }
 
-namespace {
-
-// Errors that know no line get the one of the call.
-template <class Action>
-auto with_line(const SourceLine& line, Action&& action) {
-  try {
-    return action();
-  } catch (const Error& error) {
-    if (error.where().known()) throw;
-    throw Error(error.what(), line);
-  }
-}
-
-}  // namespace
-
 History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options, std::source_location where) {
-  return with_line(where, [&] { return Fit(step, dataset, options).run(); });
+  return runtime::with_line(where, [&] { return Fit(step, dataset, options).run(); });
 }
 
 Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size,
                     std::source_location where) {
-  return with_line(where, [&] {
+  return runtime::with_line(where, [&] {
     const Means means = evaluate_all(step, in_input_order(step, dataset, "evaluate"), batch_size);
     return Evaluation{step.metrics(), means.loss(), means.metrics()};
   });

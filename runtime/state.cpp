@@ -10,6 +10,7 @@
 
 #include "runtime/checkpoint.h"
 #include "runtime/names.h"
+#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -101,19 +102,19 @@ void State::copy_from(const State& other) {
   for (Entry& entry : entries_) copy_elements(other.at(entry.name).value, entry.value);
 }
 
-void State::save(const std::string& path) const {
-  runtime::write_checkpoint(path, *this);
+void State::save(const std::string& path, std::source_location where) const {
+  runtime::with_line(where, [&] { runtime::write_checkpoint(path, *this); });
 }
 
-void State::load(const std::string& path) {
-  const State saved = read(path);
+void State::load(const std::string& path, std::source_location where) {
+  const State saved = read(path, where);
   const std::string problem = mismatch(*this, saved);
-  if (!problem.empty()) throw Error(fmt::format("checkpoint {}: does not fit this state: {}", path, problem));
+  if (!problem.empty()) throw Error(fmt::format("checkpoint {}: does not fit this state: {}", path, problem), where);
   for (Entry& entry : entries_) copy_elements(saved.at(entry.name).value, entry.value);
 }
 
-State State::read(const std::string& path) {
-  return runtime::read_checkpoint(path);
+State State::read(const std::string& path, std::source_location where) {
+  return runtime::with_line(where, [&] { return runtime::read_checkpoint(path); });
 }
 
 }  // namespace pullback

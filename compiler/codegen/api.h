@@ -36,7 +36,7 @@ struct Compiled {
   runtime::EntryFunction entry = nullptr;  ///< null when the target does not run here
   std::shared_ptr<void> code;              ///< keeps the machine code of `entry` alive
   std::string llvm_text, asm_text;         ///< when asked for
-  runtime::CodeImage image;                ///< when asked for
+  runtime::CodeImage image;                ///< when asked for; no bytes when the code cannot be kept
   Timings timings;
 };
 

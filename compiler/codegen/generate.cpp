@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <pullback/error.h>
+
 #include "compiler/codegen/api.h"
 #include "compiler/codegen/emit_module.h"
 #include "compiler/codegen/flatten.h"
@@ -63,6 +65,15 @@ std::vector<Piece> compile_parts(const schedule::Module& schedule, const std::ve
   return pieces;
 }
 
+/// Empty when the objects hold something that an image cannot: such code runs, it is only not kept.
+runtime::CodeImage image_of(const std::vector<llvm::ArrayRef<char>>& objects) {
+  try {
+    return flatten(objects);
+  } catch (const InternalError&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 Compiled generate(const schedule::Module& schedule, const Options& options) {
@@ -78,7 +89,7 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   result.asm_text = std::move(pieces.front().asm_text);
   std::vector<llvm::ArrayRef<char>> objects;
   for (const Piece& piece : pieces) objects.push_back(piece.object);
-  if (options.want_image) result.image = timed(result.timings.link, [&] { return flatten(objects); });
+  if (options.want_image) result.image = timed(result.timings.link, [&] { return image_of(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });
     result.entry = linked.entry;

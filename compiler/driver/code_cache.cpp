@@ -1,8 +1,10 @@
 #include "compiler/driver/code_cache.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +23,9 @@ namespace {
 
 constexpr std::string_view kExtension = ".code";
 
-// FNV-1a from two starts: 128 bits, so that two programs never meet by chance.
+constexpr std::string_view kTemporary = ".tmp";
+
+// FNV-1a from two starts: 128 bits. The file holds the whole key as well, so that no two programs ever meet.
 std::string digest(std::string_view text) {
   std::uint64_t first = 0xcbf29ce484222325, second = 0x9e3779b97f4a7c15;
   for (const char c : text) {
@@ -51,6 +55,30 @@ std::vector<Entry> entries_of(const fs::path& folder) {
   return entries;
 }
 
+// Files that were never finished, because their process was killed.
+void remove_remains(const fs::path& folder) {
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (it->path().extension() == kTemporary && it->last_write_time(gone) < old && !gone) fs::remove(it->path(), gone);
+  }
+}
+
+// What lies there will be run: nobody else may have put it there.
+bool is_ours_alone(const fs::path& folder) {
+  struct stat status{};
+  if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
+  return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+std::vector<std::byte> with_key(const std::string& key, const runtime::CodeImage& image) {
+  runtime::ByteWriter writer;
+  writer.text(key);
+  writer.raw(runtime::Bytes(runtime::serialize(image)));
+  return writer.bytes();
+}
+
 }  // namespace
 
 fs::path CodeCache::file_of(const std::string& key) const {
@@ -60,9 +88,12 @@ fs::path CodeCache::file_of(const std::string& key) const {
 std::optional<runtime::CodeImage> CodeCache::find(const std::string& key) const {
   const fs::path path = file_of(key);
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return std::nullopt;
+  if (!is_ours_alone(folder_) || !fs::is_regular_file(path, error)) return std::nullopt;
   try {
-    runtime::CodeImage image = runtime::parse_image(path, runtime::read_file(path, path));
+    const std::vector<std::byte> bytes = runtime::read_file(path, path);
+    runtime::ByteReader reader(path, bytes);
+    if (reader.text() != key) return std::nullopt;
+    runtime::CodeImage image = runtime::parse_image(path, reader.rest());
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // used now
     return image;
   } catch (const Error&) {
@@ -74,8 +105,10 @@ void CodeCache::keep(const std::string& key, const runtime::CodeImage& image) co
   try {
     std::error_code error;
     if (fs::create_directories(folder_, error)) ::chmod(folder_.c_str(), S_IRWXU);  // code that we will run
-    const std::vector<std::byte> bytes = runtime::serialize(image);
+    if (!is_ours_alone(folder_)) return;
+    const std::vector<std::byte> bytes = with_key(key, image);
     if (bytes.size() > limit_) return;
+    remove_remains(folder_);
     make_room(bytes.size());
     runtime::AtomicFile file("code cache", file_of(key));
     file.write(bytes);

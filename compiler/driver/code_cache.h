@@ -2,6 +2,7 @@
 //
 // One file for each schedule, named by a hash of everything the code depends on. Files appear whole (renamed when
 // complete), so that any number of processes may share the folder; a damaged file counts as missing and is replaced.
+// A folder that belongs to another user, or that others may write to, is not used: code from it would be run.
 #pragma once
 
 #include <cstdint>

@@ -67,7 +67,7 @@ codegen::Compiled machine_code(const schedule::Module& module, const codegen::Op
   codegen::Options with_image = options;
   with_image.want_image = true;
   codegen::Compiled compiled = timer.measure("codegen", [&] { return generate_code(module, with_image); });
-  timer.measure("cache", [&] { cache.keep(key, compiled.image); });
+  if (!compiled.image.bytes.empty()) timer.measure("cache", [&] { cache.keep(key, compiled.image); });
   return compiled;
 }
 

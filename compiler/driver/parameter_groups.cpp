@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "runtime/names.h"
 
@@ -27,8 +26,7 @@ std::vector<std::string> names_for(const std::string& pattern, const std::vector
   std::copy_if(parameters.begin(), parameters.end(), std::back_inserter(names),
                [&](const std::string& name) { return fits(pattern, name); });
   if (names.empty())
-    throw Error(fmt::format("Trainer: no parameter is called {}{}; there are {}", pattern,
-                            runtime::suggestion(pattern, parameters), fmt::join(parameters, ", ")),
+    throw Error(fmt::format("Trainer: no parameter is called {}{}", pattern, runtime::suggestion(pattern, parameters)),
                 line);
   return names;
 }

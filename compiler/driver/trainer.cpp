@@ -2,6 +2,7 @@
 #include <pullback/trainer.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <tuple>
 
@@ -69,7 +70,9 @@ void require_at_least_zero(const char* option, const std::optional<double>& valu
 }
 
 void require_options(const TrainerOptions& options, const SourceLine& line) {
-  require_at_least_zero("clip_norm", options.clip_norm, line);
+  if (options.clip_norm && !(*options.clip_norm > 0))
+    throw Error(fmt::format("Trainer: clip_norm is {}: it must be above 0, or no weight moves", *options.clip_norm),
+                line);
   require_at_least_zero("clip_value", options.clip_value, line);
   if (options.accumulate < 1)
     throw Error(fmt::format("Trainer: accumulate is {}: it must be at least 1", options.accumulate), line);
@@ -123,7 +126,6 @@ struct Trainer::Impl {
   std::shared_ptr<const driver::HostSchedule> schedule;
   Program training, evaluation, averaged;  ///< the last with the averages of the weights
   std::vector<std::string> input_names;
-  std::vector<ir::Type> input_types;
   std::vector<std::tuple<const ir::Value*, Weights, Program>> predictors;
 
   /// The step bound last by train_batch (0) and by evaluations (1, 2), and the memory that it reads.
@@ -140,7 +142,7 @@ struct Trainer::Impl {
   }
 
   std::vector<std::string> parameters_of(const ir::Function& traced) const;
-  void build_step(const ir::Function& traced, const SourceLine& line);
+  void build_step(const ir::Function& traced, const SourceLocation& where);
   void require_averages(Weights weights, const SourceLine& line) const;
   void run_batch(Program& program, Bound& last, std::span<const Array> batch, std::span<double> results);
   std::vector<Feed> feeds_of(std::span<const Array> batch, const SourceLine& line) const;
@@ -148,6 +150,11 @@ struct Trainer::Impl {
 
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
+
+Trainer::Impl& Trainer::impl() const {
+  if (!impl_) throw Error("Trainer: it was moved from, so there is nothing to train");
+  return *impl_;
+}
 
 // The graph's parameters that the loss or a metric depends on; warns of the others.
 std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced) const {
@@ -163,7 +170,8 @@ std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced
   return names;
 }
 
-void Trainer::Impl::build_step(const ir::Function& traced, const SourceLine& line) {
+void Trainer::Impl::build_step(const ir::Function& traced, const SourceLocation& where) {
+  const SourceLine line(where);
   detail::Trace& trace = *graph.trace();
   const driver::Grouping grouping = driver::group_parameters(options, parameters_of(traced), line);
   std::vector<std::string> metrics;
@@ -171,7 +179,7 @@ void Trainer::Impl::build_step(const ir::Function& traced, const SourceLine& lin
   std::optional<LossScale> scale = options.loss_scale;
   if (!scale && options.compile.precision == DType::f16) scale.emplace();
   autodiff::StepSpec spec{graph.name() + ".step", kLoss, metrics, grouping.trained,
-                          driver::update_builder({options, prefix, scale, grouping.groups})};
+                          driver::update_builder({options, prefix, scale, grouping.groups, where})};
   if (scale) {
     spec.loss_scale = prefix + driver::kLossScale;
     spec.initial_loss_scale = scale->initial;
@@ -213,34 +221,33 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
   for (std::size_t i = 0; i < traced->roles.size(); ++i) {
     if (traced->roles[i] != ir::ArgumentRole::input) continue;
     require_elements(*traced->body.arguments[i], where);
-    impl_->input_names.push_back(traced->body.arguments[i]->name);
-    impl_->input_types.push_back(traced->body.arguments[i]->type);
+    impl().input_names.push_back(traced->body.arguments[i]->name);
   }
-  impl_->build_step(*traced, where);
+  impl().build_step(*traced, where);
   if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
     detail::warn("Trainer: " + *warning);
   if (options.ema) {
-    impl_->averaged =
-        Program(make_program(with_averages(*evaluated, *trace.state, impl_->prefix), trace.state, options.compile));
-    if (options.ema->validate) impl_->evaluated = Weights::averaged;
+    impl().averaged =
+        Program(make_program(with_averages(*evaluated, *trace.state, impl().prefix), trace.state, options.compile));
+    if (options.ema->validate) impl().evaluated = Weights::averaged;
   }
-  impl_->evaluation = Program(make_program(std::move(evaluated), trace.state, options.compile));
+  impl().evaluation = Program(make_program(std::move(evaluated), trace.state, options.compile));
 }
 
 std::vector<std::string> Trainer::inputs() const {
-  return impl_->input_names;
+  return impl().input_names;
 }
 
 std::vector<std::string> Trainer::metrics() const {
   std::vector<std::string> names;
-  for (const auto& metric : impl_->options.metrics) names.push_back(metric.first);
+  for (const auto& metric : impl().options.metrics) names.push_back(metric.first);
   return names;
 }
 
 std::vector<std::string> Trainer::training_metrics() const {
   std::vector<std::string> names;
-  if (impl_->options.gradient_norm) names.push_back(driver::kGradientNorm);
-  if (!impl_->options.schedule.empty()) names.push_back(driver::kLearningRate);
+  if (impl().options.gradient_norm) names.push_back(driver::kGradientNorm);
+  if (!impl().options.schedule.empty()) names.push_back(driver::kLearningRate);
   return names;
 }
 
@@ -265,16 +272,16 @@ void Trainer::Impl::run_batch(Program& program, Bound& last, std::span<const Arr
 }
 
 void Trainer::train_batch(std::span<const Array> batch, std::span<double> results) {
-  impl_->run_batch(impl_->training, impl_->bound[0], batch, results);
+  impl().run_batch(impl().training, impl().bound[0], batch, results);
 }
 
 void Trainer::evaluate_batch(std::span<const Array> batch, std::span<double> results) {
-  const bool averaged = impl_->evaluated == Weights::averaged;
-  impl_->run_batch(averaged ? impl_->averaged : impl_->evaluation, impl_->bound[averaged ? 2 : 1], batch, results);
+  const bool averaged = impl().evaluated == Weights::averaged;
+  impl().run_batch(averaged ? impl().averaged : impl().evaluation, impl().bound[averaged ? 2 : 1], batch, results);
 }
 
 State& Trainer::state() {
-  return *impl_->graph.state();
+  return *impl().graph.state();
 }
 
 History Trainer::fit(const data::Dataset& dataset, const FitOptions& options, SourceLocation where) {
@@ -283,29 +290,29 @@ History Trainer::fit(const data::Dataset& dataset, const FitOptions& options, So
 
 Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_size, Weights weights,
                              SourceLocation where) {
-  impl_->require_averages(weights, where);
+  impl().require_averages(weights, where);
   struct Restore {
     Weights& target;
     Weights before;
     ~Restore() { target = before; }
-  } restore{impl_->evaluated, impl_->evaluated};
-  impl_->evaluated = weights;
+  } restore{impl().evaluated, impl().evaluated};
+  impl().evaluated = weights;
   return pullback::evaluate(*this, dataset, batch_size, where);
 }
 
 void Trainer::end_epoch() {
-  impl_->schedule->end_epoch(state());
+  impl().schedule->end_epoch(state());
 }
 
 void Trainer::end_epoch(double monitored) {
-  const std::optional<ReduceLROnPlateau>& plateau = impl_->options.schedule.plateau;
+  const std::optional<ReduceLROnPlateau>& plateau = impl().options.schedule.plateau;
   if (plateau)
-    impl_->schedule->watch(state(), plateau->monitor.name.empty() ? kLoss : plateau->monitor.name, monitored);
+    impl().schedule->watch(state(), plateau->monitor.name.empty() ? kLoss : plateau->monitor.name, monitored);
   end_epoch();
 }
 
 void Trainer::end_epoch(const EpochRecord& record) {
-  const std::optional<ReduceLROnPlateau>& plateau = impl_->options.schedule.plateau;
+  const std::optional<ReduceLROnPlateau>& plateau = impl().options.schedule.plateau;
   if (plateau) {
     std::vector<std::string> names = metrics();
     for (std::string& name : training_metrics()) names.push_back(std::move(name));
@@ -315,7 +322,7 @@ void Trainer::end_epoch(const EpochRecord& record) {
     if (!value)
       throw Error(fmt::format("ReduceLROnPlateau: there is no '{}' to monitor{}", name,
                               runtime::suggestion(name, runtime::record_names(names, record.val_loss.has_value()))));
-    impl_->schedule->watch(state(), name, *value);
+    impl().schedule->watch(state(), name, *value);
   }
   end_epoch();
 }
@@ -328,16 +335,42 @@ static Array as_batch(const Array& array, const ir::Type& type) {
   return array.reshape(std::move(dims));
 }
 
+static std::vector<Feed> as_batches(const std::vector<Feed>& feeds, const ir::Function& function) {
+  std::vector<Feed> batches = feeds;
+  for (Feed& feed : batches)
+    for (std::size_t i = 0; i < function.roles.size(); ++i) {
+      const ir::Value& argument = *function.body.arguments[i];
+      if (function.roles[i] == ir::ArgumentRole::input && argument.name == feed.name)
+        feed.value = as_batch(feed.value, argument.type);
+    }
+  return batches;
+}
+
+template <class T>
+static void refuse_nan_of(const Feed& feed, const SourceLine& line) {
+  const std::span<const T> numbers = feed.value.values<T>();
+  const auto found = std::find_if(numbers.begin(), numbers.end(), [](T number) { return std::isnan(number); });
+  if (found != numbers.end())
+    throw Error(fmt::format("observe: element {} of input {} is NaN; the state is unchanged",
+                            std::distance(numbers.begin(), found), feed.name),
+                line);
+}
+
+static void refuse_nan(const std::vector<Feed>& feeds, const SourceLine& line) {
+  for (const Feed& feed : feeds) {
+    if (feed.value.dtype() == f32) refuse_nan_of<float>(feed, line);
+    if (feed.value.dtype() == f64) refuse_nan_of<double>(feed, line);
+  }
+}
+
 double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) {
-  return observe(impl_->feeds_of(inputs, where), where);
+  return observe(impl().feeds_of(inputs, where), where);
 }
 
 double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
-  std::vector<Feed> feeds = inputs;
-  for (Feed& feed : feeds)
-    for (std::size_t i = 0; i < impl_->input_names.size(); ++i)
-      if (impl_->input_names[i] == feed.name) feed.value = as_batch(feed.value, impl_->input_types[i]);
-  return impl_->training.step(feeds, where)[kLoss].item();
+  Program& training = impl().training;
+  refuse_nan(inputs, where);
+  return training.step(as_batches(inputs, *training.impl()->function), where)[kLoss].item();
 }
 
 Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, SourceLocation where) {
@@ -345,50 +378,51 @@ Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, So
 }
 
 Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, Weights weights, SourceLocation where) {
-  impl_->require_averages(weights, where);
-  auto& predictors = impl_->predictors;
-  const auto known = std::find_if(predictors.begin(), predictors.end(), [&](const auto& entry) {
+  impl().require_averages(weights, where);
+  auto& predictors = impl().predictors;
+  auto known = std::find_if(predictors.begin(), predictors.end(), [&](const auto& entry) {
     return std::get<0>(entry) == output.value() && std::get<1>(entry) == weights;
   });
-  if (known != predictors.end()) return std::get<2>(*known).step(inputs, where)[0];
-  Function function = impl_->graph.function({output}, where);
-  if (weights == Weights::averaged)
-    function = Function(with_averages(function.ir(), state(), impl_->prefix), function.state());
-  Program program = function.compile(impl_->options.compile);
-  predictors.emplace_back(output.value(), weights, program);
-  return program.step(inputs, where)[0];
+  if (known == predictors.end()) {
+    Function function = impl().graph.function({output}, where);
+    if (weights == Weights::averaged)
+      function = Function(with_averages(function.ir(), state(), impl().prefix), function.state());
+    known = predictors.insert(known, {output.value(), weights, function.compile(impl().options.compile)});
+  }
+  Program& program = std::get<2>(*known);
+  return program.step(as_batches(inputs, *program.impl()->function), where)[0];
 }
 
-void Trainer::save(const std::string& path) const {
-  impl_->graph.state()->save(path);
+void Trainer::save(const std::string& path, SourceLocation where) const {
+  impl().graph.state()->save(path, where);
 }
 
-void Trainer::load(const std::string& path) {
-  impl_->graph.state()->load(path);
+void Trainer::load(const std::string& path, SourceLocation where) {
+  impl().graph.state()->load(path, where);
 }
 
 double Trainer::learning_rate() const {
-  return impl_->graph.state()->get(impl_->prefix + driver::kLearningRate).item();
+  return impl().graph.state()->get(impl().prefix + driver::kLearningRate).item();
 }
 
 void Trainer::set_learning_rate(double rate) {
-  set_rate(*impl_->graph.state(), impl_->prefix + driver::kLearningRate, rate);
+  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate);
 }
 
 double Trainer::learning_rate(std::size_t group) const {
-  return impl_->graph.state()->get(driver::group_rate_name(impl_->prefix, group)).item();
+  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group)).item();
 }
 
 void Trainer::set_learning_rate(double rate, std::size_t group) {
-  set_rate(*impl_->graph.state(), driver::group_rate_name(impl_->prefix, group), rate);
+  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate);
 }
 
 Program& Trainer::program() {
-  return impl_->training;
+  return impl().training;
 }
 
 Program& Trainer::evaluation_program() {
-  return impl_->evaluation;
+  return impl().evaluation;
 }
 
 }  // namespace pullback

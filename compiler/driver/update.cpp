@@ -156,7 +156,7 @@ void StepUpdate::schedule() {
     check(time < *schedule.end,
           fmt::format("{}: {} {{}} is past its end: it lasts {} (t = 0 .. {})", schedule.name,
                       schedule.counts_epochs ? "epoch" : "step", *schedule.end, *schedule.end - 1),
-          {time});
+          {time}, spec_.where);
   const Tensor rate = scheduled(inputs, base);
   for (Parameter& p : parameters_) {
     p.learning_rate = rate;

@@ -30,6 +30,7 @@ struct UpdateSpec {
   std::string prefix;                         ///< of what is kept in the state
   std::optional<LossScale> loss_scale;        ///< gradients come multiplied by the state kLossScale
   std::map<std::string, std::size_t> groups;  ///< of the trained parameters that belong to one
+  SourceLocation where;                       ///< of the Trainer
 };
 
 /// Undoes the scaling of the loss, accumulates and clips gradients, evaluates the schedule, applies the rule, averages

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,16 +21,18 @@ class Array {
   Array(DType dtype, std::vector<std::int64_t> dims);
   /// Copies `values`, whose count must be the product of `dims` (else Error).
   template <class T>
-  static Array from(std::span<const T> values, std::vector<std::int64_t> dims) {
-    return copy_of(dtype_of<T>, values.data(), values.size(), std::move(dims));
+  static Array from(std::span<const T> values, std::vector<std::int64_t> dims,
+                    std::source_location where = std::source_location::current()) {
+    return copy_of(dtype_of<T>, values.data(), values.size(), std::move(dims), where);
   }
   template <class T>
-  static Array from(const std::vector<T>& values, std::vector<std::int64_t> dims) {
-    return from(std::span<const T>(values), std::move(dims));
+  static Array from(const std::vector<T>& values, std::vector<std::int64_t> dims,
+                    std::source_location where = std::source_location::current()) {
+    return from(std::span<const T>(values), std::move(dims), where);
   }
   template <class T>
   static Array scalar(T value) {
-    return copy_of(dtype_of<T>, &value, 1, {});
+    return copy_of(dtype_of<T>, &value, 1, {}, {});
   }
   /// Borrows memory that outlives the array; element alignment is enough.
   static Array view(DType dtype, std::vector<std::int64_t> dims, void* data);
@@ -61,7 +64,8 @@ class Array {
   std::string type_string() const;
 
  private:
-  static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims);
+  static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
+                       std::source_location where);
   void require(DType wanted) const;
 
   DType dtype_ = DType::f32;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,12 +55,12 @@ class State {
 
   /// Writes a checkpoint: to a temporary file beside `path` that replaces it only when it is complete and on disk.
   /// Throws Error when that fails; a file that was there before is then unharmed.
-  void save(const std::string& path) const;
+  void save(const std::string& path, std::source_location where = std::source_location::current()) const;
   /// Reads a checkpoint whose entries must be this state's in names and types. Throws Error when the file is missing,
   /// damaged or does not fit; the state is unchanged then.
-  void load(const std::string& path);
+  void load(const std::string& path, std::source_location where = std::source_location::current());
   /// The state that a checkpoint holds. Throws Error when the file is missing or damaged.
-  static State read(const std::string& path);
+  static State read(const std::string& path, std::source_location where = std::source_location::current());
 
  private:
   const Entry* find(std::string_view name) const;

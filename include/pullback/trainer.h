@@ -59,9 +59,9 @@ struct TrainerOptions {
   std::int64_t accumulate = 1;
   std::optional<Ema> ema = {};
   std::optional<LossScale> loss_scale = {};  ///< by default one when .compile.precision is f16, else none
-  std::vector<ParameterGroup> groups = {};  ///< a parameter belongs to one of them at most
-  std::vector<std::string> freeze = {};     ///< names or patterns of parameters that are not trained
-  bool gradient_norm = false;               ///< report "grad_norm", the norm before clipping
+  std::vector<ParameterGroup> groups = {};   ///< a parameter belongs to one of them at most
+  std::vector<std::string> freeze = {};      ///< names or patterns of parameters that are not trained
+  bool gradient_norm = false;                ///< report "grad_norm", the norm before clipping
   /// What the Trainer keeps in the state begins with "NAME.". Two Trainers that take turns on one graph (a generator
   /// and its critic) need different names.
   std::string name = {};
@@ -93,13 +93,15 @@ class Trainer : public TrainingStep {
   Evaluation evaluate(const data::Dataset& dataset, std::int64_t batch_size = 256, Weights weights = Weights::trained,
                       SourceLocation where = SourceLocation::current());
   /// One training step; returns the loss before the update. Arrays come in the order of inputs(), or by name; an
-  /// example without its batch axis is a batch of one.
+  /// example without its batch axis is a batch of one. Throws Error, before anything is changed, when a number in them
+  /// is NaN.
   double observe(const std::vector<Array>& inputs, SourceLocation where = SourceLocation::current());
   double observe(const Array& x, const Array& y, SourceLocation where = SourceLocation::current()) {
     return observe(std::vector<Array>{x, y}, where);
   }
   double observe(const std::vector<Feed>& inputs, SourceLocation where = SourceLocation::current());
-  /// Any tensor of the graph, outside of training, with the current parameters or their averages.
+  /// Any tensor of the graph, outside of training, with the current parameters or their averages. An example without
+  /// its batch axis is a batch of one, in the result too.
   Array predict(const Tensor& output, const std::vector<Feed>& inputs,
                 SourceLocation where = SourceLocation::current());
   Array predict(const Tensor& output, const std::vector<Feed>& inputs, Weights weights,
@@ -107,8 +109,8 @@ class Trainer : public TrainingStep {
 
   /// The whole state as a file, and back; training goes on from there as if it had not stopped. Throws Error as
   /// State's functions do.
-  void save(const std::string& path) const;
-  void load(const std::string& path);
+  void save(const std::string& path, SourceLocation where = SourceLocation::current()) const;
+  void load(const std::string& path, SourceLocation where = SourceLocation::current());
 
   /// The base rate, which schedule and groups act on: a scalar of the state. Changing it compiles nothing.
   double learning_rate() const;
@@ -137,6 +139,8 @@ class Trainer : public TrainingStep {
 
  private:
   struct Impl;
+  Impl& impl() const;  ///< throws Error when the Trainer was moved from
+
   std::unique_ptr<Impl> impl_;
 };
 

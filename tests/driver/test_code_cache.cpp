@@ -135,6 +135,42 @@ TEST_CASE("many may read and write at once") {
   CHECK(folder.count() == 5);
 }
 
+TEST_CASE("what killed processes left is removed once it is old") {
+  const TemporaryFolder folder;
+  const driver::CodeCache cache(folder.path(), 1 << 20);
+  const fs::path old = folder.file("a.code.1-0.tmp"), fresh = folder.file("b.code.2-0.tmp");
+  for (const fs::path& path : {old, fresh}) write_text(path, "half");
+  fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  cache.keep("a", image_of(10));
+  CHECK_FALSE(fs::exists(old));
+  CHECK(fs::exists(fresh));
+}
+
+TEST_CASE("a folder that others may write to is not used") {
+  const TemporaryFolder folder;
+  const driver::CodeCache cache(folder.path(), 1 << 20);
+  cache.keep("a", image_of(10));
+  REQUIRE(cache.find("a"));
+  fs::permissions(folder.path(), fs::perms::group_write, fs::perm_options::add);
+  CHECK_FALSE(cache.find("a"));
+  cache.keep("b", image_of(10));
+  fs::permissions(folder.path(), fs::perms::group_write, fs::perm_options::remove);
+  CHECK(cache.find("a"));
+  CHECK_FALSE(cache.find("b"));
+}
+
+TEST_CASE("code of another program under the same name is not used") {
+  const TemporaryFolder folder;
+  const driver::CodeCache cache(folder.path(), 1 << 20);
+  cache.keep("one", image_of(10));
+  const fs::path first = fs::directory_iterator(folder.path())->path();
+  cache.keep("two", image_of(20));
+  for (const auto& entry : fs::directory_iterator(folder.path()))
+    if (entry.path() != first) fs::copy_file(first, entry.path(), fs::copy_options::overwrite_existing);
+  CHECK(cache.find("one"));
+  CHECK_FALSE(cache.find("two"));
+}
+
 TEST_CASE("an image that needs what the runtime lacks is refused") {
   runtime::CodeImage image = image_of(64);
   image.imports.push_back({"system", 8});

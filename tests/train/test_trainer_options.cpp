@@ -120,12 +120,16 @@ TEST_CASE("groups have rates and decays of their own, and frozen parameters stay
   frozen.step();
   CHECK(frozen.parameters() == Model::kStart);
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .freeze = {"c*"}}); }), Contains("no parameter is called c*"));
+  const std::string names = error_of([] { Model({.optimizer = SGD{}, .freeze = {"c*"}}); });
+  CHECK(names.find("there are") == names.rfind("there are"));  // once
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .groups = {{.parameters = {"a"}}, {.parameters = {"*"}}}}); }),
              Contains("the parameter a belongs to the groups 0 and 1"));
 }
 
 TEST_CASE("options of the Trainer out of range are refused with their values") {
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .clip_norm = -1}); }), Contains("Trainer: clip_norm is -1"));
+  CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .clip_norm = 0}); }),
+             Contains("clip_norm is 0: it must be above"));
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .accumulate = 0}); }), Contains("Trainer: accumulate is 0"));
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .ema = Ema{.decay = 1}}); }), Contains("ema.decay is 1"));
 }

@@ -142,6 +142,41 @@ TEST_CASE("a prediction changes nothing, with dropout neither") {
   CHECK(counter() == before + 1);
 }
 
+TEST_CASE("one example is a batch of one, to observe and to predict") {
+  Network network;
+  const Array example = floats({1, 0, 0, 1, 0, 0}, {6});
+  const Array alone = network.trainer.predict(network.logits, {{network.x, example}});
+  const Array batch = network.trainer.predict(network.logits, {{network.x, example.reshape({1, 6})}});
+  CHECK(alone.dims() == std::vector<std::int64_t>{1, 3});
+  CHECK(std::memcmp(alone.raw(), batch.raw(), batch.bytes()) == 0);
+}
+
+TEST_CASE("observe refuses NaN, and the state stays") {
+  Network network;
+  const Array label = Array::from(std::vector<std::int32_t>{1}, {1});
+  const Array bad = floats({1, 0, 0, NAN, 0, 0}, {6});
+  const State before = network.trainer.state().clone();
+  CHECK_THAT(error_of([&] { network.trainer.observe(bad, label); }),
+             Catch::Contains("observe: element 3 of input x is NaN") && Catch::Contains("(test_training.cpp:"));
+  for (const auto& entry : before.entries())
+    CHECK(std::memcmp(entry.value.raw(), network.trainer.state().get(entry.name).raw(), entry.value.bytes()) == 0);
+}
+
+TEST_CASE("a Trainer that was moved from says so") {
+  Network network;
+  const Trainer taken = std::move(network.trainer);
+  CHECK_THAT(error_of([&] { network.trainer.inputs(); }), Catch::Contains("Trainer: it was moved from"));
+  CHECK(taken.learning_rate() == 0.01);
+}
+
+TEST_CASE("errors of files name the file and the line") {
+  Network network;
+  CHECK_THAT(error_of([&] { network.trainer.load("no/such.ckpt"); }),
+             Catch::Contains("no/such.ckpt") && Catch::Contains("(test_training.cpp:"));
+  CHECK_THAT(error_of([&] { network.trainer.save("no/such.ckpt"); }),
+             Catch::Contains("no/such.ckpt") && Catch::Contains("(test_training.cpp:"));
+}
+
 TEST_CASE("any number of threads gives the same bits") {
   // Large enough that products, elementwise chains and sums over all rows are split.
   constexpr std::int64_t kBatch = 1024;

@@ -115,16 +115,17 @@ std::string Module::label() const {
   return node_->label();
 }
 
-Tensor Module::parameter(const std::string& name) const {
+Tensor Module::parameter(const std::string& name, SourceLocation where) const {
   const std::shared_ptr<detail::Trace> trace = node_->last();
   if (!trace)
     throw Error(
-        fmt::format("{}: it has met no graph, so {} is no tensor yet: call it, or name the graph", label(), name));
-  return node_->tensor(name, *trace, trace->line(SourceLocation::current()));
+        fmt::format("{}: it has met no graph, so {} is no tensor yet: call it, or name the graph", label(), name),
+        where);
+  return node_->tensor(name, *trace, trace->line(where));
 }
 
-Tensor Module::parameter(const std::string& name, const Graph& graph) const {
-  return node_->tensor(name, *graph.trace(), graph.trace()->line(SourceLocation::current()));
+Tensor Module::parameter(const std::string& name, const Graph& graph, SourceLocation where) const {
+  return node_->tensor(name, *graph.trace(), graph.trace()->line(where));
 }
 
 bool Module::has_parameter(const std::string& name) const {

@@ -59,9 +59,9 @@ class Module {
   std::string full_name() const;
 
   /// The parameter or statistic "w" in the graph met last. Throws Error when there is none of that name, or no graph.
-  Tensor parameter(const std::string& name) const;
+  Tensor parameter(const std::string& name, SourceLocation where = SourceLocation::current()) const;
   /// The same in `graph`, made there if need be.
-  Tensor parameter(const std::string& name, const Graph& graph) const;
+  Tensor parameter(const std::string& name, const Graph& graph, SourceLocation where = SourceLocation::current()) const;
 
   /// From now on this module's parameter `name` is the parameter `owner_name` of another module, which is updated with
   /// the sum of the gradients. Throws Error when this module has made its own already, or when the shapes differ.
