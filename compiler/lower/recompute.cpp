@@ -24,7 +24,7 @@ namespace {
 constexpr double kShareOfRound = 0.04;
 
 /// A stored value: the groups that compute it and read it.
-struct Life {
+struct LiveRange {
   const ir::Value* value = nullptr;
   std::int64_t bytes = 0;
   std::size_t made = 0;
@@ -45,7 +45,7 @@ class Lives {
     find_where_computed();
   }
 
-  const std::vector<Life>& all() const { return all_; }
+  const std::vector<LiveRange>& all() const { return all_; }
   std::size_t peak() const { return peak_; }
   std::int64_t peak_bytes() const { return peak_bytes_; }
   Accesses& accesses() { return accesses_; }
@@ -55,7 +55,7 @@ class Lives {
     if (is_leaf(value)) return true;
     const auto found = index_.find(&value);
     if (found == index_.end()) return false;
-    const Life& life = all_[found->second];
+    const LiveRange& life = all_[found->second];
     return life.made < position && !life.read.empty() && *life.read.rbegin() >= position;
   }
   /// The first and the last group that compute the op: its own, or those that its value is computed within.
@@ -92,7 +92,7 @@ class Lives {
   void find_peak() {
     std::vector<std::int64_t> change(grouping_.groups.size() + 2);
     const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
-    for (const Life& life : all_) {
+    for (const LiveRange& life : all_) {
       if (results.count(life.value)) continue;  // lies in a slot
       change[life.made] += life.bytes;
       change[(life.read.empty() ? life.made : *life.read.rbegin()) + 1] -= life.bytes;
@@ -133,7 +133,7 @@ class Lives {
   Accesses accesses_;
   Grouping grouping_;
   std::unordered_set<const ir::Value*> anchors_;
-  std::vector<Life> all_;
+  std::vector<LiveRange> all_;
   std::unordered_map<const ir::Value*, std::size_t> index_;
   std::unordered_map<const ir::Op*, Span> computed_;
   std::size_t peak_ = 0;
@@ -186,7 +186,7 @@ class Round {
     const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
     std::vector<Candidate> candidates;
     const std::size_t peak = lives_.peak();
-    for (const Life& life : lives_.all()) {
+    for (const LiveRange& life : lives_.all()) {
       if (life.made >= peak || life.read.count(peak) || life.bytes < kSmall || results.count(life.value)) continue;
       const auto late = life.read.upper_bound(peak);
       if (late == life.read.end()) continue;
