@@ -8,6 +8,7 @@
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +16,9 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <pullback/pullback.h>
@@ -26,6 +30,8 @@ namespace pb = pullback;
 namespace {
 
 constexpr double kSampleSeconds = 300e-6;
+// Idle threads of one library wait actively for a while, and would take cores from the other.
+constexpr std::chrono::milliseconds kSettle(50);
 
 /// OpenBLAS, opened at run time.
 class Blas {
@@ -135,11 +141,13 @@ void measure(benchmark::State& state, const Shape& shape, const Blas& blas, int 
   const int their_calls = blas.installed() ? pb::bench::repeats_for(theirs, kSampleSeconds) : 0;
   std::vector<double> our_flops, their_flops, peaks, ratios;
   for (auto _ : state) {
+    if (threads > 1) std::this_thread::sleep_for(kSettle);
     const double peak = pb::bench::peak_flops() * threads;
     const double seconds = pb::bench::seconds_per_call(ours, our_calls);
     our_flops.push_back(product.flops() / seconds);
     if (peak > 0) peaks.push_back(100 * our_flops.back() / peak);
     if (their_calls) {
+      if (threads > 1) std::this_thread::sleep_for(kSettle);
       their_flops.push_back(product.flops() / pb::bench::seconds_per_call(theirs, their_calls));
       ratios.push_back(our_flops.back() / their_flops.back());
     }

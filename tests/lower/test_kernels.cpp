@@ -184,22 +184,6 @@ TEST_CASE("deep sums go in blocks through C", "[lower]") {
   })");
 }
 
-TEST_CASE("large operands are packed in blocks", "[lower]") {
-  check_lowering(R"(func @f(%x: f32[133,1027], %w: f32[1027,205]) {
-    %a: f32[133,205] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
-    return a = %a
-  })");
-  check_lowering(R"(func @f(%x: f32[133,1027], %w: f32[205,1027]) {
-    %a: f32[133,205] = dot_general(%x, %w) {contract = [1]x[1], batch = []x[]}
-    return a = %a
-  })");
-  check_lowering(R"(func @f(%x: f32[140,1029], %w: f32[140,205], %b: f32[1029,205]) {
-    %a: f32[1029,205] = dot_general(%x, %w) {contract = [0]x[0], batch = []x[]}
-    %r: f32[1029,205] = add(%a, %b)
-    return r = %r
-  })");
-}
-
 TEST_CASE("deep sums that are not kept go in blocks through scratch memory", "[lower]") {
   check_lowering(R"(func @f(%x: f32[21,3333], %w: f32[3333,50], %b: f32[21,50]) {
     %a: f32[21,50] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
