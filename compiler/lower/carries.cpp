@@ -15,10 +15,9 @@ bool replace_in_place(Draft& draft, const std::vector<Item>& body, const Carry& 
   if (!unit) return false;
   const int in = parameter_of(*unit, carry.before), out = parameter_of(*unit, carry.after);
   if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
-  Dependences trial = dependences;
-  for (const std::size_t reader : dependences.readers(carry.before))
-    if (reader != writer && !trial.try_order(reader, writer)) return false;
-  dependences = std::move(trial);
+  std::vector<std::size_t> readers = dependences.readers(carry.before);
+  std::erase(readers, writer);
+  if (!dependences.try_order(readers, writer)) return false;
   draft.storages[carry.after].alias = static_cast<std::ptrdiff_t>(carry.before);
   return true;
 }

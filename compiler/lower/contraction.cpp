@@ -292,9 +292,11 @@ class Writer {
   }
 
   int panel_buffer() {
-    const std::int64_t wide = (std::min(column_.size, blocking_.columns) + registers_.width - 1) / registers_.width;
-    const std::int64_t width = all_panels_ ? std::max(panel_width(), wide * registers_.width) : panel_width();
-    return scratch(panel_, "panel", build().buffer(b_).dtype, blocking_.depth * nested_steps() * width);
+    // Every panel of a strip takes the place of a whole one.
+    const std::int64_t columns = std::min(column_.size, blocking_.columns);
+    const std::int64_t panels = all_panels_ ? (columns + panel_width() - 1) / panel_width() : 1;
+    return scratch(panel_, "panel", build().buffer(b_).dtype,
+                   blocking_.depth * nested_steps() * panels * panel_width());
   }
 
   PackingSource columns_from(const Index& base) {

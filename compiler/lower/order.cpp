@@ -40,9 +40,19 @@ bool Dependences::reaches(std::size_t from, std::size_t to) const {
   return leads_to({from}, to, after_.size(), [&](std::size_t i) -> const auto& { return after_[i]; });
 }
 
-bool Dependences::try_order(std::size_t before, std::size_t after) {
-  if (before == after || reaches(after, before)) return false;
-  after_[before].insert(after);
+bool Dependences::try_order(const std::vector<std::size_t>& before, std::size_t after) {
+  std::vector<std::size_t> added;
+  const bool was_in_order = in_order_;
+  for (const std::size_t item : before) {
+    const bool forward = in_order_ && item < after;
+    if (item == after || (!forward && reaches(after, item))) {
+      for (const std::size_t undone : added) after_[undone].erase(after);
+      in_order_ = was_in_order;
+      return false;
+    }
+    in_order_ = forward;
+    if (after_[item].insert(after).second) added.push_back(item);
+  }
   return true;
 }
 
@@ -229,21 +239,17 @@ class Deliverer {
     if (!unit) return false;
     const int out = parameter_of(*unit, delivery.storage), in = parameter_of(*unit, old);
     if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
-    Dependences trial = dependences_;
-    for (std::size_t reader : dependences_.readers(old))
-      if (reader != writer && !trial.try_order(reader, writer)) return false;
-    for (std::size_t check : checks_)
-      if (!trial.try_order(check, writer)) return false;
-    dependences_ = std::move(trial);
-    return true;
+    std::vector<std::size_t> earlier = dependences_.readers(old);
+    std::erase(earlier, writer);
+    earlier.insert(earlier.end(), checks_.begin(), checks_.end());
+    return dependences_.try_order(earlier, writer);
   }
 
   void copy_into_state(std::size_t from, std::size_t slot) {
     const std::size_t copy = add_copy(from, slot_storage(slot));
     std::vector<std::size_t> earlier = dependences_.readers(slot);
     earlier.insert(earlier.end(), checks_.begin(), checks_.end());
-    for (std::size_t item : earlier)
-      if (!dependences_.try_order(item, copy)) throw InternalError("lower: a state is replaced before it is read");
+    if (!dependences_.try_order(earlier, copy)) throw InternalError("lower: a state is replaced before it is read");
   }
 
   Draft& draft_;

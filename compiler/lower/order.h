@@ -19,8 +19,8 @@ class Dependences {
   const std::vector<std::size_t>& readers(std::size_t storage) const;
   /// Adds the item that comes after those known so far.
   void add_item(const Draft& draft, const Item& item);
-  /// Makes `before` run before `after`; false (and nothing changes) when that is impossible.
-  bool try_order(std::size_t before, std::size_t after);
+  /// Makes each of `before` run before `after`; false (and nothing changes) when that is impossible.
+  bool try_order(const std::vector<std::size_t>& before, std::size_t after);
   /// All items, each after what it needs: what checks need before all else, then what frees memory (an optimizer's
   /// update runs as soon as its gradient is there), then by priority, the lower first.
   std::vector<Item> sorted(const Draft& draft, std::vector<Item> items) const;
@@ -30,6 +30,7 @@ class Dependences {
   std::vector<bool> needed_by_checks(const std::vector<Item>& items) const;
   bool reaches(std::size_t from, std::size_t to) const;
   std::vector<std::set<std::size_t>> after_;  // of each item: who must come later
+  bool in_order_ = true;                      // every edge leads to an item known later: there can be no cycle
   std::vector<std::ptrdiff_t> writer_;
   std::vector<std::vector<std::size_t>> readers_;
 };
