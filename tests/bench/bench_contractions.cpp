@@ -8,7 +8,7 @@
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +16,6 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -30,8 +29,9 @@ namespace pb = pullback;
 namespace {
 
 constexpr double kSampleSeconds = 300e-6;
-// Idle threads of one library wait actively for a while, and would take cores from the other.
-constexpr std::chrono::milliseconds kSettle(50);
+// Idle threads of one library wait actively for a while and take cores from the other; and the system takes a while to
+// find a core for each of the other's. So much of each goes before a sample of several threads.
+constexpr double kSettleSeconds = 50e-3;
 
 /// OpenBLAS, opened at run time.
 class Blas {
@@ -139,15 +139,19 @@ void measure(benchmark::State& state, const Shape& shape, const Blas& blas, int 
   const auto theirs = [&] { product.run(blas, c); };
   const int our_calls = pb::bench::repeats_for(ours, kSampleSeconds);
   const int their_calls = blas.installed() ? pb::bench::repeats_for(theirs, kSampleSeconds) : 0;
+  const int settle =
+      static_cast<int>(kSettleSeconds /
+                       std::max(kSampleSeconds, pb::bench::seconds_per_call(ours, our_calls) * our_calls)) +
+      1;
   std::vector<double> our_flops, their_flops, peaks, ratios;
   for (auto _ : state) {
-    if (threads > 1) std::this_thread::sleep_for(kSettle);
+    if (threads > 1) pb::bench::seconds_per_call(ours, settle * our_calls);
     const double peak = pb::bench::peak_flops() * threads;
     const double seconds = pb::bench::seconds_per_call(ours, our_calls);
     our_flops.push_back(product.flops() / seconds);
     if (peak > 0) peaks.push_back(100 * our_flops.back() / peak);
     if (their_calls) {
-      if (threads > 1) std::this_thread::sleep_for(kSettle);
+      if (threads > 1) pb::bench::seconds_per_call(theirs, settle * their_calls);
       their_flops.push_back(product.flops() / pb::bench::seconds_per_call(theirs, their_calls));
       ratios.push_back(our_flops.back() / their_flops.back());
     }
