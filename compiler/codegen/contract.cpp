@@ -59,18 +59,55 @@ struct Translator::Tile {
   std::vector<Segment> segments;
   Bound a, b, start;                    ///< addresses of the first elements
   std::vector<Contract::Around> loops;  ///< over k, outermost first, that over depth last
-  std::size_t written_out = 0;          ///< from this one on, loops are repeated in the code
+  std::vector<bool> written;            ///< is the loop repeated in the code?
+  std::size_t written_out = 0;          ///< from this one on all loops are
   std::int64_t written_steps = 1;       ///< how many steps those are
 
   std::size_t at(std::int64_t row, std::size_t segment) const {
     return static_cast<std::size_t>(row) * segments.size() + segment;
   }
+  /// The bound that cuts the loop `level` as a whole, for all rows; null: none.
+  const Contract::Bound* range(std::size_t level) const {
+    for (const Contract::Bound& bound : contract.bounds)
+      if (bound.step_row == 0 && bound.steps[level] != 0) return &bound;
+    return nullptr;
+  }
+  bool bounds_rows(std::size_t level) const {
+    return std::any_of(contract.bounds.begin(), contract.bounds.end(),
+                       [&](const Contract::Bound& bound) { return bound.step_row != 0 && bound.steps[level] != 0; });
+  }
+  /// Does the row take part in the given steps of the loops that are repeated in the code?
+  bool has_row(std::int64_t row, const std::vector<std::int64_t>& steps) const {
+    return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const Contract::Bound& bound) {
+      if (bound.step_row == 0) return true;
+      std::int64_t coordinate = bound.base.constant() + row * bound.step_row;
+      for (std::size_t level = 0; level < steps.size(); ++level) coordinate += bound.steps[level] * steps[level];
+      return coordinate >= 0 && coordinate < bound.size;
+    });
+  }
+  void choose_written_out();
 };
+
+// Whether a row is in bounds must be known where the code is written: all loops that move it are repeated. So are the
+// innermost loops, if they are short.
+void Translator::Tile::choose_written_out() {
+  written.assign(loops.size(), false);
+  for (std::size_t level = 0; level < loops.size(); ++level) written[level] = bounds_rows(level);
+  written_out = loops.size();
+  const auto more = [&](std::size_t level) {
+    return written[level] || (!range(level) && written_steps * loops[level].extent <= kWrittenSteps);
+  };
+  while (written_out > 1 && more(written_out - 1)) {
+    written_steps *= loops[--written_out].extent;
+    written[written_out] = true;
+  }
+}
 
 /// Elements of A and B: a pointer, and how far from it.
 struct Translator::Place {
   llvm::Value *a = nullptr, *b = nullptr;
   std::int64_t a_offset = 0, b_offset = 0;
+  std::vector<std::int64_t> steps;  ///< of the loops that are repeated in the code, by level; 0 of others
 };
 
 void Translator::contract(const Contract& source) {
@@ -90,13 +127,12 @@ void Translator::contract(const Contract& source) {
     tile.b = address(source.b.buffer, resolve(source.b.base));
   }
   tile.loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
-  tile.written_out = tile.loops.size();
-  while (tile.written_out > 1 && tile.written_steps * tile.loops[tile.written_out - 1].extent <= kWrittenSteps)
-    tile.written_steps *= tile.loops[--tile.written_out].extent;
+  tile.choose_written_out();
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   if (getenv("PB_PREF")) prefetch_epilogue(tile);
   std::vector<llvm::Value*> sums = start_tile(tile);
-  if (source.depth > 0) contract_loops(tile, 0, {tile.a.value, tile.b.value}, sums);
+  if (source.depth > 0)
+    contract_loops(tile, 0, {tile.a.value, tile.b.value, 0, 0, std::vector<std::int64_t>(tile.loops.size())}, sums);
   epilogues(tile, sums);
 }
 
@@ -167,6 +203,10 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   const auto pointer = [&](llvm::Value* base, std::int64_t offset) {
     return b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset));
   };
+  llvm::SmallVector<std::int64_t, 16> rows;
+  for (std::int64_t row = 0; row < c.rows; ++row)
+    if (tile.has_row(row, at.steps)) rows.push_back(row);
+  if (rows.empty()) return;
   llvm::SmallVector<llvm::Value*, 4> columns;
   for (const Segment& segment : tile.segments) {
     llvm::Type* type = arithmetic_.type(tile.input, segment.width);
@@ -177,7 +217,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                                                     llvm::Constant::getNullValue(type));
     columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
   }
-  for (std::int64_t row = 0; row < c.rows; ++row) {
+  for (const std::int64_t row : rows) {
     llvm::Value* scalar = b_.CreateAlignedLoad(element, pointer(at.a, at.a_offset + row * c.a.stride_row), align);
     scalar = arithmetic_.convert(scalar, tile.input, tile.sum);
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
@@ -193,32 +233,77 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
   const Contract::Around& loop = tile.loops[level];
   const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
-    contract_loops(tile, level + 1,
-                   {from.a, from.b, from.a_offset + i * loop.stride_a, from.b_offset + i * loop.stride_b}, state);
+    Place next = from;
+    next.a_offset += i * loop.stride_a;
+    next.b_offset += i * loop.stride_b;
+    if (tile.written[level]) next.steps[level] = i;
+    contract_loops(tile, level + 1, next, state);
   };
+  if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
   std::int64_t steps = 1;
   if (level + 1 == tile.written_out) steps = std::max<std::int64_t>(1, unroll(context_.target()) / tile.written_steps);
   const std::int64_t whole = loop.extent / steps * steps;
   std::int64_t done = 0;
-  if (level < tile.written_out && whole > steps) {
-    llvm::Type* element = arithmetic_.type(tile.input);
-    const auto moved = [&](llvm::Value* base, Bound position, std::int64_t stride, std::int64_t offset) {
-      llvm::Value* distance = position.value;
-      if (stride != 1) distance = b_.CreateMul(distance, b_.getInt64(static_cast<std::uint64_t>(stride)));
-      llvm::Value* start = offset ? b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset)) : base;
-      return b_.CreateGEP(element, start, distance);
-    };
+  if (!tile.written[level] && whole > steps) {
     sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), steps, sums,
                         [&](Bound position, std::span<llvm::Value* const> carried) {
                           std::vector<llvm::Value*> next(carried.begin(), carried.end());
-                          const Place here{moved(at.a, position, loop.stride_a, at.a_offset),
-                                           moved(at.b, position, loop.stride_b, at.b_offset)};
+                          const Place here = moved(tile, loop, at, position.value);
                           for (std::int64_t i = 0; i < steps; ++i) step(here, i, next);
                           return next;
                         });
     done = whole;
   }
   for (std::int64_t i = done; i < loop.extent; ++i) step(at, i, sums);
+}
+
+/// Where iteration `position` of a loop begins.
+Translator::Place Translator::moved(const Tile& tile, const Contract::Around& loop, const Place& at,
+                                    llvm::Value* position) {
+  llvm::Type* element = arithmetic_.type(tile.input);
+  const auto move = [&](llvm::Value* base, std::int64_t stride, std::int64_t offset) {
+    llvm::Value* distance = position;
+    if (stride != 1) distance = b_.CreateMul(distance, b_.getInt64(static_cast<std::uint64_t>(stride)));
+    llvm::Value* start = offset ? b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset)) : base;
+    return b_.CreateGEP(element, start, distance);
+  };
+  return {move(at.a, loop.stride_a, at.a_offset), move(at.b, loop.stride_b, at.b_offset), 0, 0, at.steps};
+}
+
+// A loop of which only a range of iterations lies within a bound.
+void Translator::contract_range(const Tile& tile, std::size_t level, const Contract::Bound& bound, const Place& at,
+                                std::vector<llvm::Value*>& sums) {
+  const Contract::Around& loop = tile.loops[level];
+  const auto number = [&](std::int64_t value) { return b_.getInt64(static_cast<std::uint64_t>(value)); };
+  // The first iteration at or beyond `distance` from the base.
+  const auto first_at = [&](llvm::Value* distance) {
+    distance = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, distance, number(0));
+    if (bound.steps[level] != 1)
+      distance = b_.CreateUDiv(b_.CreateAdd(distance, number(bound.steps[level] - 1)), number(bound.steps[level]));
+    return b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, distance, number(loop.extent));
+  };
+  llvm::Value* base = scalar_index(resolve(bound.base)).value;
+  llvm::Value* begin = first_at(b_.CreateNeg(base));
+  llvm::Value* end = first_at(b_.CreateSub(number(bound.size), base));
+  llvm::BasicBlock *before = b_.GetInsertBlock(), *some = new_block("some"), *after = new_block("none");
+  scopes_.push_back({b_.CreateCondBr(b_.CreateICmpULT(begin, end), some, after), true});
+  b_.SetInsertPoint(some);
+  const std::vector<llvm::Value*> computed =
+      counted_loop("k", begin, end, 1, sums, [&](Bound position, std::span<llvm::Value* const> carried) {
+        std::vector<llvm::Value*> next(carried.begin(), carried.end());
+        contract_loops(tile, level + 1, moved(tile, loop, at, position.value), next);
+        return next;
+      });
+  scopes_.pop_back();
+  llvm::BasicBlock* last = b_.GetInsertBlock();
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    llvm::PHINode* either = b_.CreatePHI(sums[i]->getType(), 2);
+    either->addIncoming(sums[i], before);
+    either->addIncoming(computed[i], last);
+    sums[i] = either;
+  }
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {

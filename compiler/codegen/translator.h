@@ -98,6 +98,9 @@ class Translator {
   struct Place;
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
+  Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
+  void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,
+                      std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
   bool stores_along_rows(const Tile& tile) const;

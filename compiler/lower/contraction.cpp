@@ -12,6 +12,7 @@
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_shape.h"
+#include "compiler/lower/direct_convolution.h"
 
 namespace pullback::lower {
 namespace {
@@ -451,6 +452,10 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
   const auto stored = [&](const ir::Value& v) { return placement.has(&v) || is_leaf(v); };
   std::optional<ContractionShape> shape = contraction_shape(*group.op, accesses, stored);
   if (!shape) throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");
+  if (is_direct_convolution(*group.op, *shape))
+    return write_direct_convolution(group, unit, placement, std::move(*shape), options);
+  if (!shape->bounds.empty())
+    throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
   Writer(group, unit, placement, std::move(*shape), options).run();
 }
 

@@ -1,5 +1,8 @@
 #include "compiler/lower/contraction_shape.h"
 
+#include <algorithm>
+
+#include "compiler/ir/layout.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
@@ -23,15 +26,31 @@ std::int64_t offset_of(const ops::ContractionSpec::Map& map, const View& view) {
   return offset;
 }
 
-std::vector<std::int64_t> row_major(const std::vector<std::int64_t>& sizes) {
-  std::vector<std::int64_t> strides(sizes.size(), 1);
-  for (std::size_t d = sizes.size(); d-- > 1;) strides[d - 1] = strides[d] * sizes[d];
-  return strides;
+/// The coordinates that leave their axis for some index.
+std::vector<CoordinateBound> bounds_of(const ops::ContractionSpec& spec) {
+  std::vector<CoordinateBound> bounds;
+  if (!spec.b.bounded) return bounds;
+  for (std::size_t axis = 0; axis < spec.b.coordinates.size(); ++axis) {
+    const auto& coordinate = spec.b.coordinates[axis];
+    std::int64_t low = coordinate.offset, high = coordinate.offset;
+    for (const auto& term : coordinate.terms)
+      (term.coefficient < 0 ? low : high) += term.coefficient * (spec.dimensions[term.dimension].size - 1);
+    if (low < 0 || high >= spec.b.sizes[axis])
+      bounds.push_back({coordinate.offset, spec.b.sizes[axis], coordinate.terms});
+  }
+  return bounds;
 }
 
-std::vector<Loop> loops_of(Role role, const ContractionShape& shape) {
-  const std::vector<std::int64_t> c_strides = row_major(shape.spec.c.sizes);
+bool is_spread(const ops::ContractionSpec::Map& map) {
+  return std::any_of(map.coordinates.begin(), map.coordinates.end(), [](const auto& c) { return c.spread != 1; });
+}
+
+std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::Integers& c_strides) {
   std::vector<Loop> loops;
+  const auto bounded = [&](const Loop& loop) {
+    return std::any_of(shape.bounds.begin(), shape.bounds.end(),
+                       [&](const CoordinateBound& bound) { return bound.step(loop) != 0; });
+  };
   for (std::size_t d = 0; d < shape.spec.dimensions.size(); ++d) {
     const auto& dimension = shape.spec.dimensions[d];
     if (dimension.role != role || dimension.size == 1) continue;
@@ -40,7 +59,7 @@ std::vector<Loop> loops_of(Role role, const ContractionShape& shape) {
               stride_of(d, shape.spec.b, shape.b.strides),
               stride_of(d, shape.spec.c, c_strides),
               {d}};
-    if (!loops.empty()) {
+    if (!loops.empty() && !bounded(loop) && !bounded(loops.back())) {
       Loop& outer = loops.back();
       if (outer.a == loop.a * loop.size && outer.b == loop.b * loop.size && outer.c == loop.c * loop.size) {
         outer = {outer.size * loop.size, loop.a, loop.b, loop.c, outer.dimensions};
@@ -59,7 +78,7 @@ std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& ac
                                                   const std::function<bool(const ir::Value&)>& stored) {
   ContractionShape shape;
   shape.spec = op.def->contraction(op);
-  if (shape.spec.a.bounded || shape.spec.b.bounded) return std::nullopt;
+  if (shape.spec.a.bounded || is_spread(shape.spec.b)) return std::nullopt;
   const std::optional<View> a = view_of(*op.operand(shape.spec.lhs), accesses, stored);
   const std::optional<View> b = view_of(*op.operand(shape.spec.rhs), accesses, stored);
   if (!a || !b) return std::nullopt;
@@ -67,10 +86,12 @@ std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& ac
   shape.b = *b;
   shape.a_offset = offset_of(shape.spec.a, shape.a);
   shape.b_offset = offset_of(shape.spec.b, shape.b);
-  shape.batch = loops_of(Role::batch, shape);
-  shape.m = loops_of(Role::m, shape);
-  shape.n = loops_of(Role::n, shape);
-  shape.k = loops_of(Role::k, shape);
+  shape.bounds = bounds_of(shape.spec);
+  const ir::Integers c_strides = ir::strides_of(*op.result());
+  shape.batch = loops_of(Role::batch, shape, c_strides);
+  shape.m = loops_of(Role::m, shape, c_strides);
+  shape.n = loops_of(Role::n, shape, c_strides);
+  shape.k = loops_of(Role::k, shape, c_strides);
   return shape;
 }
 

@@ -12,8 +12,20 @@ namespace pullback::lower {
 /// One or more neighbouring loop dimensions that every operand walks over as over one.
 struct Loop {
   std::int64_t size = 1;
-  std::int64_t a = 0, b = 0, c = 0;     ///< elements each moves by; c in the row-major result
+  std::int64_t a = 0, b = 0, c = 0;     ///< elements each moves by in memory
   std::vector<std::size_t> dimensions;  ///< of the spec, outermost first
+};
+
+/// A coordinate of B that may leave its axis, where B reads as zero: offset + the sum of terms, within [0, size).
+struct CoordinateBound {
+  std::int64_t offset = 0, size = 0;
+  std::vector<ops::ContractionSpec::Coordinate::Term> terms;  ///< dimensions are never joined with others
+
+  std::int64_t step(const Loop& loop) const {
+    for (const auto& term : terms)
+      if (loop.dimensions.size() == 1 && loop.dimensions[0] == term.dimension) return term.coefficient;
+    return 0;
+  }
 };
 
 struct ContractionShape {
@@ -21,6 +33,7 @@ struct ContractionShape {
   View a, b;
   std::int64_t a_offset = 0, b_offset = 0;
   std::vector<Loop> batch, m, n, k;  ///< outermost first; sizes above 1
+  std::vector<CoordinateBound> bounds;
 
   static std::int64_t product(const std::vector<Loop>& loops) {
     std::int64_t size = 1;
@@ -29,7 +42,8 @@ struct ContractionShape {
   }
 };
 
-/// Nothing when an operand is not a strided view of something `stored`, or coordinates may leave their axis.
+/// Nothing when an operand is not a strided view of something `stored`, or when elements of it lie apart (a base
+/// dilation).
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 

@@ -5,6 +5,8 @@
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
+#include "compiler/lower/view.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 #include "compiler/ops/windows.h"
@@ -46,6 +48,7 @@ struct Convolution {
   Windows windows;
   Shape result;  ///< of the whole
   std::int64_t groups = 1, batch_groups = 1;
+  bool channels_last = false;  ///< the result's layout; windows are then read without padding in memory
 };
 
 /// How much of the vectors is used when they run over `size` elements.
@@ -74,10 +77,15 @@ bool runs_over_channels(const Convolution& c, std::int64_t outputs, std::int64_t
   return used(outputs, lanes) * products / (products + stores) > spatial;
 }
 
-/// A copy of the kernels in which neighbouring output channels are neighbours. To pad nothing is to copy.
+/// To pad nothing is to copy.
+Value copied(Value x) {
+  return ops::pad(x, ops::scalar(*x.builder, x.dtype(), 0), Shape(x.rank(), 0), Shape(x.rank(), 0));
+}
+
+/// A copy of the kernels in which neighbouring output channels are neighbours.
 Value along_channels(Value w) {
   const std::size_t rank = w.rank();
-  const Value copy = ops::pad(w, ops::scalar(*w.builder, w.dtype(), 0), Shape(rank, 0), Shape(rank, 0));
+  const Value copy = copied(w);
   ir::Integers order;
   for (std::size_t d = 1; d < rank; ++d) order.push_back(static_cast<std::int64_t>(d));
   order.push_back(0);
@@ -129,8 +137,37 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
   return sum ? sum : ops::full(*c.x.builder, {c.x.dtype(), c.result}, 0);
 }
 
+/// Are neighbouring output channels of the kernels neighbours in memory already?
+bool is_along_channels(const Value& w) {
+  Accesses accesses;
+  const std::optional<View> view = view_of(*w.value, accesses, [](const ir::Value& v) {
+    return !v.definer || !v.definer->def->traits.moves_data || !v.definer->def->element;
+  });
+  return (view ? view->strides : ir::strides_of(*w.value))[0] == 1;
+}
+
+/// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
+/// and worth it where each tap has many channels.
+bool skips_padding(const Convolution& c) {
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
+    const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
+    if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
+  }
+  return true;
+}
+
+Value prepared_direct(const Convolution& c) {
+  Windows windows = c.windows;
+  const Value x = is_padded(windows) && !skips_padding(c) ? padded(c.x, windows) : c.x;
+  const Value w = is_along_channels(c.w) ? c.w : along_channels(c.w);
+  const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
+  ir::set_layout(*result.value->definer, ops::channels_last(c.result.size()));
+  return result;
+}
+
 Value prepared(const Convolution& c, std::int64_t lanes) {
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
+  if (c.channels_last) return prepared_direct(c);
   Windows windows = c.windows;
   const Value x = is_padded(windows) ? padded(c.x, windows) : c.x;
   const std::int64_t outputs = c.w.size(0).constant() / (c.groups * c.batch_groups);
@@ -147,9 +184,16 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
                       Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
                       op.result()->type.shape,
                       op.attributes.integer("groups"),
-                      op.attributes.integer("batch_groups")};
+                      op.attributes.integer("batch_groups"),
+                      ops::suits_channels_last(op)};
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
-  return {prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes)).value};
+  Value result = prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes));
+  const ir::Integers layout = ir::layout_of(*op.result());
+  if (layout != ir::layout_of(*result.value)) {
+    if (result.value->definer->def == &ops::op_convolution) result = copied(result);
+    ir::set_layout(*result.value->definer, layout);
+  }
+  return {result.value};
 }
 
 }  // namespace

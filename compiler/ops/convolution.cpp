@@ -1,4 +1,6 @@
 // convolution: sums of products over windows (StableHLO's convolution, with the axes in PyTorch's order).
+#include "compiler/ops/convolution.h"
+
 #include <fmt/format.h>
 
 #include "compiler/ops/contraction.h"
@@ -156,7 +158,8 @@ struct Products {
   std::int64_t groups = 1, batch_groups = 1;
   std::vector<std::int64_t> x, extents;
 
-  explicit Products(const ir::Op& op) : windows(convolution_windows(op)), x(ir::static_dims(op.operand(0)->type.shape)) {
+  explicit Products(const ir::Op& op)
+      : windows(convolution_windows(op)), x(ir::static_dims(op.operand(0)->type.shape)) {
     const std::vector<std::int64_t> w = ir::static_dims(op.operand(1)->type.shape);
     groups = op.attributes.integer("groups");
     batch_groups = op.attributes.integer("batch_groups");
@@ -257,10 +260,33 @@ std::vector<Sample> convolution_samples() {
           convolution_sample({1, 2, 3, 4, 3}, {2, 2, 2, 3, 2}, {.low = {1, 0, 1}, .high = {1, 0, 1}}),
           convolution_sample({4, 3, 6}, {6, 3, 2}, {.strides = {2}, .low = {1}, .high = {1}, .batch_groups = 2}),
           convolution_sample({2, 17, 5, 33}, {19, 17, 3, 3}, same),
+          convolution_sample({2, a, 7, 45}, {8, a, 3, 3}, same),
+          convolution_sample({2, 8, 11, 10}, {16, 4, 3, 3},
+                             {.strides = {2, 2}, .low = {1, 1}, .high = {1, 1}, .groups = 2}),
+          convolution_sample({a, 3, 12, 13}, {9, 3, 5, 3}, {.low = {2, 2}, .high = {2, 2}, .window_dilation = {1, 2}}),
+          convolution_sample({5, 9, 2, 3}, {12, 9, 3, 3}, {.low = {2, 2}, .high = {2, 2}}),
+          convolution_sample({3, a, 37}, {10, a, 5}, {.low = {2}, .high = {1}}),
+          convolution_sample({2, 2, 3, 5, 4}, {8, 2, 2, 3, 3}, {.low = {1, 1, 1}, .high = {0, 1, 1}}),
+          convolution_sample({1, 3, 5, 21}, {8, 3, 1, 19}, {.low = {1, 9}, .high = {2, 9}}),
           convolution_sample({2, 3, 4}, {4, 3, 2}, {.low = {1}}, DType::i32)};
 }
 
 }  // namespace
+
+bool suits_channels_last(const ir::Op& op) {
+  constexpr std::int64_t kFewChannels = 8;
+  if (op.def != &op_convolution || op.result()->type.rank() < 3 || !is_float(op.result()->type.dtype)) return false;
+  const Dim& outputs = op.operand(1)->type.shape[0];
+  const std::int64_t groups = op.attributes.integer("groups") * op.attributes.integer("batch_groups");
+  return outputs.is_constant() && outputs.constant() / groups >= kFewChannels;
+}
+
+Integers channels_last(std::size_t rank) {
+  Integers order = all_axes(rank);
+  order.erase(order.begin() + 1);
+  order.push_back(1);
+  return order;
+}
 
 const OpDef op_convolution{
     .name = "convolution",

@@ -10,6 +10,7 @@ namespace pullback::ops {
 namespace {
 
 using kernel::Combine;
+using kernel::Index;
 
 std::vector<ir::Type> infer_argmax(const InferContext& c) {
   c.require_number(0);
@@ -79,8 +80,41 @@ Windows transposed_windows(const ir::Op& op) {
   return w.transposed(op.attributes.shape("sizes"), {g.end() - static_cast<std::ptrdiff_t>(w.rank()), g.end()});
 }
 
+bool windows_overlap(const Windows& w) {
+  for (std::size_t d = 0; d < w.rank(); ++d)
+    if (w.base_dilation[d] > 1 || w.span(d).constant() > w.strides[d]) return true;
+  return false;
+}
+
+// An element that no two windows hold asks the one that does, or would.
+kernel::Value* lower_scatter_apart(LowerContext& c, const Windows& w) {
+  kernel::Builder& b = c.build();
+  const DType dtype = c.op().result()->type.dtype;
+  const std::vector<std::int64_t> sizes = ir::static_dims(c.attributes().shape("sizes")), dims = c.operand_dims(0);
+  const std::size_t lead = sizes.size() < dims.size() ? dims.size() - sizes.size() : 0;
+  Indices at = c.indices(), own;
+  kernel::Value* inside = nullptr;
+  for (std::size_t d = 0; d < sizes.size(); ++d) {
+    const std::int64_t low = w.low[d].constant(), windows = dims[lead + d];
+    own.push_back(at[lead + d]);
+    at[lead + d] = kernel::floordiv(at[lead + d] + Index(low), w.strides[d]);
+    if (low >= 0 && (sizes[d] - 1 + low) / w.strides[d] < windows) continue;
+    kernel::Value* window = b.index_value(at[lead + d]);
+    kernel::Value* exists =
+        b.bit_and(b.ge(window, b.integer(DType::i64, 0)), b.lt(window, b.integer(DType::i64, windows)));
+    inside = inside ? b.bit_and(inside, exists) : exists;
+  }
+  kernel::Value* here = b.index_value(kernel::flatten(own, sizes));
+  kernel::Value* zero = b.constant(dtype, 0);
+  if (!inside) return b.select(b.eq(c.read(1, at), here), c.read(0, at), zero);
+  kernel::Value* hit = b.eq(c.read_if(inside, 1, at, b.integer(DType::i64, -1)), here);
+  return b.select(hit, c.read_if(inside, 0, at, zero), zero);
+}
+
 // Each element asks the windows that hold it whether they point at it: no element is written twice.
 kernel::Value* lower_scatter(LowerContext& c) {
+  const Windows windows = windows_of(c.op());
+  if (!windows_overlap(windows)) return lower_scatter_apart(c, windows);
   kernel::Builder& b = c.build();
   const WindowFold fold(c, transposed_windows(c.op()));
   const DType dtype = c.op().result()->type.dtype;
@@ -187,7 +221,8 @@ const OpDef op_window_scatter{
     .arity = 2,
     .doc =
         "(g, positions): a tensor whose last axes have `sizes`, in which each g is added at its position, which lies "
-        "in its window: as window_argmax of the same windows gives it. The gradient of reduce_window_max. Gradient: dg = the "
+        "in its window: as window_argmax of the same windows gives it. The gradient of reduce_window_max. Gradient: dg "
+        "= the "
         "cotangent at the positions.",
     .traits = {.is_linear = true},
     .infer = infer_window_scatter,

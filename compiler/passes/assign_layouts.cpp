@@ -1,10 +1,13 @@
-// The right side of a contraction is read fastest when its free axes (the columns of the result) are contiguous. A
-// value that only such contractions read, and that is written by moving data anyway, is laid out as they like it.
-// Everything else stays row-major: a contraction's own result is stored along its columns, and arguments belong to the
-// caller.
+// Convolutions compute several output channels at once, so their results have the channels last in memory, and so has
+// what is computed from these element by element or window by window. The right side of a contraction is read fastest
+// when its free axes (the columns of the result) are contiguous. A value that only such contractions read, and that is
+// written by moving data anyway, is laid out as they like it. Everything else stays row-major: a contraction's own
+// result is stored along its columns, and arguments belong to the caller.
+#include <algorithm>
 #include <unordered_map>
 
 #include "compiler/ir/layout.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
@@ -47,6 +50,39 @@ bool written_in_any_order(const ir::Op& op) {
   return op.def->traits.moves_data && op.def != &ops::op_reshape && op.def != &ops::op_broadcast;
 }
 
+/// The order in which what `op` reads lies, as dimensions of its result.
+ir::Integers followed_order(const ir::Op& op) {
+  const std::size_t rank = op.result()->type.rank();
+  if (!op.def->element || op.def->contraction || op.def == &ops::op_reshape || op.def == &ops::op_broadcast)
+    return identity(rank);
+  for (const ir::Value* operand : op.operands) {
+    ir::Integers order = ir::layout_of(*operand);
+    if (operand->type.rank() != rank || order == identity(rank)) continue;
+    if (op.def != &ops::op_transpose) return order;
+    const ir::Integers& moved = op.attributes.integers("permutation");
+    for (std::int64_t& axis : order) axis = std::find(moved.begin(), moved.end(), axis) - moved.begin();
+    return order;
+  }
+  return identity(rank);
+}
+
+/// Loops and branches hand values on as they lie, and what leaves the function belongs to the caller.
+bool must_be_row_major(const std::vector<Reader>& readers) {
+  return std::any_of(readers.begin(), readers.end(), [](const Reader& r) { return !r.op || r.op->def->control; });
+}
+
+ir::Integers layout_for(const ir::Op& op, const std::vector<Reader>& readers) {
+  const std::size_t rank = op.result()->type.rank();
+  if (must_be_row_major(readers)) return identity(rank);
+  if (ops::suits_channels_last(op)) return ops::channels_last(rank);
+  const ir::Integers followed = followed_order(op);
+  if (followed != identity(rank) || readers.empty() || !written_in_any_order(op)) return followed;
+  const ir::Integers order = wanted_order(readers.front(), rank);
+  const bool all = std::all_of(readers.begin(), readers.end(),
+                               [&](const Reader& reader) { return wanted_order(reader, rank) == order; });
+  return all ? order : identity(rank);
+}
+
 }  // namespace
 
 bool assign_layouts(ir::Function& function) {
@@ -56,12 +92,7 @@ bool assign_layouts(ir::Function& function) {
     if (op->results.size() != 1 || !op->regions.empty()) continue;
     const ir::Value& value = *op->result();
     const auto entry = readers.find(&value);
-    ir::Integers order = identity(value.type.rank());
-    if (entry != readers.end() && written_in_any_order(*op)) {
-      order = wanted_order(entry->second.front(), value.type.rank());
-      for (const Reader& reader : entry->second)
-        if (wanted_order(reader, value.type.rank()) != order) order = identity(value.type.rank());
-    }
+    const ir::Integers order = layout_for(*op, entry == readers.end() ? std::vector<Reader>{} : entry->second);
     if (order == ir::layout_of(value)) continue;
     ir::set_layout(*op, order);
     changed = true;

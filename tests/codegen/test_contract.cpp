@@ -131,3 +131,44 @@ TEST_CASE("tiles within loops, packed by the kernel") {
     });
   });
 }
+
+TEST_CASE("products out of bounds are left out and not read") {
+  // One image row of 9 pixels, 3 channels, 7 outputs: taps 2 apart reach out at both ends; rows are all pixels.
+  test::check_plain([](Kernel& k) {
+    Builder b(k);
+    const std::int64_t pixels = 9, channels = 3, taps = 3, outputs = 7, dilation = 2;
+    const int x = b.buffer("x", f32, pixels * channels, Access::in);
+    const int w = b.buffer("w", f32, channels * taps * outputs, Access::in);
+    const int y = b.buffer("y", f32, pixels * outputs, Access::out);
+    Contract tile;
+    tile.rows = pixels;
+    tile.columns = outputs;
+    tile.depth = taps;
+    tile.around = {{channels, 1, taps * outputs}};
+    tile.a = {x, Index(-dilation * channels), channels, dilation * channels};
+    tile.b = {w, Index(0), outputs};
+    tile.bounds = {{Index(-dilation), pixels, 1, {0, dilation}}};
+    b.contract(std::move(tile), f32,
+               [&](const Index& i, const Index& j, Value* value) { b.store(y, i * outputs + j, value); });
+  });
+  // Each of `images` starts elsewhere, so that a loop over some of 5 taps is cut at its beginning, its end or wholly.
+  for (const std::int64_t step : {1, 2})
+    test::check_plain([&](Kernel& k) {
+      Builder b(k);
+      const std::int64_t images = 12, size = 6, taps = 5, columns = 20;
+      const int x = b.buffer("x", f64, size, Access::in), w = b.buffer("w", f64, 2 * taps * columns, Access::in);
+      const int y = b.buffer("y", f64, images * columns, Access::out);
+      b.serial_loop("i", images, [&](const Index& i) {
+        Contract tile;
+        tile.rows = 1;
+        tile.columns = columns;
+        tile.depth = 2;
+        tile.around = {{taps, step, columns}};
+        tile.a = {x, i + Index(-5), 0, 0};
+        tile.b = {w, Index(0), taps * columns};
+        tile.bounds = {{i + Index(-5), size, 0, {step, 0}}};
+        b.contract(std::move(tile), f64,
+                   [&](const Index&, const Index& j, Value* value) { b.store(y, i * columns + j, value); });
+      });
+    });
+}

@@ -206,6 +206,15 @@ TEST_CASE("a grid of parts is shared evenly", "[lower]") {
   CHECK(lower::even_piece(2048, 700) == 512);
 }
 
+TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[9,12,900], %g: f32[10,12,900]) {
+    %w: f32[9,10,3] = convolution(%x, %g) {strides = [1], low = shape[1], high = shape[1], base_dilation = [1],
+                                           window_dilation = [1], groups = 1, batch_groups = 1, layout = [0,2,1]}
+    %e: f32[9,10,3] = abs(%w)
+    return e = %e
+  })");
+}
+
 TEST_CASE("long sums are taken in two stages", "[lower]") {
   check_lowering(R"(func @f(%x: f32[1000,700], %y: f64[72000,9]) {
     %a: f32[1000,700] = mul(%x, %x)

@@ -94,6 +94,29 @@ TEST_CASE("assign_layouts puts columns innermost", "[assign_layouts]") {
   for (const PassCase& test : cases) testing::check_pass(passes::assign_layouts, test);
 }
 
+TEST_CASE("assign_layouts keeps what convolutions compute with the channels last", "[assign_layouts]") {
+  const char* arguments = "%x: f32[2,3,5,5], %w: f32[8,3,3,3]";
+  const char* geometry =
+      "{strides = [1,1], low = shape[1,1], high = shape[1,1], base_dilation = [1,1], window_dilation = [1,1], groups = "
+      "1, "
+      "batch_groups = 1";
+  const auto text = [&](const char* layout, const char* end) {
+    const std::string name = *layout ? std::string(", layout = ") + layout : "";
+    const std::string braces = *layout ? std::string(" {layout = ") + layout + "}" : "";
+    return "%y: f32[2,8,5,5] = convolution(%x, %w) " + std::string(geometry) + name + "}\n%r: f32[2,8,5,5] = exp(%y)" +
+           braces + "\n%t: f32[8,2,5,5] = transpose(%r) {permutation = [1,0,2,3]" +
+           (*layout ? ", layout = [1,2,3,0]" : "") + "}\n%e: f32[8,2,5,5] = exp(%t)" +
+           (*layout ? " {layout = [1,2,3,0]}" : "") + "\n%s: f32[8] = reduce_sum(%e) {axes = [1,2,3]}\n" + end;
+  };
+  const std::string before = text("", "return s = %s"), after = text("[0,2,3,1]", "return s = %s");
+  const std::string result = "%y: f32[2,8,5,5] = convolution(%x, %w) " + std::string(geometry) + "}\nreturn y = %y";
+  const PassCase cases[] = {
+      {"what follows element by element", arguments, before.c_str(), after.c_str()},
+      {"a result of the function", arguments, result.c_str(), ""},
+  };
+  for (const PassCase& test : cases) testing::check_pass(passes::assign_layouts, test);
+}
+
 TEST_CASE("specialize substitutes symbols everywhere", "[specialize]") {
   const auto symbolic = testing::parse_one(
       "func @f(%x: f32[batch,3], %b: f32[3]) {\n"

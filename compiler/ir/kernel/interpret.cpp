@@ -1,5 +1,6 @@
 #include "compiler/ir/kernel/interpret.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -159,14 +160,24 @@ class Machine {
     };
     std::uint64_t sum = 0;
     if (c.start.buffer >= 0) sum = fetch(c.start.buffer, address(c.start.base) + row * c.start.stride_row + column);
+    std::vector<std::int64_t> at(c.around.size() + 1);
+    const auto inside = [&] {
+      return std::all_of(c.bounds.begin(), c.bounds.end(), [&](const Contract::Bound& bound) {
+        std::int64_t coordinate = address(bound.base) + row * bound.step_row;
+        for (std::size_t l = 0; l < at.size(); ++l) coordinate += bound.steps[l] * at[l];
+        return coordinate >= 0 && coordinate < bound.size;
+      });
+    };
     const auto run = [&](const auto& self, std::size_t level, std::int64_t a, std::int64_t b) -> void {
       if (level < c.around.size()) {
         const Contract::Around& loop = c.around[level];
-        for (std::int64_t i = 0; i < loop.extent; ++i)
-          self(self, level + 1, a + i * loop.stride_a, b + i * loop.stride_b);
+        for (at[level] = 0; at[level] < loop.extent; ++at[level])
+          self(self, level + 1, a + at[level] * loop.stride_a, b + at[level] * loop.stride_b);
         return;
       }
       for (std::int64_t k = 0; k < c.depth; ++k) {
+        at[level] = k;
+        if (!inside()) continue;
         const std::uint64_t operands[] = {fetch(c.a.buffer, a + k * c.a.stride_depth),
                                           fetch(c.b.buffer, b + k * c.b.stride_depth), sum};
         sum = evaluate(Opcode::fma, dtype, dtype, operands);

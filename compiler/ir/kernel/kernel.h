@@ -191,6 +191,7 @@ struct If {
 ///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth]        (any strides; broadcast along columns)
 ///       B = b.buffer[b.base + k*b.stride_depth + column]                  (contiguous along columns)
 ///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
+///   products out of `bounds` (the padding of a convolution) are left out, and their elements not read;
 ///   then the epilogue, with the variables `row` and `column` and the value `accumulator` = c; it may hold what a
 ///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed).
 /// A and B have the accumulator's dtype (f32 or f64), or are f16 or bf16 (each converted to f32) with an f32
@@ -215,8 +216,17 @@ struct Contract {
   struct Around {
     std::int64_t extent = 1, stride_a = 0, stride_b = 0;
   };
+  /// Products take part where 0 <= base + row*step_row + (sum of steps[l]*i over the loops around, then depth) < size.
+  /// With a step_row, `base` is a constant; otherwise at most one step is not 0. Steps are not negative.
+  struct Bound {
+    Index base;
+    std::int64_t size = 0;
+    std::int64_t step_row = 0;
+    std::vector<std::int64_t> steps;  ///< one for each of `around`, and one for depth
+  };
   std::int64_t rows = 0, columns = 0, depth = 0;
   std::vector<Around> around;  ///< extents are positive
+  std::vector<Bound> bounds;
   A a;
   B b;
   Start start;

@@ -170,6 +170,15 @@ class Printer {
                                    c->a.stride_depth, address(c->b.buffer, c->b.base), c->b.stride_depth);
     for (const Contract::Around& loop : c->around)
       head += fmt::format(", around {}: a {} b {}", loop.extent, loop.stride_a, loop.stride_b);
+    for (const Contract::Bound& bound : c->bounds) {
+      head += fmt::format(", where {}", index(bound.base));
+      if (bound.step_row) head += fmt::format(" + {}*row", bound.step_row);
+      for (std::size_t l = 0; l < bound.steps.size(); ++l)
+        if (bound.steps[l])
+          head += fmt::format(" + {}*{}", bound.steps[l],
+                              l < c->around.size() ? fmt::format("around{}", l) : std::string("depth"));
+      head += fmt::format(" < {}", bound.size);
+    }
     if (c->start.buffer >= 0)
       head += fmt::format(", start = {} row {}", address(c->start.buffer, c->start.base), c->start.stride_row);
     const std::string row = variable(c->row), column = variable(c->column);

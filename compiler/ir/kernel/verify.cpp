@@ -299,6 +299,16 @@ class Verifier {
     --in_branch_;
   }
 
+  void bounds_of(const Contract& c, const Contract::Bound& bound) {
+    require(bound.steps.size() == c.around.size() + 1, "a bound with {} steps for {} loops", bound.steps.size(),
+            c.around.size() + 1);
+    const auto moves =
+        bound.steps.size() - static_cast<std::size_t>(std::count(bound.steps.begin(), bound.steps.end(), 0));
+    const bool forwards = std::all_of(bound.steps.begin(), bound.steps.end(), [](std::int64_t s) { return s >= 0; });
+    require(forwards && bound.step_row >= 0, "a bound that moves backwards");
+    require(bound.step_row ? bound.base.is_constant() : moves <= 1, "a bound that is not known for each row");
+  }
+
   void statement(const std::unique_ptr<Contract>& c) {
     require(!in_vector_, "a contract within a vector loop");
     require(c->rows >= 1 && c->columns >= 1 && c->depth >= 0, "a contract of {}x{} depth {}", c->rows, c->columns,
@@ -319,6 +329,7 @@ class Verifier {
       require(b.dtype == dtype || (converts && what != "start"), "{} of a contract over {} is {}", what, name_of(dtype),
               name_of(b.dtype));
       if (c->depth == 0 && what != "start") return;
+      if (!c->bounds.empty() && what != "start") return;  // the bounds keep it within the buffer
       address(b, base + reach.low, in_branch_ > 0);
       address(b, base + reach.high, in_branch_ > 0);
     };
@@ -334,6 +345,7 @@ class Verifier {
     }
     input(c->a.buffer, c->a.base, a, "a");
     input(c->b.buffer, c->b.base, b, "b");
+    for (const Contract::Bound& bound : c->bounds) bounds_of(*c, bound);
     start.add(c->rows, c->start.stride_row);
     start.add(c->columns, 1);
     if (c->start.buffer >= 0) input(c->start.buffer, c->start.base, start, "start");

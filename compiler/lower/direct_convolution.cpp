@@ -1,0 +1,371 @@
+#include "compiler/lower/direct_convolution.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "compiler/lower/tiling.h"
+#include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+
+namespace pullback::lower {
+namespace {
+
+using kernel::Index;
+using ops::Indices;
+
+/// Loops that cut rows are repeated in the code, for as many taps.
+constexpr std::int64_t kMostTaps = 16;
+/// Work below which one thread does it all.
+constexpr double kParallelFlops = 3e6;
+/// What of both operands a block of a deep sum may take in the cache.
+constexpr std::int64_t kBlockBytes = 192 * 1024;
+/// Rows that lie so far apart meet in the same few lines of the cache.
+constexpr std::int64_t kFarBytes = 2048;
+
+std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
+  for (const Loop& loop : loops)
+    if (loop.dimensions.size() == 1 && loop.dimensions[0] == dimension) return loop.size;
+  return 1;
+}
+
+/// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
+class DirectWriter {
+ public:
+  DirectWriter(const Group& group, Unit& unit, Placement& placement, ContractionShape shape, const LoopOptions& options)
+      : group_(group),
+        options_(options),
+        shape_(std::move(shape)),
+        emitter_(unit, placement, options.vector_bytes, group.anchors) {
+    emitter_.note(*group.op);
+    accumulate_ = shape_.spec.accumulate;
+    bytes_ = static_cast<std::int64_t>(size_of(accumulate_));
+    registers_ = {options.vector_registers, options.vector_bytes / bytes_};
+    x_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
+    w_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
+    column_ = shape_.m.front();
+    choose_row();
+    outer_ = shape_.batch;
+    outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
+    tile_ = tile_for(row_.size);
+    order_depth();
+    choose_block();
+  }
+
+  void run() {
+    if (block_ > 0)
+      run_blocks();
+    else
+      run_whole();
+  }
+
+ private:
+  kernel::Builder& build() { return emitter_.build(); }
+
+  /// One vector of columns leaves registers for many rows.
+  Tile tile_for(std::int64_t rows) const {
+    Tile tile = choose_tile(rows, column_.size, registers_);
+    if (tile.vectors == 1 && registers_.vectors == 32) tile.rows = std::min<std::int64_t>(rows, 28);
+    return tile;
+  }
+
+  /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written.
+  bool can_be_row(const Loop& loop) const {
+    return std::all_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
+      if (bound.step(loop) == 0) return true;
+      std::int64_t taps = 1;
+      for (const auto& term : bound.terms) {
+        taps *= extent_of(shape_.k, term.dimension);
+        if (term.dimension != loop.dimensions[0] && extent_of(shape_.n, term.dimension) > 1) return false;
+      }
+      return taps <= kMostTaps;
+    });
+  }
+
+  /// The loop that fills tiles best; of equals the one whose elements are nearest.
+  void choose_row() {
+    std::ptrdiff_t best = -1;
+    std::int64_t most = 0;
+    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
+      const Loop& loop = shape_.n[i];
+      if (!can_be_row(loop)) continue;
+      std::int64_t rows = 2 * balanced(loop.size, tile_for(loop.size).rows).back().size;
+      if (std::abs(loop.b) * bytes_ >= kFarBytes) rows /= 2;
+      if (rows < most || (rows == most && std::abs(loop.b) > std::abs(shape_.n[static_cast<std::size_t>(best)].b)))
+        continue;
+      best = static_cast<std::ptrdiff_t>(i);
+      most = rows;
+    }
+    if (best < 0) return;
+    row_ = shape_.n[static_cast<std::size_t>(best)];
+    shape_.n.erase(shape_.n.begin() + best);
+  }
+
+  bool bounds_row(const Loop& loop) const {
+    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
+                       [&](const CoordinateBound& bound) { return bound.step(row_) != 0 && bound.step(loop) != 0; });
+  }
+  bool is_bounded(const Loop& loop) const {
+    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
+                       [&](const CoordinateBound& bound) { return bound.step(loop) != 0; });
+  }
+
+  /// Loops over k as x lies in memory. But the code is repeated for each tap of a loop that cuts rows, and in it a loop
+  /// over channels runs: between the taps of one pixel, elements of x would be kept in registers that there are not.
+  void order_depth() {
+    const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.b) > std::abs(y.b); };
+    std::stable_sort(shape_.k.begin(), shape_.k.end(), far);
+    if (std::none_of(shape_.k.begin(), shape_.k.end(), [&](const Loop& loop) { return bounds_row(loop); })) return;
+    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? 1 : is_bounded(loop) ? 0 : 2; };
+    std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
+  }
+
+  /// A sum over whole images (the gradient of the kernels) goes on in blocks of the outermost loop over k, so that what
+  /// a block reads stays in the cache for all tiles. The chains continue through C.
+  void choose_block() {
+    if (shape_.k.size() < 2 || is_bounded(shape_.k.front())) return;
+    const Loop& loop = shape_.k.front();
+    const std::int64_t each = (std::abs(loop.a) + std::abs(loop.b)) * bytes_;
+    const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
+                               static_cast<std::int64_t>(columns().size());
+    if (tiles < 3 || each * loop.size <= kBlockBytes) return;
+    block_ = std::max<std::int64_t>(1, kBlockBytes / each);
+    while (loop.size % block_ != 0) --block_;
+    const std::int64_t c = ContractionShape::product(outer_) * row_.size * column_.size;
+    chained_in_result_ = is_stored_as_sums();
+    if (!chained_in_result_) sums_ = build().buffer("sums", accumulate_, c, kernel::Access::scratch);
+  }
+
+  bool is_stored_as_sums() const {
+    const ir::Value* c = group_.op->result();
+    return c->type.dtype == accumulate_ &&
+           std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end();
+  }
+
+  std::vector<Segment> columns() const { return balanced_columns(column_.size, registers_.width, tile_.vectors); }
+
+  bool is_parallel() const {
+    const double work = 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
+                        static_cast<double>(ContractionShape::product(shape_.k));
+    return options_.parallel && work >= kParallelFlops;
+  }
+
+  /// Images in parallel; in each, a tile's columns of the kernels serve all pixels.
+  void run_whole() {
+    std::size_t shared = 0;
+    std::int64_t tasks = 1;
+    while (shared < outer_.size() && tasks < 8) tasks *= outer_[shared++].size;
+    const auto run = [&](const Index& task) {
+      for (const Segment& segment : columns())
+        repeat("jt", segment, [&](const Index& column) {
+          std::int64_t rest = 1;
+          for (std::size_t i = shared; i < outer_.size(); ++i) rest *= outer_[i].size;
+          repeat("o", {0, rest, 1}, [&](const Index& o) {
+            outer_at_ = positions(task * rest + o);
+            row_tiles(column, segment.size, {}, true, true);
+          });
+        });
+    };
+    if (tasks > 1 && is_parallel())
+      build().parallel_loop("p", tasks, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
+    else
+      repeat("p", {0, tasks, 1}, run);
+  }
+
+  /// Tiles of columns (where these are few, the outermost loop) in parallel; in each, one block after the other.
+  void run_blocks() {
+    const std::vector<Segment> segments = columns();
+    std::int64_t parts = segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
+    const bool by_columns = parts > 1;
+    const std::int64_t outer = ContractionShape::product(outer_);
+    if (!by_columns && !outer_.empty() && outer_.front().size <= 4) parts = outer_.front().size;
+    const auto run = [&](const Index& part) {
+      const auto block = [&](const Index& b, bool first, bool last) {
+        const Index begin = by_columns ? Index(0) : part * (outer / parts);
+        repeat("o", {0, by_columns ? outer : outer / parts, 1}, [&](const Index& o) {
+          outer_at_ = positions(begin + o);
+          for (const Segment& segment : segments) {
+            if (by_columns) {
+              row_tiles(part * segment.size, segment.size, b, first, last);
+              continue;
+            }
+            repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, b, first, last); });
+          }
+        });
+      };
+      const std::int64_t blocks = shape_.k.front().size / block_;
+      block(Index(0), true, blocks == 1);
+      if (blocks > 2)
+        build().serial_loop("kb", blocks - 2, [&](const Index& b) {
+          emitter_.scoped([&] { block((b + Index(1)) * block_, false, false); });
+        });
+      if (blocks > 1) emitter_.scoped([&] { block(Index((blocks - 1) * block_), false, true); });
+    };
+    if (parts > 1 && is_parallel())
+      build().parallel_loop("p", parts, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
+    else
+      repeat("p", {0, parts, 1}, run);
+  }
+
+  void repeat(const char* name, const Segment& segment, const std::function<void(const Index&)>& body) {
+    if (segment.count == 1) return emitter_.scoped([&] { body(Index(segment.begin)); });
+    build().serial_loop(name, segment.count,
+                        [&](const Index& i) { emitter_.scoped([&] { body(segment.begin + i * segment.size); }); });
+  }
+
+  std::vector<Index> positions(const Index& position) const {
+    std::vector<std::int64_t> sizes;
+    for (const Loop& loop : outer_) sizes.push_back(loop.size);
+    return kernel::unflatten(position, sizes);
+  }
+
+  /// All rows under some columns. Tiles that reach out of bounds are written one by one, others share a loop.
+  void row_tiles(const Index& column, std::int64_t columns, const Index& block, bool first, bool last) {
+    for (const Segment& segment : balanced(row_.size, tile_.rows)) {
+      std::int64_t at = 0;
+      while (at < segment.count) {
+        std::int64_t together = 1;
+        const auto begin = [&](std::int64_t i) { return segment.begin + i * segment.size; };
+        const bool cut = reaches_out(begin(at), segment.size);
+        while (!cut && at + together < segment.count && !reaches_out(begin(at + together), segment.size)) ++together;
+        repeat("it", {begin(at), together, segment.size},
+               [&](const Index& row) { contract({row, column, segment.size, columns, cut}, block, first, last); });
+        at += together;
+      }
+    }
+  }
+
+  /// Do any of these rows meet a tap outside of the image?
+  bool reaches_out(std::int64_t row, std::int64_t rows) const {
+    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
+      const std::int64_t step = bound.step(row_);
+      if (step == 0) return false;
+      std::int64_t low = bound.offset + row * step, high = bound.offset + (row + rows - 1) * step;
+      for (const Loop& loop : shape_.k) high += bound.step(loop) * (loop.size - 1);
+      return low < 0 || high >= bound.size;
+    });
+  }
+
+  struct Part {
+    Index row, column;
+    std::int64_t rows = 0, columns = 0;
+    bool cut = false;  ///< some rows reach out of bounds
+  };
+
+  static Index walk(const std::vector<Loop>& loops, const std::vector<Index>& at, std::int64_t Loop::* stride) {
+    Index position;
+    for (std::size_t i = 0; i < at.size(); ++i) position += at[i] * (loops[i].*stride);
+    return position;
+  }
+
+  void contract(const Part& tile, const Index& block, bool first, bool last) {
+    kernel::Contract statement;
+    statement.rows = tile.rows;
+    statement.columns = tile.columns;
+    const Loop none, depth = shape_.k.empty() ? none : shape_.k.back();
+    const Index outermost = shape_.k.empty() ? Index(0) : block;
+    statement.depth = shape_.k.size() == 1 && block_ > 0 ? block_ : depth.size;
+    statement.a = {x_,
+                   walk(outer_, outer_at_, &Loop::b) + tile.row * row_.b + shape_.b_offset +
+                       (block_ > 0 ? outermost * shape_.k.front().b : Index(0)),
+                   row_.b, depth.b};
+    statement.b = {w_,
+                   walk(outer_, outer_at_, &Loop::a) + tile.column + shape_.a_offset +
+                       (block_ > 0 ? outermost * shape_.k.front().a : Index(0)),
+                   depth.a};
+    for (std::size_t i = 0; i + 1 < shape_.k.size(); ++i) {
+      const std::int64_t extent = i == 0 && block_ > 0 ? block_ : shape_.k[i].size;
+      statement.around.push_back({extent, shape_.k[i].b, shape_.k[i].a});
+    }
+    for (const CoordinateBound& bound : shape_.bounds)
+      if (bound.step(row_) == 0 || tile.cut) statement.bounds.push_back(bound_of(bound, tile));
+    if (!first) statement.start = start_of(tile);
+    build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
+      emitter_.in_vector([&] { finish(tile, row, column, sum, last); });
+    });
+  }
+
+  kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile) const {
+    kernel::Contract::Bound made{Index(bound.offset), bound.size, bound.step(row_), {}};
+    made.base += tile.row * made.step_row;
+    for (std::size_t i = 0; i < outer_.size(); ++i) made.base += outer_at_[i] * bound.step(outer_[i]);
+    for (const Loop& loop : shape_.k) made.steps.push_back(bound.step(loop));
+    if (shape_.k.empty()) made.steps.push_back(0);
+    return made;
+  }
+
+  /// Where partial sums are between two blocks.
+  kernel::Contract::Start start_of(const Part& tile) {
+    if (!chained_in_result_) return {sums_, sums_address(tile.row, tile.column), column_.size};
+    const int c = emitter_.buffer_of(group_.op->result(), kernel::Access::inout);
+    return {c, emitter_.address(*group_.op->result(), c_indices(tile.row, tile.column)), row_.c};
+  }
+  Index sums_address(const Index& row, const Index& column) const {
+    Index position;
+    for (std::size_t i = 0; i < outer_.size(); ++i) position = position * outer_[i].size + outer_at_[i];
+    return (position * row_.size + row) * column_.size + column;
+  }
+
+  void finish(const Part& tile, const Index& row, const Index& column, kernel::Value* sum, bool last) {
+    const Index r = tile.row + row, c = tile.column + column;
+    const ir::Value* result = group_.op->result();
+    if (last) {
+      const Indices indices = c_indices(r, c);
+      emitter_.provide(result, indices, build().convert(sum, result->type.dtype));
+      store_at(emitter_, group_.stored, indices, dims_of(*result));
+    } else if (chained_in_result_) {
+      const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
+      build().store(buffer, emitter_.address(*result, c_indices(r, c)), sum);
+    } else {
+      build().store(sums_, sums_address(r, c), sum);
+    }
+  }
+
+  /// The element's indices in C from the loops around and inside the tile.
+  Indices c_indices(const Index& row, const Index& column) const {
+    std::vector<Index> at(shape_.spec.dimensions.size());
+    const auto place = [&](const Loop& loop, const Index& position) {
+      std::vector<std::int64_t> sizes;
+      for (std::size_t d : loop.dimensions) sizes.push_back(shape_.spec.dimensions[d].size);
+      const std::vector<Index> along = kernel::unflatten(position, sizes);
+      for (std::size_t i = 0; i < along.size(); ++i) at[loop.dimensions[i]] = along[i];
+    };
+    for (std::size_t i = 0; i < outer_.size(); ++i) place(outer_[i], outer_at_[i]);
+    place(row_, row);
+    place(column_, column);
+    Indices indices;
+    for (const auto& coordinate : shape_.spec.c.coordinates) {
+      Index index(coordinate.offset);
+      for (const auto& term : coordinate.terms) index += at[term.dimension] * term.coefficient;
+      indices.push_back(index);
+    }
+    return indices;
+  }
+
+  const Group& group_;
+  const LoopOptions& options_;
+  ContractionShape shape_;  ///< its k in the order in which it is walked
+  Emitter emitter_;
+  DType accumulate_ = DType::f32;
+  std::int64_t bytes_ = 4;  ///< of an element of the sums
+  Registers registers_;
+  int x_ = -1, w_ = -1, sums_ = -1;
+  Loop row_, column_;        ///< what the tile covers
+  std::vector<Loop> outer_;  ///< batch and the rest of n
+  std::vector<Index> outer_at_;
+  Tile tile_;
+  std::int64_t block_ = 0;  ///< iterations of the outermost loop over k in one block; 0: no blocks
+  bool chained_in_result_ = false;
+};
+
+}  // namespace
+
+bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
+  return op.def == &ops::op_convolution && shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].c == 1;
+}
+
+void write_direct_convolution(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,
+                              const LoopOptions& options) {
+  DirectWriter(group, unit, placement, std::move(shape), options).run();
+}
+
+}  // namespace pullback::lower

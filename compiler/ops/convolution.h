@@ -1,0 +1,15 @@
+// What passes and lowering ask of convolutions.
+#pragma once
+
+#include "compiler/ir/graph.h"
+
+namespace pullback::ops {
+
+/// Is `op` a convolution of floats whose sums are computed for several output channels at once, side by side in
+/// memory? Few channels leave most of a vector unused.
+bool suits_channels_last(const ir::Op& op);
+
+/// Dimensions from outermost to innermost: batch, space, channels.
+ir::Integers channels_last(std::size_t rank);
+
+}  // namespace pullback::ops

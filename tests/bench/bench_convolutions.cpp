@@ -1,0 +1,239 @@
+// Times convolutions, forward and both gradients, and pooling:
+//   bench_convolutions [--threads N] [--benchmark_filter=REGEX] ... (Google Benchmark's options)
+// Each iteration is a round: a burst of the peak, then calls of the compiled program. Operands are arguments and
+// results of the program, and so lie with the channels first; within a network they rarely do. Reported are medians
+// over the rounds: GFLOP/s, products with padding not counted, and the percentage of the peak in the same round, both
+// for the whole call and, where the name begins with "kernel.", for the kernels of convolutions in it alone; for
+// pooling GB/s of operands and results.
+//
+// A name is PASS/CHANNELS_IN-CHANNELS_OUT/HEIGHTxWIDTH/kKERNEL[/sSTRIDE][/dDILATION][/gGROUPS]/bBATCH.
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <pullback/pullback.h>
+
+#include "tests/bench/measure.h"
+
+namespace pb = pullback;
+
+namespace {
+
+constexpr double kSampleSeconds = 300e-6;
+
+pb::Array random_floats(std::vector<std::int64_t> dims) {
+  pb::Array array(pb::f32, std::move(dims));
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (float& value : array.values<float>()) value = normal(random);
+  return array;
+}
+
+pb::Tensor input(pb::Graph& g, const std::string& name, const pb::Array& array) {
+  return g.input(name, pb::f32, std::vector<pb::Dim>(array.dims().begin(), array.dims().end()));
+}
+
+enum class Pass : std::uint8_t { forward, input_gradient, kernel_gradient };
+
+const char* name_of(Pass pass) {
+  constexpr const char* kNames[] = {"forward", "input", "kernel"};
+  return kNames[static_cast<int>(pass)];
+}
+
+struct Convolution {
+  std::int64_t batch, in, out, height, width, kernel;
+  std::int64_t stride = 1, dilation = 1, groups = 1;
+
+  std::int64_t padding() const { return dilation * (kernel - 1) / 2; }
+  std::int64_t result(std::int64_t size) const {
+    return (size + 2 * padding() - dilation * (kernel - 1) - 1) / stride + 1;
+  }
+  std::string name(Pass pass) const {
+    std::ostringstream text;
+    text << name_of(pass) << "/" << in << "-" << out << "/" << height << "x" << width << "/k" << kernel;
+    if (stride > 1) text << "/s" << stride;
+    if (dilation > 1) text << "/d" << dilation;
+    if (groups > 1) text << "/g" << groups;
+    text << "/b" << batch;
+    return text.str();
+  }
+  pb::Program compile(Pass pass, int threads, bool profile) const {
+    const pb::CompileOptions options{.threads = threads, .profile = profile};
+    pb::Graph g("convolution");
+    const pb::Tensor x = g.input("x", pb::f32, {batch, in, height, width}),
+                     w = g.input("w", pb::f32, {out, in / groups, kernel, kernel});
+    const pb::Tensor y =
+        pb::conv2d(x, w, {.stride = stride, .padding = padding(), .dilation = dilation, .groups = groups});
+    if (pass == Pass::forward) return g.compile({y}, options);
+    const pb::Tensor dy = g.input("dy", pb::f32, {batch, out, result(height), result(width)});
+    return g.gradient(pb::sum(y * dy), {pass == Pass::input_gradient ? x : w}).compile(options);
+  }
+};
+
+/// A program and the inputs it reads.
+struct Bound {
+  pb::Program program;
+  std::unique_ptr<pb::BoundStep> step;
+
+  Bound(pb::Program made, const Convolution& c) : program(std::move(made)) {
+    std::vector<pb::Feed> feeds;
+    for (const std::string& name : program.input_names()) {
+      if (name == "x") feeds.emplace_back(name, random_floats({c.batch, c.in, c.height, c.width}));
+      if (name == "w") feeds.emplace_back(name, random_floats({c.out, c.in / c.groups, c.kernel, c.kernel}));
+      if (name == "dy")
+        feeds.emplace_back(name, random_floats({c.batch, c.out, c.result(c.height), c.result(c.width)}));
+    }
+    step = std::make_unique<pb::BoundStep>(program.bind(feeds));
+  }
+};
+
+/// The share of a step that its kernels of convolutions take, from the program's own table.
+double convolution_share(const Convolution& c, Pass pass, int threads) {
+  Bound bound(c.compile(pass, threads, true), c);
+  for (int i = 0; i < 20; ++i) bound.step->step();
+  std::istringstream table(bound.program.profile());
+  std::string line;
+  double all = 0, convolutions = 0;
+  while (std::getline(table, line)) {
+    std::istringstream words(line);
+    double microseconds = 0, percent = 0, runs = 0, kib = 0;
+    std::string kernel, what;
+    if (!(words >> microseconds >> percent >> runs >> kib >> kernel >> what)) continue;
+    all += microseconds;
+    if (what.rfind("convolution", 0) == 0) convolutions += microseconds;
+  }
+  return all > 0 ? convolutions / all : 0;
+}
+
+void measure(benchmark::State& state, const Convolution& c, Pass pass, int threads) {
+  Bound bound(c.compile(pass, threads, false), c);
+  const auto work = [&] { bound.step->step(); };
+  work();
+  const double flop = bound.program.cost().flop_in_bounds, share = convolution_share(c, pass, threads);
+  const int calls = pb::bench::repeats_for(work, kSampleSeconds);
+  std::vector<double> flops, peaks;
+  for (auto _ : state) {
+    const double peak = pb::bench::peak_flops() * threads;
+    const double seconds = pb::bench::seconds_per_call(work, calls);
+    flops.push_back(flop / seconds);
+    if (peak > 0) peaks.push_back(100 * flops.back() / peak);
+    state.SetIterationTime(seconds);
+  }
+  const auto report = [&](const std::string& prefix, double factor) {
+    state.counters[prefix + "GFLOP/s"] = factor * pb::bench::median_of(flops).value * 1e-9;
+    if (!peaks.empty()) state.counters[prefix + "%peak"] = factor * pb::bench::median_of(peaks).value;
+  };
+  report("", 1);
+  if (share > 0) report("kernel.", 1 / share);
+}
+
+struct Pooling {
+  std::int64_t batch, channels, size, kernel, stride;
+};
+
+void measure(benchmark::State& state, const Pooling& p, bool gradient, int threads) {
+  pb::Graph g("pooling");
+  const pb::Array xs = random_floats({p.batch, p.channels, p.size, p.size});
+  const pb::Tensor x = input(g, "x", xs);
+  const pb::Tensor y = pb::max_pool2d(x, p.kernel, {.stride = p.stride});
+  const std::int64_t result = (p.size - p.kernel) / p.stride + 1;
+  std::vector<pb::Feed> feeds{{"x", xs}};
+  pb::Program program;
+  if (gradient) {
+    const pb::Array dys = random_floats({p.batch, p.channels, result, result});
+    program = g.gradient(pb::sum(y * input(g, "dy", dys)), {x}).compile({.threads = threads});
+    feeds.emplace_back("dy", dys);
+  } else {
+    program = g.compile({y}, {.threads = threads});
+  }
+  pb::BoundStep bound = program.bind(feeds);
+  const auto work = [&] { bound.step(); };
+  const int calls = pb::bench::repeats_for(work, kSampleSeconds);
+  const auto elements = static_cast<double>(p.batch * p.channels);
+  const double bytes = 4 * elements * static_cast<double>((gradient ? 2 : 1) * p.size * p.size + result * result);
+  std::vector<double> rates;
+  for (auto _ : state) {
+    const double seconds = pb::bench::seconds_per_call(work, calls);
+    rates.push_back(bytes / seconds);
+    state.SetIterationTime(seconds);
+  }
+  state.counters["GB/s"] = pb::bench::median_of(rates).value * 1e-9;
+}
+
+const std::vector<Convolution>& convolutions() {
+  static const std::vector<Convolution> all = {
+      {64, 1, 32, 28, 28, 3},
+      {16, 3, 16, 32, 32, 3},
+      {16, 3, 64, 64, 64, 7, 2},
+      {64, 32, 64, 14, 14, 3},
+      {16, 16, 16, 32, 32, 3},
+      {16, 32, 32, 16, 16, 3},
+      {16, 64, 64, 8, 8, 3},
+      {16, 16, 32, 32, 32, 3, 2},
+      {16, 64, 64, 16, 16, 3, 2},
+      {16, 64, 64, 14, 14, 1},
+      {16, 64, 256, 14, 14, 1},
+      {16, 16, 32, 32, 32, 1, 2},
+      {8, 64, 64, 28, 28, 3, 1, 2},
+      {16, 32, 32, 16, 16, 5},
+      {8, 128, 128, 14, 14, 3},
+      {4, 256, 256, 7, 7, 3},
+      {8, 24, 40, 15, 17, 3},
+      {16, 64, 64, 16, 16, 3, 1, 1, 4},
+      {16, 32, 32, 28, 28, 3, 1, 1, 32},
+      {16, 128, 128, 14, 14, 5, 1, 1, 128},
+  };
+  return all;
+}
+
+void register_all(int threads) {
+  for (const Convolution& c : convolutions())
+    for (const Pass pass : {Pass::forward, Pass::input_gradient, Pass::kernel_gradient})
+      benchmark::RegisterBenchmark(c.name(pass).c_str(),
+                                   [=](benchmark::State& state) { measure(state, c, pass, threads); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond)
+          ->Iterations(25);
+  for (const Pooling& p : {Pooling{64, 32, 28, 2, 2}, {64, 64, 14, 2, 2}, {16, 64, 32, 3, 2}, {16, 64, 32, 3, 1}})
+    for (const bool gradient : {false, true}) {
+      std::ostringstream name;
+      name << "max_pool/" << (gradient ? "input" : "forward") << "/" << p.channels << "/" << p.size << "x" << p.size
+           << "/k" << p.kernel << "/s" << p.stride << "/b" << p.batch;
+      benchmark::RegisterBenchmark(name.str().c_str(),
+                                   [=](benchmark::State& state) { measure(state, p, gradient, threads); })
+          ->UseManualTime()
+          ->Unit(benchmark::kMicrosecond)
+          ->Iterations(25);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    int threads = 1;
+    std::vector<char*> rest{argv[0]};
+    for (int i = 1; i < argc; ++i) {
+      if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
+        threads = std::atoi(argv[++i]);
+      else
+        rest.push_back(argv[i]);
+    }
+    int count = static_cast<int>(rest.size());
+    benchmark::Initialize(&count, rest.data());
+    if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 1;
+    register_all(threads);
+    benchmark::RunSpecifiedBenchmarks();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_convolutions: %s\n", e.what());
+    return 1;
+  }
+}
