@@ -46,7 +46,8 @@ class Chooser {
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!composed) {
       for (const ir::Value* operand : op.operands)
-        if (inlinable(operand) && !(is_contraction(op, accesses_) && is_view(operand))) anchors_.insert(operand);
+        if (inlinable(operand) && !(is_contraction(op, accesses_) && (is_view(operand) || is_prologue(op, operand))))
+          anchors_.insert(operand);
       for (const auto& result : op.results) anchors_.insert(result.get());
       return;
     }
@@ -116,6 +117,29 @@ class Chooser {
   /// A contraction reads the operand in place when it is a strided view of something stored.
   bool is_view(const ir::Value* operand) {
     return view_of(*operand, accesses_, [&](const ir::Value& v) { return !inlinable(&v); }).has_value();
+  }
+
+  /// Is the operand computed as the contraction packs it, rather than stored first? Each element is packed about once,
+  /// and not more often than there are parts of the work, so that it pays where it is used much oftener than it takes
+  /// instructions. But what is computed from a contraction's result is better computed there, behind its sums.
+  bool is_prologue(const ir::Op& op, const ir::Value* operand) {
+    if (!limits_.fuse) return false;
+    const auto reached = [&](const ir::Value& v) { return !inlinable(&v) || !only_moves(v); };
+    const std::optional<ContractionShape> shape = contraction_shape(op, accesses_, reached);
+    if (!shape || shape->k.size() != 1) return false;
+    const bool is_a = operand == op.operand(shape->spec.lhs);
+    const ir::Value* base = is_a ? shape->a.base : shape->b.base;
+    if (op.operand(0) == op.operand(1) || !inlinable(base) || !base->definer->def->element) return false;
+    const Cone& cone = cones_[base];
+    const std::int64_t uses = ContractionShape::product(is_a ? shape->n : shape->m);
+    constexpr std::int64_t kParts = 16;
+    if (uses < kParts * std::max(cone.cost, 1)) return false;
+    const auto from_contraction = [&](const ir::Value* v) {
+      return !inlinable(v) && v->definer && count_of(*v) == count_of(*base) && is_contraction(*v->definer, accesses_);
+    };
+    return std::none_of(cone.ops.begin(), cone.ops.end(), [&](const ir::Op* inner) {
+      return std::any_of(inner->operands.begin(), inner->operands.end(), from_contraction);
+    });
   }
 
   const ir::Region& region_;

@@ -1,7 +1,8 @@
 // The form: for each batch element, C[m,n] = sum over k of A(m,k) * B(k,n), as tiles of rows x columns. Columns are the
 // direction of vectors, so B and C should be contiguous along them; when it is cheaper, A and B change places and C is
 // computed transposed. B is read in place when its columns are contiguous and near; otherwise the panels under the
-// tiles' columns are packed into scratch, where all row tiles find them. Large A is packed block by block, too.
+// tiles' columns are packed into scratch, where all row tiles find them. Large A is packed block by block, too. An
+// operand that is not in memory is computed as it is packed: the contraction's prologue.
 #include "compiler/lower/contraction.h"
 
 #include <algorithm>
@@ -23,6 +24,10 @@ using ops::Indices;
 /// Columns of B further apart than this, along k, are packed: reading them in place misses the TLB.
 constexpr std::int64_t kInPlaceColumns = 512;
 
+bool is_stored(const Placement& placement, const ir::Value& value) {
+  return placement.has(&value) || is_leaf(value);
+}
+
 /// The part of C that one task computes.
 struct Part {
   Index row, column;
@@ -40,8 +45,8 @@ class Writer {
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
     if (transposed_costs_less(shape_, registers_)) swap_operands(shape_);
-    a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
-    b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
+    if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
+    if (is_stored(placement, *shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
     row_ = take(shape_.m, row_of(shape_.m));
     column_ = take(shape_.n, column_of(shape_.n));
     depth_ = take(shape_.k, shape_.k.size() - 1);
@@ -50,7 +55,8 @@ class Writer {
     tile_ = choose_tile(row_.size, column_.size, registers_);
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents().bytes % kPage == 0) tile_.rows = std::min<std::int64_t>(tile_.rows, kCollidingRows);
-    packed_ = column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows));
+    packed_ =
+        b_ < 0 || (column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows)));
     nest_depth();
     choose_blocks();
   }
@@ -108,7 +114,7 @@ class Writer {
     if (!shape_.k.empty() || !nested_.empty()) return;
     Extents extents = this->extents();
     chained_ = can_chain();
-    if (row_.size <= kStreamedRows && !packed_ && column_.size * depth_.size * extents.bytes > kNearMatrix) {
+    if (row_.size <= kStreamedRows && !packed_ && a_ >= 0 && column_.size * depth_.size * extents.bytes > kNearMatrix) {
       blocking_.depth = even_piece(depth_.size, kStreams);
       return;
     }
@@ -124,8 +130,9 @@ class Writer {
     }
     const std::int64_t a_bytes = row_.size * blocking_.depth * extents.bytes;
     const std::int64_t apart = (row_.a == 1 ? depth_.a : row_.a) * extents.bytes;
-    pack_rows_ = (row_.a == 1 || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
-                 a_bytes > kNearRows && (apart >= kPage || a_bytes > 4 * kNearRows);
+    pack_rows_ =
+        a_ < 0 || ((row_.a == 1 || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
+                   a_bytes > kNearRows && (apart >= kPage || a_bytes > 4 * kNearRows));
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
   }
   Extents extents() const {
@@ -296,14 +303,23 @@ class Writer {
     // Every panel of a strip takes the place of a whole one.
     const std::int64_t columns = std::min(column_.size, blocking_.columns);
     const std::int64_t panels = all_panels_ ? (columns + panel_width() - 1) / panel_width() : 1;
-    return scratch(panel_, "panel", build().buffer(b_).dtype,
+    return scratch(panel_, "panel", shape_.b.base->type.dtype,
                    blocking_.depth * nested_steps() * panels * panel_width());
   }
 
+  /// The element at a position of an operand, which lies in `buffer` or is computed here.
+  kernel::Value* element(const ir::Value& operand, int buffer, const Index& position) {
+    if (buffer >= 0) return build().load(buffer, position);
+    return emitter_.in_vector(
+        [&] { return emitter_.element(&operand, kernel::unflatten(position, dims_of(operand))); });
+  }
+
   PackingSource columns_from(const Index& base) {
-    return {
-        [this, base](const Index& c, const Index& d) { return build().load(b_, base + d * depth_.b + c * column_.b); },
-        depth_.b == 1, emitter_.width_of(build().buffer(b_).dtype)};
+    const ir::Value& b = *shape_.b.base;
+    return {[this, base, &b](const Index& c, const Index& d) {
+              return element(b, b_, base + d * depth_.b + c * column_.b);
+            },
+            depth_.b == 1, emitter_.width_of(b.type.dtype)};
   }
 
   /// Copies all of k x columns of B, contiguous along columns.
@@ -322,13 +338,13 @@ class Writer {
   }
 
   void pack_rows(const Part& part) {
-    const DType dtype = build().buffer(a_).dtype;
+    const ir::Value& a = *shape_.a.base;
     const std::int64_t rows = std::min((row_.size + tile_.rows - 1) / tile_.rows * tile_.rows, blocking_.rows);
-    const int to = scratch(rows_, "rows", dtype, packed_rows_.elements(rows));
+    const int to = scratch(rows_, "rows", a.type.dtype, packed_rows_.elements(rows));
     const Index base = a_base(part.row, {});
     const PackingSource source{
-        [&](const Index& r, const Index& d) { return build().load(a_, base + r * row_.a + d * depth_.a); },
-        depth_.a == 1, emitter_.width_of(dtype)};
+        [&](const Index& r, const Index& d) { return element(a, a_, base + r * row_.a + d * depth_.a); }, depth_.a == 1,
+        emitter_.width_of(a.type.dtype)};
     packed_rows_.pack(build(), source, part.rows, block_.depth, to);
   }
 
@@ -449,8 +465,9 @@ class Writer {
 
 void write_contraction(const Group& group, Unit& unit, Placement& placement, Accesses& accesses,
                        const LoopOptions& options) {
-  const auto stored = [&](const ir::Value& v) { return placement.has(&v) || is_leaf(v); };
-  std::optional<ContractionShape> shape = contraction_shape(*group.op, accesses, stored);
+  // What is not in memory and computes something is a prologue.
+  const auto reached = [&](const ir::Value& v) { return is_stored(placement, v) || !only_moves(v); };
+  std::optional<ContractionShape> shape = contraction_shape(*group.op, accesses, reached);
   if (!shape) throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");
   if (is_direct_convolution(*group.op, *shape))
     return write_direct_convolution(group, unit, placement, std::move(*shape), options);

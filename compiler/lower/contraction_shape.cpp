@@ -95,17 +95,18 @@ std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& ac
   return shape;
 }
 
+bool only_moves(const ir::Value& value) {
+  return value.definer && value.definer->def->element && value.definer->def->traits.moves_data;
+}
+
 bool is_contraction(const ir::Op& op, Accesses& accesses) {
   if (!op.def->contraction || !is_float(op.operand(0)->type.dtype)) return false;
   for (const ir::Value* operand : op.operands)
     if (count_of(*operand) == 0) return false;
   if (count_of(*op.result()) == 0) return false;
   if (!op.def->element) return true;
-  const auto moved = [](const ir::Value& v) {
-    return v.definer && v.definer->def->element && v.definer->def->traits.moves_data;
-  };
   std::optional<ContractionShape> shape =
-      contraction_shape(op, accesses, [&](const ir::Value& v) { return !moved(v); });
+      contraction_shape(op, accesses, [](const ir::Value& v) { return !only_moves(v); });
   if (!shape)  // what moves it cannot be read in place: it will be stored first
     shape = contraction_shape(op, accesses, [](const ir::Value&) { return true; });
   if (!shape || shape->k.empty()) return false;

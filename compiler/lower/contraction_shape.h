@@ -47,6 +47,9 @@ struct ContractionShape {
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 
+/// Is the value made of another one's elements, in other places?
+bool only_moves(const ir::Value& value);
+
 /// Is it lowered as a contraction, rather than by its element rule? Not integers, nothing empty, no outer products, and
 /// not the few rows times a transposed matrix that are better summed along k by vectors.
 bool is_contraction(const ir::Op& op, Accesses& accesses);

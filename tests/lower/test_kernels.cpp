@@ -1,6 +1,7 @@
 // The kernels of small graphs compute what the reference evaluator computes, at odd sizes too.
 #include <fmt/format.h>
 
+#include "compiler/ir/kernel/kernel.h"
 #include "compiler/lower/tiling.h"
 #include "compiler/ops/registry.h"
 #include "tests/lower/lower_testing.h"
@@ -239,6 +240,44 @@ TEST_CASE("branches", "[lower]") {
     %t: f32[9] = add(%r, %s)
     return t = %t, r = %r
   })");
+}
+
+TEST_CASE("an operand is computed as it is packed", "[lower][contraction]") {
+  // B: bytes become floats and are scaled; A: the same, transposed. One kernel each, and nothing is stored in between.
+  for (const char* text : {R"(func @f(%x: u8[300,70], %a: f32[200,300]) {
+    %f: f32[300,70] = convert(%x) {to = f32}
+    %s: f32[] = constant() {value = dense<f32[]: 0.25>}
+    %b: f32[300,70] = broadcast(%s) {shape = shape[300,70], dimensions = []}
+    %m: f32[300,70] = mul(%f, %b)
+    %r: f32[200,70] = dot_general(%a, %m) {contract = [1]x[0], batch = []x[]}
+    return r = %r
+  })",
+                           R"(func @f(%x: f32[90,70], %y: f32[90,70], %b: f32[90,240]) {
+    %m: f32[90,70] = maximum(%x, %y)
+    %t: f32[70,90] = transpose(%m) {permutation = [1,0]}
+    %r: f32[70,240] = dot_general(%t, %b) {contract = [1]x[0], batch = []x[]}
+    return r = %r
+  })"}) {
+    const auto function = testing::parse_function(text);
+    testing::check_lowering(*function);
+    const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"));
+    CHECK(testing::calls_of(module.body) == 1);
+    CHECK(module.arena_bytes == 0);
+  }
+}
+
+TEST_CASE("what a contraction's result becomes is computed behind its sums, not before the next one's",
+          "[lower][contraction]") {
+  const auto function = testing::parse_function(R"(func @f(%x: f32[64,64], %w: f32[64,64], %v: f32[64,64]) {
+    %h: f32[64,64] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    %t: f32[64,64] = neg(%h)
+    %r: f32[64,64] = dot_general(%t, %v) {contract = [1]x[0], batch = []x[]}
+    return r = %r
+  })");
+  testing::check_lowering(*function);
+  const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"));
+  CHECK(testing::calls_of(module.body) == 2);
+  CHECK(module.kernels[0]->name.find("neg") != std::string::npos);
 }
 
 }  // namespace
