@@ -2,9 +2,11 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include <bit>
+#include <numeric>
 
 #include <pullback/error.h>
 
@@ -134,6 +136,8 @@ llvm::Value* Arithmetic::floating(Opcode opcode, std::span<llvm::Value* const> v
       return b_.CreateBinaryIntrinsic(llvm::Intrinsic::maximum, v[0], v[1]);
     case Opcode::fma:
       return fma(v[0], v[1], v[2]);
+    case Opcode::scale:
+      return target_.has_masks ? scale_by_instruction(v[0], v[1]) : scale_by_products(v[0], v[1]);
     case Opcode::sqrt:
       return unary(llvm::Intrinsic::sqrt);
     case Opcode::floor:
@@ -257,6 +261,58 @@ llvm::Value* Arithmetic::combine(Combine how, DType dtype, llvm::Value* x, llvm:
       break;
   }
   throw InternalError("codegen: a carried value without a combination");
+}
+
+// The instruction exists for whole registers.
+llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) const {
+  const bool wide = x->getType()->getScalarType()->isDoubleTy();
+  const int width = width_of(x), most = target_.vector_bytes / (wide ? 8 : 4), least = wide ? 2 : 4;
+  if (width > most) {
+    llvm::SmallVector<int, 32> lanes(static_cast<std::size_t>(width));
+    std::iota(lanes.begin(), lanes.end(), 0);
+    const auto low = llvm::ArrayRef(lanes).take_front(lanes.size() / 2),
+               high = llvm::ArrayRef(lanes).drop_front(lanes.size() / 2);
+    const auto part = [&](llvm::ArrayRef<int> which) {
+      return scale_by_instruction(b_.CreateShuffleVector(x, which), b_.CreateShuffleVector(n, which));
+    };
+    return b_.CreateShuffleVector(part(low), part(high), lanes);
+  }
+  if (width < least) {
+    llvm::Type* type = llvm::FixedVectorType::get(x->getType()->getScalarType(), static_cast<unsigned>(least));
+    const auto widened = [&](llvm::Value* value) -> llvm::Value* {
+      if (width == 1) return b_.CreateInsertElement(llvm::PoisonValue::get(type), value, std::uint64_t{0});
+      return b_.CreateShuffleVector(value, llvm::ArrayRef<int>{0, 1, -1, -1});
+    };
+    llvm::Value* result = scale_by_instruction(widened(x), widened(n));
+    if (width == 1) return b_.CreateExtractElement(result, std::uint64_t{0});
+    return b_.CreateShuffleVector(result, llvm::ArrayRef<int>{0, 1});
+  }
+  using namespace llvm::Intrinsic;
+  const int bytes = width * (wide ? 8 : 4);
+  const ID id = bytes == 64   ? (wide ? x86_avx512_mask_scalef_pd_512 : x86_avx512_mask_scalef_ps_512)
+                : bytes == 32 ? (wide ? x86_avx512_mask_scalef_pd_256 : x86_avx512_mask_scalef_ps_256)
+                              : (wide ? x86_avx512_mask_scalef_pd_128 : x86_avx512_mask_scalef_ps_128);
+  llvm::SmallVector<llvm::Value*, 5> arguments{x, n, llvm::PoisonValue::get(x->getType())};
+  arguments.push_back(llvm::Constant::getAllOnesValue(b_.getIntNTy(static_cast<unsigned>(std::max(width, 8)))));
+  constexpr int kRoundAsSet = 4;
+  if (bytes == 64) arguments.push_back(b_.getInt32(kRoundAsSet));
+  return b_.CreateIntrinsic(id, {}, arguments);
+}
+
+// Twice by a power of half the size, which is exact the first time: so subnormal results are rounded once.
+llvm::Value* Arithmetic::scale_by_products(llvm::Value* x, llvm::Value* n) const {
+  const bool wide = x->getType()->getScalarType()->isDoubleTy();
+  llvm::Type* t = x->getType();
+  llvm::Type* bits = type_like(wide ? DType::i64 : DType::i32, x);
+  // The number stands in the low bits of its sum with 1.5 * 2^mantissa.
+  llvm::Value* shifter = number(t, wide ? 0x1.8p52 : 0x1.8p23);
+  llvm::Value* whole = b_.CreateSub(b_.CreateBitCast(b_.CreateFAdd(n, shifter), bits), b_.CreateBitCast(shifter, bits));
+  llvm::Value* half = b_.CreateAShr(whole, integer(bits, 1));
+  const auto power = [&](llvm::Value* exponent) {
+    llvm::Value* biased = b_.CreateAdd(exponent, integer(bits, wide ? 1023 : 127));
+    return b_.CreateBitCast(b_.CreateShl(biased, integer(bits, wide ? 52 : 23)), t);
+  };
+  return b_.CreateFMul(b_.CreateFMul(x, power(half)), power(b_.CreateSub(whole, half)));
 }
 
 llvm::Value* Arithmetic::fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) const {

@@ -51,6 +51,8 @@ class Arithmetic {
   llvm::Value* f32_to_bfloat(llvm::Value* x) const;
   llvm::Value* f64_to_f32_odd(llvm::Value* x) const;
 
+  llvm::Value* scale_by_instruction(llvm::Value* x, llvm::Value* n) const;
+  llvm::Value* scale_by_products(llvm::Value* x, llvm::Value* n) const;
   llvm::Value* fma_f32_by_f64(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
   llvm::Value* by_element(const char* symbol, std::span<llvm::Value* const> operands) const;
 

@@ -38,8 +38,13 @@ std::uint64_t element_bits(const ir::Literal& literal) {
 /// What an op's rule sees while one of its elements is composed.
 class ElementContext : public ops::LowerContext {
  public:
-  ElementContext(Emitter& emitter, const ir::Op& op, const Indices& indices)
-      : emitter_(emitter), op_(op), indices_(indices) {}
+  /// One step of the op's reduction, when it is not to be a loop here.
+  struct Step {
+    const Index& k;
+    kernel::Value* so_far;
+  };
+  ElementContext(Emitter& emitter, const ir::Op& op, const Indices& indices, const Step* step = nullptr)
+      : emitter_(emitter), op_(op), indices_(indices), step_(step) {}
 
   const ir::Op& op() const override { return op_; }
   kernel::Builder& build() override { return emitter_.build_; }
@@ -54,7 +59,9 @@ class ElementContext : public ops::LowerContext {
   }
   kernel::Value* reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
                         const std::function<kernel::Value*(const Indices&)>& body) override {
-    return emitter_.reduce(extents, how, dtype, body);
+    if (!step_) return emitter_.reduce(extents, how, dtype, body);
+    if (!step_->so_far) return emitter_.start_of(how, dtype);
+    return emitter_.build_.combine(how, step_->so_far, body(kernel::unflatten(step_->k, extents)));
   }
   void outer_loop(std::int64_t, const std::function<void(const Index&)>&) override { not_a_kernel(); }
   kernel::Value* load(std::size_t, const Indices&) override { not_a_kernel(); }
@@ -67,6 +74,7 @@ class ElementContext : public ops::LowerContext {
   Emitter& emitter_;
   const ir::Op& op_;
   const Indices& indices_;
+  const Step* step_;
 };
 
 /// What an op's `kernel` rule sees.
@@ -243,6 +251,13 @@ kernel::Value* Emitter::element_if(kernel::Value* condition, const ir::Value* va
   return build_.select(condition, computed, fallback);
 }
 
+kernel::Value* Emitter::fold(const ir::Value* anchor, const Indices& indices, const Index& k, kernel::Value* so_far) {
+  note(*anchor->definer);
+  const ElementContext::Step step{k, so_far};
+  ElementContext context(*this, *anchor->definer, indices, &step);
+  return anchor->definer->def->element(context);
+}
+
 void Emitter::provide(const ir::Value* value, const Indices& indices, kernel::Value* computed) {
   scopes_.back()[key(value, nullptr, indices)] = computed;
 }
@@ -251,10 +266,14 @@ void Emitter::store(const ir::Value* value, const Indices& indices, kernel::Valu
   build_.store(buffer_of(value, Access::out), address(*value, indices), computed);
 }
 
+kernel::Value* Emitter::start_of(kernel::Combine how, DType dtype) {
+  return how == kernel::Combine::add ? build_.constant(dtype, 0)
+                                     : build_.bits(dtype, kernel::identity_bits(how, dtype));
+}
+
 kernel::Value* Emitter::reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
                                const std::function<kernel::Value*(const Indices&)>& body) {
-  kernel::Value* init =
-      how == kernel::Combine::add ? build_.constant(dtype, 0) : build_.bits(dtype, kernel::identity_bits(how, dtype));
+  kernel::Value* init = start_of(how, dtype);
   if (std::find(extents.begin(), extents.end(), 0) != extents.end()) return init;
   Indices indices;
   return reduce_from(0, extents, how, init, indices, body);

@@ -40,6 +40,10 @@ class Emitter {
 
   /// The element of `value` at `indices`, composed at the current place.
   kernel::Value* element(const ir::Value* value, const ops::Indices& indices);
+  /// One step of `anchor`, the result of an op that reduces: its partial result at `indices` combined with what the op
+  /// reduces at position k. `so_far` null: what it starts from.
+  kernel::Value* fold(const ir::Value* anchor, const ops::Indices& indices, const kernel::Index& k,
+                      kernel::Value* so_far);
   /// Makes `computed` what element(value, indices) gives within the current scope.
   void provide(const ir::Value* value, const ops::Indices& indices, kernel::Value* computed);
   /// From now on `value` is read from `scratch`, where its element at row-major position `base` + i is element i.
@@ -100,6 +104,7 @@ class Emitter {
                             kernel::Value* fallback);
   kernel::Value* compose(const ir::Value* value, const ops::Indices& indices);
   kernel::Value* load(const ir::Value* value, const ops::Indices& indices);
+  kernel::Value* start_of(kernel::Combine how, DType dtype);
   kernel::Value* reduce(const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
                         const std::function<kernel::Value*(const ops::Indices&)>& body);
   kernel::Value* reduce_from(std::size_t axis, const std::vector<std::int64_t>& extents, kernel::Combine how,

@@ -10,18 +10,14 @@
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/reach.h"
+#include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
 namespace {
 
-using kernel::Index;
 using Kind = Group::Kind;
-
-/// A reduction of all positions to few elements stays apart from elementwise work on more positions than this, which
-/// then can run in parallel.
-constexpr std::int64_t kSerialPositions = 16384;
-constexpr std::int64_t kFewRows = 8;
+using Along = Group::Along;
 
 class Grouper {
  public:
@@ -76,14 +72,7 @@ class Grouper {
     if (node.group.rows == 0) return;
     std::vector<AnchorRead>& reads = reads_[anchor] = reads_of(*anchor, anchors_, accesses_);
     for (const AnchorRead& read : reads) node.inputs.insert(read.value);
-    const OpAccess& access = accesses_.of(op);
-    if (access.reductions != 1 || access.loops || access.reduced_count < 2) return;
-    const Index position = access.result_index() * access.reduced_count + access.reduced_index();
-    const bool trailing = std::any_of(access.reads.begin(), access.reads.end(),
-                                      [&](const Read& read) { return read.address == position; });
-    if (!trailing) return;
-    node.group.kind = Kind::rows;
-    node.group.inner = access.reduced_count;
+    find_rows(op, accesses_.of(op), node.group);
   }
 
   void start_other(const ir::Op& op, Node& node) {
@@ -110,7 +99,8 @@ class Grouper {
         const auto producer = group_of_.find(read.value);
         if (producer == group_of_.end()) continue;
         const std::size_t from = producer->second, to = group_of_[op->result()];
-        if (from != to && may_merge(from, to)) merge(from, to);
+        if (from == to) continue;
+        if (std::optional<Group> space = merged(from, to)) merge(from, to, std::move(*space));
       }
     }
   }
@@ -125,7 +115,10 @@ class Grouper {
         if (count_of(*input) < 2 || count_of(*input) < nodes_[i].group.rows) continue;
         for (std::size_t& other : by_input[input]) {
           if (other == i || !nodes_[other].alive || !nodes_[i].alive) continue;
-          if (same_space(nodes_[other].group, nodes_[i].group) && may_merge(other, i)) merge(other, i);
+          if (!same_space(nodes_[other].group, nodes_[i].group)) continue;
+          const bool alike = nodes_[other].group.kind == nodes_[i].group.kind;
+          if (std::optional<Group> space = merged(other, i, alike ? nullptr : input))
+            merge(other, i, std::move(*space));
         }
         by_input[input].push_back(i);
       }
@@ -146,65 +139,55 @@ class Grouper {
 
   static bool same_space(const Group& a, const Group& b) {
     const auto composed = [](const Group& g) { return g.kind == Kind::elementwise || g.kind == Kind::rows; };
-    return composed(a) && composed(b) && a.rows * a.inner == b.rows * b.inner && a.kind == b.kind;
+    return composed(a) && composed(b) && a.rows * a.inner == b.rows * b.inner;
   }
 
-  /// The space of both together, or nothing when there is none.
-  static std::optional<Group> merged_space(const Group& a, const Group& b) {
-    if (b.kind == Kind::contraction) return std::nullopt;
-    for (const Group* g : {&a, &b})
-      if (g->kind == Kind::kernel || g->kind == Kind::control || g->rows == 0) return std::nullopt;
-    if (a.kind == Kind::contraction)
-      return b.kind == Kind::elementwise && a.rows == b.rows ? std::optional<Group>(a) : std::nullopt;
-    if (a.kind == b.kind) return a.rows == b.rows && a.inner == b.inner ? std::optional<Group>(a) : std::nullopt;
-    const Group& rows = a.kind == Kind::rows ? a : b;
-    const Group& other = a.kind == Kind::rows ? b : a;
-    if (other.rows == rows.rows) return rows;
-    const bool parallel_lost = rows.rows < kFewRows && other.rows > kSerialPositions;
-    return other.rows == rows.rows * rows.inner && !parallel_lost ? std::optional<Group>(rows) : std::nullopt;
-  }
-
-  bool may_merge(std::size_t a, std::size_t b) const {
+  /// The group that both can be, or none. `shared`: a value that both must read in step.
+  std::optional<Group> merged(std::size_t a, std::size_t b, const ir::Value* shared = nullptr) {
     const Node &producer = nodes_[a], &consumer = nodes_[b];
-    const std::optional<Group> space = merged_space(producer.group, consumer.group);
-    if (!space) return false;
-    if (static_cast<int>(producer.group.anchors.size() + consumer.group.anchors.size()) > limits_.anchors) return false;
+    if (static_cast<int>(producer.group.anchors.size() + consumer.group.anchors.size()) > limits_.anchors) return {};
     std::set<const ir::Value*> inputs = producer.inputs;
     inputs.insert(consumer.inputs.begin(), consumer.inputs.end());
-    if (static_cast<int>(inputs.size()) > limits_.buffers) return false;
-    std::set<const ir::Value*> members(producer.group.anchors.begin(), producer.group.anchors.end());
-    members.insert(consumer.group.anchors.begin(), consumer.group.anchors.end());
-    for (const ir::Value* anchor : members)
-      if (!reads_in_step(*anchor, members, *space)) return false;
-    if (space->kind == Kind::contraction) {
-      std::set<const ir::Value*> operands;
-      for (const ir::Value* operand : space->op->operands) add_base(operand, operands);
-      for (const ir::Value* operand : operands)
-        if (members.count(operand)) return false;
+    if (static_cast<int>(inputs.size()) > limits_.buffers) return {};
+    for (Group& space : joint_spaces(producer.group, consumer.group)) {
+      const std::set<const ir::Value*> members(space.anchors.begin(), space.anchors.end());
+      const bool in_step = std::all_of(members.begin(), members.end(), [&](const ir::Value* anchor) {
+        return reads_in_step(*anchor, members, space) && (!shared || reads_along(*anchor, *shared, space));
+      });
+      if (!in_step || operands_meet(members, space)) continue;
+      if (!reaches_indirectly(a, b) && !reaches_indirectly(b, a)) return std::move(space);
     }
-    return !reaches_indirectly(a, b) && !reaches_indirectly(b, a);
+    return {};
+  }
+
+  /// Is one of the members an operand of the space's contraction?
+  bool operands_meet(const std::set<const ir::Value*>& members, const Group& space) const {
+    if (space.kind != Kind::contraction) return false;
+    std::set<const ir::Value*> operands;
+    for (const ir::Value* operand : space.op->operands) add_base(operand, operands);
+    return std::any_of(operands.begin(), operands.end(), [&](const ir::Value* v) { return members.count(v) != 0; });
   }
 
   /// Does the anchor read the other members where the loops are when they reach its own element?
-  bool reads_in_step(const ir::Value& anchor, const std::set<const ir::Value*>& members, const Group& space) const {
+  bool reads_in_step(const ir::Value& anchor, const std::set<const ir::Value*>& members, const Group& space) {
     const auto reads = reads_.find(&anchor);
     if (reads == reads_.end()) return true;  // the contraction itself
     const OpAccess& access = accesses_.of(*anchor.definer);
-    const Index f = access.result_index();
-    const bool full = space.kind == Kind::rows && count_of(anchor) == space.rows * space.inner;
-    for (const AnchorRead& read : reads->second) {
-      if (!members.count(read.value)) continue;
-      const bool of_full = space.kind == Kind::rows && count_of(*read.value) == space.rows * space.inner;
-      Index expected = f;
-      if (of_full && !full) {
-        if (access.reduced_count != space.inner) return false;
-        expected = f * space.inner + access.reduced_index();
-      } else if (full && !of_full) {
-        expected = kernel::floordiv(f, space.inner);
-      }
-      if (!(read.address == expected)) return false;
-    }
-    return true;
+    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+      if (!members.count(read.value)) return true;
+      const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
+      return position_in_step(space, anchor, access, along) == read.address;
+    });
+  }
+
+  /// Does the anchor read `value` at the loops' position, if at all?
+  bool reads_along(const ir::Value& anchor, const ir::Value& value, const Group& space) {
+    const auto reads = reads_.find(&anchor);
+    if (reads == reads_.end()) return false;
+    const OpAccess& access = accesses_.of(*anchor.definer);
+    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+      return read.value != &value || position_in_step(space, anchor, access, Along::full) == read.address;
+    });
   }
 
   /// Is there a path from `from` to `to` through another group?
@@ -215,16 +198,10 @@ class Grouper {
     return leads_to(others, to, nodes_.size(), [&](std::size_t i) -> const auto& { return nodes_[i].consumers; });
   }
 
-  /// Moves everything of `from` to `to`.
-  void merge(std::size_t from, std::size_t to) {
+  /// Moves everything of `from` to `to`, which together are `space`.
+  void merge(std::size_t from, std::size_t to, Group space) {
     Node &source = nodes_[from], &target = nodes_[to];
-    Group space = *merged_space(source.group, target.group);
-    target.group.kind = space.kind;
-    target.group.rows = space.rows;
-    target.group.inner = space.inner;
-    target.group.op = space.op;
-    target.group.first = std::min(source.group.first, target.group.first);
-    target.group.anchors.insert(target.group.anchors.begin(), source.group.anchors.begin(), source.group.anchors.end());
+    target.group = std::move(space);
     target.inputs.insert(source.inputs.begin(), source.inputs.end());
     for (const ir::Value* anchor : source.group.anchors) group_of_[anchor] = to;
     for (const ir::Value* anchor : target.group.anchors) target.inputs.erase(anchor);

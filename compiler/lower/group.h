@@ -20,17 +20,26 @@ struct AnchorRead {
 struct Group {
   enum class Kind : std::uint8_t {
     elementwise,  ///< anchors of `rows` elements each, all computed at the same position
-    rows,         ///< rows x inner positions: reductions over the inner ones, values at rows, values at all positions
+    rows,         ///< rows x inner positions: see Along
     contraction,  ///< `op` is a contraction; the other anchors are computed at its result's positions
     kernel,       ///< `op` has a rule that writes its own kernel
     control       ///< check or cond
   };
+  /// What an anchor of a rows group has an element for. The rows are `slabs` runs of equal length when there are folds.
+  enum class Along : std::uint8_t {
+    full,   ///< each position
+    row,    ///< each row: a reduction over its positions, or computed of such
+    fold,   ///< each slab's each column: a reduction over the rows of the slab
+    column  ///< the same, computed of folds
+  };
   Kind kind = Kind::elementwise;
   std::int64_t rows = 0, inner = 1;
-  const ir::Op* op = nullptr;             ///< of contraction, kernel and control
-  std::vector<const ir::Value*> anchors;  ///< in the order of the region
-  std::vector<const ir::Value*> stored;   ///< those that other groups or the region's results read
-  std::size_t first = 0;                  ///< position in the region of the earliest anchor's op
+  std::int64_t slabs = 0;                             ///< 0: no folds
+  std::unordered_map<const ir::Value*, Along> along;  ///< of each anchor of a rows group
+  const ir::Op* op = nullptr;                         ///< of contraction, kernel and control
+  std::vector<const ir::Value*> anchors;              ///< in the order of the region
+  std::vector<const ir::Value*> stored;               ///< those that other groups or the region's results read
+  std::size_t first = 0;                              ///< position in the region of the earliest anchor's op
 };
 
 struct Grouping {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 namespace pullback::lower {
 namespace {
@@ -14,7 +15,8 @@ using Nest = std::vector<const void*>;
 struct Place {
   Nest nest;
   Index index;
-  int order = 0;  ///< position in the kernel's text
+  int order = 0;                               ///< position in the kernel's text
+  const kernel::LoopVar* innermost = nullptr;  ///< of the innermost loop around
 };
 
 /// Collects the loads of `in` and the stores to `out`; `excluded` tells of accesses that rule sharing out.
@@ -23,6 +25,7 @@ struct Collector {
   std::vector<Place> loads, stores;
   bool excluded = false;
   Nest nest;
+  const kernel::LoopVar* innermost = nullptr;
   int order = 0;
 
   void visit(const kernel::Block& block) {
@@ -31,13 +34,13 @@ struct Collector {
       if (const auto* define = std::get_if<kernel::Define>(&statement)) {
         const kernel::Value& value = *define->value;
         if (value.opcode != kernel::Opcode::load) continue;
-        if (value.buffer == in) loads.push_back({nest, value.index, order});
+        if (value.buffer == in) loads.push_back({nest, value.index, order, innermost});
         if (value.buffer == out) excluded = true;
       } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
-        if (store->buffer == out) stores.push_back({nest, store->index, order});
+        if (store->buffer == out) stores.push_back({nest, store->index, order, innermost});
         if (store->buffer == in) excluded = true;
       } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
-        within(loop->get(), (*loop)->body);
+        within(loop->get(), (*loop)->variable, (*loop)->body);
       } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
         visit((*branch)->then_block);
         visit((*branch)->else_block);
@@ -50,18 +53,34 @@ struct Collector {
   void visit_contract(const kernel::Contract& tile) {
     for (int read : {tile.a.buffer, tile.b.buffer, tile.start.buffer})
       if (read == in || read == out) excluded = true;
-    within(&tile, tile.epilogue);
+    within(&tile, tile.column, tile.epilogue);
   }
 
-  void within(const void* owner, const kernel::Block& body) {
+  void within(const void* owner, const kernel::LoopVar& variable, const kernel::Block& body) {
+    const kernel::LoopVar* around = std::exchange(innermost, &variable);
     nest.push_back(owner);
     visit(body);
     nest.pop_back();
+    innermost = around;
   }
 };
 
 bool same_iteration(const Place& load, const Place& store) {
   return load.nest == store.nest && load.index == store.index && load.order < store.order;
+}
+
+/// Does a loop read the whole row whose elements a later loop, in the same iteration of those around both, stores? Rows
+/// are what the loop of the store runs over, all of it; no other iteration then stores to this row, since each element
+/// is stored once.
+bool row_read_before(const Place& load, const Place& store) {
+  const std::size_t around = store.nest.size() - 1;
+  if (store.nest.empty() || load.nest.size() <= around || load.order > store.order) return false;
+  if (!std::equal(store.nest.begin(), store.nest.end() - 1, load.nest.begin())) return false;
+  if (load.nest[around] == store.nest[around] || !store.innermost) return false;
+  const kernel::LoopVar& along = *store.innermost;
+  const Index row = kernel::floordiv(store.index, along.extent);
+  return store.index.is_contiguous_in(along) && kernel::mod(store.index, along.extent) == Index(along) &&
+         kernel::floordiv(load.index, along.extent) == row;
 }
 
 void for_each_block(kernel::Block& block, const std::function<void(kernel::Statement&)>& visit) {
@@ -92,7 +111,9 @@ bool can_share(const kernel::Kernel& kernel, int in, int out) {
   const auto matched = [](const Place& place, const std::vector<Place>& others, auto matches) {
     return std::any_of(others.begin(), others.end(), [&](const Place& other) { return matches(place, other); });
   };
-  const auto load_first = [](const Place& load, const Place& store) { return same_iteration(load, store); };
+  const auto load_first = [](const Place& load, const Place& store) {
+    return same_iteration(load, store) || row_read_before(load, store);
+  };
   const auto store_last = [](const Place& store, const Place& load) { return same_iteration(load, store); };
   return std::all_of(collector.loads.begin(), collector.loads.end(),
                      [&](const Place& p) { return matched(p, collector.stores, load_first); }) &&

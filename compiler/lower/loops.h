@@ -20,7 +20,8 @@ void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, con
 /// Writes the kernel of an elementwise group: every anchor at each position.
 void write_elementwise(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);
 
-/// Writes the kernel of a rows group: for each row the reductions over it, then what is computed along it.
+/// Writes the kernel of a rows group: for each row the reductions over it, then what is computed along it and folded
+/// over rows (rows.cpp).
 void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);
 
 }  // namespace pullback::lower

@@ -30,7 +30,9 @@ class Surveyor {
   void memory(int buffer, const kernel::Index& address, double times) {
     result_.accesses.push_back({address, vector_, false});
     const DType dtype = kernel_.buffers[static_cast<std::size_t>(buffer)].dtype;
-    if (is_float(dtype)) result_.largest = std::max(result_.largest, static_cast<std::int64_t>(size_of(dtype)));
+    // One and the same number for the whole kernel is no vector.
+    if (is_float(dtype) && !address.is_constant())
+      result_.largest = std::max(result_.largest, static_cast<std::int64_t>(size_of(dtype)));
     result_.work += 2 * times;
   }
 

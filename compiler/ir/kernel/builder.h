@@ -56,6 +56,7 @@ class Builder {
   Value* neg(Value* x) { return arithmetic(Opcode::neg, {x}); }
   Value* abs(Value* x) { return arithmetic(Opcode::abs, {x}); }
   Value* fma(Value* x, Value* y, Value* z) { return arithmetic(Opcode::fma, {x, y, z}); }
+  Value* scale(Value* x, Value* n) { return make(Opcode::scale, x->dtype, {x, n}); }
   Value* sqrt(Value* x) { return arithmetic(Opcode::sqrt, {x}); }
   Value* floor(Value* x) { return arithmetic(Opcode::floor, {x}); }
   Value* ceil(Value* x) { return arithmetic(Opcode::ceil, {x}); }

@@ -73,6 +73,8 @@ std::uint64_t arithmetic(Opcode opcode, DType dtype, Operands in) {
       return to_bits<T>(extremum(x, y, false));
     case Opcode::fma:
       return to_bits<T>(std::fma(x, y, from_bits<T>(in[2])));
+    case Opcode::scale:
+      return to_bits<T>(std::isnan(x) || std::isnan(y) ? x + y : std::ldexp(x, static_cast<int>(y)));
     case Opcode::sqrt:
       return to_bits<T>(std::sqrt(x));
     case Opcode::floor:

@@ -10,7 +10,7 @@ namespace pullback::kernel {
 std::string_view name_of(Opcode opcode) {
   static constexpr std::string_view names[] = {
       "constant", "argument", "add",     "sub",     "mul",   "div",   "rem",        "neg",  "abs",       "min",
-      "max",      "fma",      "sqrt",    "floor",   "ceil",  "trunc", "round_even", "and",  "or",        "xor",
+      "max",      "fma", "scale",      "sqrt",    "floor",   "ceil",  "trunc", "round_even", "and",  "or",        "xor",
       "not",      "shl",      "shr",     "sar",     "mulhi", "eq",    "ne",         "lt",   "le",        "gt",
       "ge",       "select",   "convert", "bitcast", "index", "load",  "lookup",     "call", "call_where"};
   static_assert(std::size(names) == static_cast<std::size_t>(Opcode::call_where) + 1);

@@ -44,7 +44,9 @@ enum class Opcode : std::uint8_t {
   abs,  ///< numbers; integer abs(MIN) = MIN; floats touch the sign bit alone
   min,
   max,  ///< numbers and bool. Floats: IEEE 754-2019 minimum/maximum (a NaN wins, -0 < +0)
-  fma,  ///< a*b + c, rounded once; f32 and f64
+  fma,    ///< a*b + c, rounded once; f32 and f64
+  scale,  ///< x * 2^n, rounded once; f32 and f64. |x| is in [1/4, 4] or NaN, n is whole, |n| at most twice the largest
+          ///< exponent
   sqrt,
   floor,
   ceil,

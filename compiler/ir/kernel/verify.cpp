@@ -61,6 +61,8 @@ void check_operation(const Value& v) {
       return all_are_result(is_number(v.dtype), 1);
     case Opcode::fma:
       return all_are_result(is_computing_float(v.dtype), 3);
+    case Opcode::scale:
+      return all_are_result(is_computing_float(v.dtype), 2);
     case Opcode::sqrt:
     case Opcode::floor:
     case Opcode::ceil:

@@ -47,7 +47,7 @@ Expr clamp_exponent(Expr x) {
 }
 
 Expr finish_exp(const Reduced& reduced) {
-  return scale(1.0 + expm1_reduced(reduced.r), reduced.n.integer);
+  return scale(1.0 + expm1_reduced(reduced.r), reduced.n);
 }
 
 /// exp(x) - 1 as a Pair, for x in [-38, 710]; f64. Infinite results have a NaN in lo.
@@ -84,7 +84,7 @@ Expr exp2(Expr x) {
   const Expr low = fma(rest, wide ? kLn2High : kLn2HighF32, -r) + rest * (wide ? kLn2Low : kLn2LowF32);
   Expr p = expm1_reduced({r, low});
   if (!wide) p = p + low;
-  return scale(1.0 + p, n.integer);
+  return scale(1.0 + p, n);
 }
 
 Expr expm1_f32(Expr x) {
@@ -103,7 +103,7 @@ Expr expm1_f64(Expr x) {
 
 // With e = exp(|x|) = 2^n (1+p): 2 sinh(|x|) = e - 1/e = 2^n ((1 - 4^-n) + p + 4^-n p/(1+p)): no cancellation at 0.
 Expr sinh_f64(Expr x) {
-  const Reduced reduced = reduce_by_ln2(clamp(abs(x), 0, 711));
+  const Reduced reduced = reduce_by_ln2(at_most(abs(x), 711));
   const Pair p = expm1_pair_reduced(reduced.r);
   const Expr n = reduced.n.integer;
   const Expr inverse_square = power_of_two(select(n > 100.0, -200.0, -n - n));
@@ -116,7 +116,7 @@ Expr sinh_f64(Expr x) {
 }
 
 Expr cosh_f64(Expr x) {
-  const Reduced reduced = reduce_by_ln2(clamp(abs(x), 0, 711));
+  const Reduced reduced = reduce_by_ln2(at_most(abs(x), 711));
   const Pair p = expm1_pair_reduced(reduced.r);
   const Expr n = reduced.n.integer;
   const Expr inverse_square = power_of_two(select(n > 100.0, -200.0, -n - n));
@@ -129,7 +129,7 @@ Expr cosh_f64(Expr x) {
 Expr tanh_f32(Expr x) {
   const Expr magnitude = abs(x), square = x * x;
   const Expr small = fma(magnitude * square, polynomial(square, tanh_tail_f32), magnitude);
-  const Expr e = finish_exp(reduce_by_ln2(clamp(magnitude + magnitude, 0, 20)));
+  const Expr e = finish_exp(reduce_by_ln2(at_most(magnitude + magnitude, 20)));
   const Expr large = 1.0 - 2.0 / (e + 1.0);
   return copysign(select(magnitude < 0.625, small, large), x);
 }
@@ -137,7 +137,7 @@ Expr tanh_f32(Expr x) {
 // t/(t+2) with t = exp(2|x|) - 1.
 Expr tanh_f64(Expr x) {
   const Expr magnitude = abs(x);
-  const Pair t = expm1_pair(clamp(magnitude + magnitude, 0, 44));
+  const Pair t = expm1_pair(at_most(magnitude + magnitude, 44));
   const Expr result = copysign(collapse(divide(t, add(t, x.like(2)))), x);
   return select(magnitude < 0x1p-28, x, result);
 }
@@ -145,9 +145,9 @@ Expr tanh_f64(Expr x) {
 // e/(1+e) for negative numbers and 1/(1+e) for others, e = exp(-|x|): never overflows, and keeps small results. The
 // first has three roundings that matter; what the first two lost is put back to first order.
 Expr sigmoid(Expr x) {
-  const Reduced reduced = reduce_by_ln2(clamp_exponent(-abs(x)));
+  const Reduced reduced = reduce_by_ln2(-at_most(abs(x), x.is_double() ? 746 : 104));
   const Pair y = fast_two_sum(x.like(1), expm1_reduced(reduced.r));
-  const Expr e = scale(y.hi, reduced.n.integer);
+  const Expr e = scale(y.hi, reduced.n);
   const Pair denominator = fast_two_sum(x.like(1), e);
   const Expr negative = x < 0.0;
   const Expr quotient = select(negative, e, 1.0) / denominator.hi;

@@ -111,9 +111,13 @@ inline Expr from_bits(Expr bits) {
 inline Expr is_nan(Expr x) {
   return x != x;
 }
+/// x, or `high` where that is less; NaN stays.
+inline Expr at_most(Expr x, double high) {
+  return select(x > high, high, x);
+}
 /// x kept within [low, high]; NaN stays.
 inline Expr clamp(Expr x, double low, double high) {
-  x = select(x > high, high, x);
+  x = at_most(x, high);
   return select(x < low, low, x);
 }
 inline constexpr double kInfinity = __builtin_inf();
@@ -161,6 +165,11 @@ inline Expr power_of_two(Expr n) {
 inline Expr scale(Expr x, Expr n) {
   const Expr half = n >> 1;
   return x * power_of_two(half) * power_of_two(n - half);
+}
+
+/// The same for x in [1/4, 4]: one instruction where there is one.
+inline Expr scale(Expr x, const Rounded& n) {
+  return x.with(x.builder->scale(x.value, n.number.value));
 }
 
 // Double-double arithmetic: a Pair is the unevaluated sum hi + lo, |lo| <= ulp(hi)/2.

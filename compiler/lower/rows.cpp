@@ -1,0 +1,279 @@
+// The kernels of rows groups: row by row, with what is folded over rows in scratch that stays in the first cache.
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/lower/access.h"
+#include "compiler/lower/loops.h"
+#include "compiler/lower/walk.h"
+
+namespace pullback::lower {
+namespace {
+
+using kernel::Index;
+using Along = Group::Along;
+
+/// Fewer rows than this are not worth several threads.
+constexpr std::int64_t kFewRowsInParallel = 8;
+/// Values along a row stay in scratch up to this many elements, and so do the columns of one fold.
+constexpr std::int64_t kScratchElements = 16384;
+/// All folds of a piece together: what leaves room in the first cache for what streams by.
+constexpr std::int64_t kFoldedElements = 4096;
+
+/// The columns [first, first + count) of the slab's rows.
+struct Piece {
+  Index slab, first;
+  std::int64_t count = 0;
+};
+
+/// Writes rows: everything that the group has for a row, or for some rows of a slab and what is folded over them.
+class RowWriter {
+ public:
+  RowWriter(const Group& group, Emitter& emitter, int width, std::int64_t together)
+      : group_(group),
+        emitter_(emitter),
+        width_(width),
+        together_(together),
+        rows_of_slab_(group.rows / std::max<std::int64_t>(group.slabs, 1)) {
+    for (const ir::Value* anchor : group.anchors) {
+      const Along along = group.along.at(anchor);
+      if (along == Along::fold) folds_.push_back(anchor);
+      if (!is_stored(anchor)) continue;
+      if (along == Along::full) stored_full_.push_back(anchor);
+      if (along == Along::fold || along == Along::column) stored_columns_.push_back(anchor);
+    }
+    choose_kept();
+  }
+
+  /// All rows of the slab, and what is folded over them.
+  void write_slab(const Piece& piece) {
+    start_folds(piece);
+    const std::int64_t steps = rows_of_slab_ / together_;
+    loop("r", steps, [&](const Index& i) { write_rows(piece, i * together_, together_); });
+    loop("r", rows_of_slab_ - steps * together_, [&](const Index& i) { write_rows(piece, i + steps * together_, 1); });
+    finish_folds(piece);
+  }
+
+  /// Rows k, k + 1, ... of the slab.
+  void write_rows(const Piece& piece, const Index& k, std::int64_t count) {
+    const Index row = piece.slab * rows_of_slab_ + k;
+    std::size_t next_kept = 0;
+    for (const ir::Value* anchor : group_.anchors) {
+      if (next_kept < kept_.size() && kept_[next_kept] == anchor) keep(piece, anchor, row), ++next_kept;
+      if (group_.along.at(anchor) != Along::row) continue;
+      const ops::Indices indices = kernel::unflatten(row, dims_of(*anchor));
+      kernel::Value* computed = emitter_.element(anchor, indices);
+      if (is_stored(anchor)) emitter_.store(anchor, indices, computed);
+    }
+    if (stored_full_.empty() && folds_.empty()) return;
+    along(piece, [&](const Index& column) { write_position(piece, k, count, column); });
+  }
+
+ private:
+  bool is_stored(const ir::Value* value) const {
+    return std::find(group_.stored.begin(), group_.stored.end(), value) != group_.stored.end();
+  }
+  kernel::Builder& build() { return emitter_.build(); }
+
+  void loop(const char* name, std::int64_t extent, const std::function<void(const Index&)>& body) {
+    if (extent == 1) return emitter_.scoped([&] { body(Index(0)); });
+    if (extent > 1) build().serial_loop(name, extent, [&](const Index& i) { emitter_.scoped([&] { body(i); }); });
+  }
+
+  /// Loops along the piece's columns.
+  void along(const Piece& piece, const std::function<void(const Index& column)>& body) {
+    const Walk walk{{Axis{piece.count, {0}, {piece.count}}}, 0, width_};
+    emitter_.scoped(
+        [&] { walk_space(emitter_, walk, [&](const auto& positions) { body(piece.first + positions[0]); }); });
+  }
+
+  /// Values along the row that a reduction of the row reads are computed once and kept in scratch.
+  void choose_kept() {
+    if (group_.inner > kScratchElements) return;
+    std::ptrdiff_t last_reduction = -1;
+    for (std::size_t i = 0; i < group_.anchors.size(); ++i)
+      if (group_.along.at(group_.anchors[i]) == Along::row) last_reduction = static_cast<std::ptrdiff_t>(i);
+    for (std::ptrdiff_t i = 0; i < last_reduction; ++i)
+      if (group_.along.at(group_.anchors[static_cast<std::size_t>(i)]) == Along::full)
+        kept_.push_back(group_.anchors[static_cast<std::size_t>(i)]);
+  }
+
+  int scratch_of(const ir::Value* anchor, const char* name, std::int64_t elements) {
+    const auto [entry, fresh] = scratch_.try_emplace(anchor, -1);
+    if (fresh) entry->second = build().buffer(name, anchor->type.dtype, elements, kernel::Access::scratch);
+    return entry->second;
+  }
+
+  void keep(const Piece& piece, const ir::Value* anchor, const Index& row) {
+    const int scratch = scratch_of(anchor, "row", group_.inner);
+    const std::vector<std::int64_t> dims = dims_of(*anchor);
+    along(piece, [&](const Index& column) {
+      kernel::Value* computed = emitter_.element(anchor, kernel::unflatten(row * group_.inner + column, dims));
+      build().store(scratch, column, computed);
+    });
+    emitter_.keep(anchor, scratch, row * group_.inner);
+  }
+
+  ops::Indices fold_indices(const ir::Value* fold, const Piece& piece, const Index& column) const {
+    return kernel::unflatten(piece.slab * group_.inner + column, dims_of(*fold));
+  }
+
+  void start_folds(const Piece& piece) {
+    for (const ir::Value* fold : folds_) scratch_of(fold, "folded", piece.count);
+    along(piece, [&](const Index& column) {
+      for (const ir::Value* fold : folds_)
+        build().store(scratch_.at(fold), column - piece.first,
+                      emitter_.fold(fold, fold_indices(fold, piece, column), Index(0), nullptr));
+    });
+  }
+
+  /// Everything is computed before anything is stored: see store_at.
+  void write_position(const Piece& piece, const Index& k, std::int64_t count, const Index& column) {
+    std::vector<kernel::Value*> folded;
+    for (const ir::Value* fold : folds_) folded.push_back(build().load(scratch_.at(fold), column - piece.first));
+    std::vector<std::pair<ops::Indices, kernel::Value*>> full;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Index position = (piece.slab * rows_of_slab_ + k + i) * group_.inner + column;
+      for (const ir::Value* value : stored_full_) {
+        ops::Indices indices = kernel::unflatten(position, dims_of(*value));
+        kernel::Value* computed = emitter_.element(value, indices);
+        full.emplace_back(std::move(indices), computed);
+      }
+      for (std::size_t f = 0; f < folds_.size(); ++f)
+        folded[f] = emitter_.fold(folds_[f], fold_indices(folds_[f], piece, column), k + i, folded[f]);
+    }
+    for (std::size_t i = 0; i < full.size(); ++i)
+      emitter_.store(stored_full_[i % stored_full_.size()], full[i].first, full[i].second);
+    for (std::size_t f = 0; f < folds_.size(); ++f)
+      build().store(scratch_.at(folds_[f]), column - piece.first, folded[f]);
+  }
+
+  void finish_folds(const Piece& piece) {
+    for (const ir::Value* fold : folds_)
+      emitter_.keep(fold, scratch_.at(fold), piece.slab * group_.inner + piece.first);
+    along(piece, [&](const Index& column) {
+      store_at(emitter_, stored_columns_, {piece.slab * group_.inner + column}, {group_.slabs * group_.inner});
+    });
+  }
+
+  const Group& group_;
+  Emitter& emitter_;
+  const int width_;
+  const std::int64_t together_, rows_of_slab_;
+  std::vector<const ir::Value*> stored_full_, stored_columns_, folds_, kept_;
+  std::unordered_map<const ir::Value*, int> scratch_;
+};
+
+bool has_row_values(const Group& group) {
+  return std::any_of(group.along.begin(), group.along.end(), [](const auto& a) { return a.second == Along::row; });
+}
+
+/// How many columns a piece has: all, unless their folds are too many for the first cache, or slabs alone are too few
+/// to run in parallel. What is computed for whole rows keeps them whole.
+std::int64_t columns_of_piece(const Group& group, int width, bool parallel) {
+  if (has_row_values(group)) return group.inner;
+  const std::int64_t folds =
+      std::count_if(group.along.begin(), group.along.end(), [](const auto& a) { return a.second == Along::fold; });
+  std::int64_t pieces = (group.inner * folds + kFoldedElements - 1) / kFoldedElements;
+  constexpr std::int64_t kWanted = 16, kFewColumns = 64;
+  if (parallel && group.slabs < kFewRowsInParallel)
+    pieces = std::max(pieces, std::min(kWanted / group.slabs, group.inner / kFewColumns));
+  pieces = std::max<std::int64_t>(pieces, 1);
+  const std::int64_t each = (group.inner + pieces - 1) / pieces;
+  return std::min((each + width - 1) / width * width, group.inner);
+}
+
+/// The pieces of all slabs, in parallel or one after the other.
+class PieceWriter {
+ public:
+  PieceWriter(const Group& group, Emitter& emitter, RowWriter& rows, std::int64_t columns)
+      : group_(group),
+        emitter_(emitter),
+        rows_(rows),
+        columns_(columns),
+        pieces_((group.inner + columns - 1) / columns) {}
+
+  void write(bool parallel) {
+    const std::int64_t all = group_.slabs * pieces_;
+    const auto each = [&](const Index& p) {
+      emitter_.scoped([&] { write_piece(kernel::floordiv(p, pieces_), kernel::mod(p, pieces_)); });
+    };
+    if (parallel)
+      emitter_.build().parallel_loop("p", all, each);
+    else if (all == 1)
+      each(Index(0));
+    else
+      emitter_.build().serial_loop("p", all, each);
+  }
+
+ private:
+  /// The last piece may be narrower.
+  void write_piece(const Index& slab, const Index& part) {
+    const std::int64_t last = group_.inner - (pieces_ - 1) * columns_;
+    if (last == columns_) return rows_.write_slab({slab, part * columns_, columns_});
+    kernel::Builder& b = emitter_.build();
+    kernel::Value* number = b.index_value(part);
+    kernel::Value* last_whole = b.integer(DType::i64, pieces_ - 2);
+    b.if_then_else(
+        b.le(number, last_whole),
+        [&] {
+          // The bound lets addresses simplify: no piece but the last reaches over the end of a row.
+          const Index whole = Index::dynamic(b.min(number, last_whole), {0, pieces_ - 2});
+          emitter_.scoped([&] { rows_.write_slab({slab, whole * columns_, columns_}); });
+        },
+        [&] { emitter_.scoped([&] { rows_.write_slab({slab, Index((pieces_ - 1) * columns_), last}); }); });
+  }
+
+  const Group& group_;
+  Emitter& emitter_;
+  RowWriter& rows_;
+  const std::int64_t columns_, pieces_;
+};
+
+void write_folds(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
+  Unit trial;
+  {
+    Emitter emitter(trial, placement, options.vector_bytes, group.anchors);
+    RowWriter rows(group, emitter, 1, 1);
+    PieceWriter(group, emitter, rows, group.inner).write(false);
+  }
+  const Survey seen = survey(trial.kernel);
+  const int width = std::max<int>(1, options.vector_bytes / static_cast<int>(seen.largest));
+  const double positions = static_cast<double>(group.rows) * static_cast<double>(group.inner);
+  // Several rows at a time, where a row is little work beside reading and writing the partial results.
+  constexpr double kLittleWork = 24;
+  constexpr std::int64_t kTogether = 4;
+  const bool together = !has_row_values(group) && seen.work / positions < kLittleWork;
+  const bool large = options.parallel && seen.work > kParallelWork;
+  const std::int64_t columns = columns_of_piece(group, width, large);
+  const bool parallel = large && group.slabs * ((group.inner + columns - 1) / columns) > 1;
+
+  Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
+  RowWriter rows(group, emitter, width, together ? kTogether : 1);
+  PieceWriter(group, emitter, rows, columns).write(parallel);
+}
+
+}  // namespace
+
+void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
+  if (group.slabs > 0) return write_folds(group, unit, placement, options);
+  const auto write = [&](Unit& into, int width, bool parallel) {
+    Emitter emitter(into, placement, options.vector_bytes, group.anchors);
+    RowWriter writer(group, emitter, width, 1);
+    const auto row = [&](const Index& r) {
+      emitter.scoped([&] { writer.write_rows({Index(0), Index(0), group.inner}, r, 1); });
+    };
+    if (group.rows == 1)
+      row(Index(0));
+    else if (parallel)
+      emitter.build().parallel_loop("r", group.rows, row);
+    else
+      emitter.build().serial_loop("r", group.rows, row);
+  };
+  Unit trial;
+  write(trial, 1, false);
+  const Survey seen = survey(trial.kernel);
+  const int width = std::max<int>(1, options.vector_bytes / static_cast<int>(seen.largest));
+  write(unit, width, options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
+}
+
+}  // namespace pullback::lower

@@ -1,0 +1,31 @@
+// Walks an iteration space: loops over its axes, one of them by vectors, the outer ones in parallel when that is asked
+// for.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "compiler/lower/axes.h"
+#include "compiler/lower/emitter.h"
+
+namespace pullback::lower {
+
+/// How a space is walked: the axes from outermost to innermost, one of them by vectors.
+struct Walk {
+  std::vector<Axis> axes;
+  std::ptrdiff_t vector = -1;  ///< position in axes; -1: none, reductions inside use vectors
+  int width = 1, accumulators = 1;
+  bool parallel = false;
+  /// An axis that is cut into blocks, each of which runs inside the vector loop: what is read across its memory order
+  /// (a transpose) then uses up the cache lines that a vector touches. -1: none.
+  std::ptrdiff_t blocked = -1;
+  std::int64_t block = 1;
+};
+
+/// What happens at a place; positions are given in the order of walk.axes.
+using WalkBody = std::function<void(const std::vector<kernel::Index>& positions)>;
+
+/// Writes the loops: all axes but the vector's, then that, with `body` innermost.
+void walk_space(Emitter& emitter, const Walk& walk, const WalkBody& body);
+
+}  // namespace pullback::lower
