@@ -57,8 +57,8 @@ void adam_update(const Options& adam, Update& update, const Update::Parameter& p
     update.set(largest, v);
   }
   const Tensor rate = scalar_for(g, p.learning_rate / bias_correction(beta1, update.step()));
-  const Tensor root_correction = scalar_for(g, sqrt(bias_correction(adam.beta2, update.step())));
-  update.set(p.value, value - rate * m / (sqrt(v) / root_correction + adam.epsilon));
+  const Tensor per_root = scalar_for(g, 1.0 / sqrt(bias_correction(adam.beta2, update.step())));
+  update.set(p.value, value - rate * m / (sqrt(v) * per_root + adam.epsilon));
 }
 
 }  // namespace

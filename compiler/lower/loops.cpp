@@ -126,6 +126,8 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
     walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
                                          trial.seen.work / static_cast<double>(group.rows));
   choose_block(walk, trial, axes);
+  if (walk.vector >= 0 && walk.blocked < 0)
+    walk.width = trial.seen.width(options.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
   walk.parallel = options.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
   write(unit, walk);
 }

@@ -237,7 +237,7 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
     PieceWriter(group, emitter, rows, group.inner).write(false);
   }
   const Survey seen = survey(trial.kernel);
-  const int width = std::max<int>(1, options.vector_bytes / static_cast<int>(seen.largest));
+  const int width = seen.width(options.vector_bytes, group.inner);
   const double positions = static_cast<double>(group.rows) * static_cast<double>(group.inner);
   // Several rows at a time, where a row is little work beside reading and writing the partial results.
   constexpr double kLittleWork = 24;
@@ -272,7 +272,7 @@ void write_rows(const Group& group, Unit& unit, Placement& placement, const Loop
   Unit trial;
   write(trial, 1, false);
   const Survey seen = survey(trial.kernel);
-  const int width = std::max<int>(1, options.vector_bytes / static_cast<int>(seen.largest));
+  const int width = seen.width(options.vector_bytes, group.inner);
   write(unit, width, options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
 }
 

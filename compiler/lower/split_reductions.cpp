@@ -10,41 +10,99 @@
 namespace pullback::lower {
 namespace {
 
-constexpr std::int64_t kManyElements = std::int64_t{1} << 19;
-constexpr std::int64_t kFewResults = 1024;
-constexpr std::int64_t kMostSlabs = 32, kFewestSlabs = 8;
+constexpr std::int64_t kManyElements = std::int64_t{1} << 16;
+constexpr std::int64_t kMostColumns = std::int64_t{1} << 14;
+constexpr std::int64_t kFewColumns = 64;
+constexpr std::int64_t kMostSlabs = 32, kFewestSlabs = 8, kFewestRows = 16;
 
-/// The largest number of slabs that divides `folded`, or 1.
-std::int64_t slabs_of(std::int64_t folded) {
+using ir::Integers;
+
+/// The largest number of slabs that divides `rows` and leaves each some, or 1.
+std::int64_t slabs_of(std::int64_t rows) {
   for (std::int64_t slabs = kMostSlabs; slabs >= kFewestSlabs; --slabs)
-    if (folded % slabs == 0) return slabs;
+    if (rows % slabs == 0 && rows / slabs >= kFewestRows) return slabs;
   return 1;
 }
 
-bool folds_leading_axes(const ir::Integers& axes) {
-  ir::Integers sorted = axes;
-  std::sort(sorted.begin(), sorted.end());
-  for (std::size_t i = 0; i < sorted.size(); ++i)
-    if (sorted[i] != static_cast<std::int64_t>(i)) return false;
-  return !sorted.empty();
+/// How many of the axes are the first ones: 0, 1, ...
+std::size_t leading_axes(const Integers& sorted) {
+  std::size_t count = 0;
+  while (count < sorted.size() && sorted[count] == static_cast<std::int64_t>(count)) ++count;
+  return count;
+}
+
+/// How many of the axes are the last ones of `rank`.
+std::size_t trailing_axes(const Integers& sorted, std::size_t rank) {
+  std::size_t count = 0;
+  while (count < sorted.size() && sorted[sorted.size() - 1 - count] == static_cast<std::int64_t>(rank - 1 - count))
+    ++count;
+  return count;
+}
+
+/// A fold over the leading axes of [folded, kept] as rows and columns: rows * columns elements, columns a multiple of
+/// kept. Whole axes make the columns of a fold of everything; few columns take several rows together.
+struct Matrix {
+  std::int64_t rows = 1, columns = 1;
+};
+Matrix matrix_of(const std::vector<std::int64_t>& dims, std::size_t folded_axes) {
+  Matrix m;
+  for (std::size_t d = 0; d < dims.size(); ++d) (d < folded_axes ? m.rows : m.columns) *= dims[d];
+  for (std::size_t d = folded_axes; d-- > 1 && m.columns < kFewColumns;) {
+    m.columns *= dims[d];
+    m.rows /= dims[d];
+  }
+  while (m.columns > 1 && 2 * m.columns <= kFewColumns && m.rows % 2 == 0) {
+    m.columns *= 2;
+    m.rows /= 2;
+  }
+  return m;
+}
+
+/// Everything into one: contiguous slabs.
+ir::Value* split_vector(ir::Op& op, std::int64_t elements, ir::Builder& builder) {
+  const std::int64_t slabs = slabs_of(elements);
+  if (slabs == 1) return nullptr;
+  ir::Value* cut = builder.value(ops::op_reshape, {op.operand(0)}, {{"shape", Shape{slabs, elements / slabs}}});
+  ir::Value* partial = builder.value(*op.def, {cut}, {{"axes", Integers{1}}});
+  return builder.value(*op.def, {partial}, {{"axes", Integers{0}}});
+}
+
+ir::Value* split_leading(ir::Op& op, std::size_t folded_axes, ir::Builder& builder) {
+  const std::vector<std::int64_t> dims = ir::static_dims(op.operand(0)->type.shape);
+  const Matrix matrix = matrix_of(dims, folded_axes);
+  const std::int64_t elements = matrix.rows * matrix.columns;
+  if (elements < kManyElements) return nullptr;
+  if (matrix.columns == 1) return split_vector(op, elements, builder);
+  const std::int64_t slabs = slabs_of(matrix.rows);
+  if (matrix.columns > kMostColumns || slabs == 1) return nullptr;
+  const Shape shape{slabs, matrix.rows / slabs, matrix.columns};
+  ir::Value* cut = builder.value(ops::op_reshape, {op.operand(0)}, {{"shape", shape}});
+  ir::Value* partial = builder.value(*op.def, {cut}, {{"axes", Integers{1}}});
+  std::int64_t kept = 1;
+  for (std::size_t d = folded_axes; d < dims.size(); ++d) kept *= dims[d];
+  Shape rest{slabs * matrix.columns / kept};
+  for (std::size_t d = folded_axes; d < dims.size(); ++d) rest.push_back(dims[d]);
+  ir::Value* few = builder.value(ops::op_reshape, {partial}, {{"shape", rest}});
+  return builder.value(*op.def, {few}, {{"axes", Integers{0}}});
 }
 
 std::vector<ir::Value*> split_reduction(ir::Op& op, ir::Builder& builder) {
-  if (!op.def->traits.reduction || !folds_leading_axes(op.attributes.integers("axes"))) return {};
+  if (!op.def->traits.reduction) return {};
   const ir::Type& type = op.operand(0)->type;
   if (is_float(type.dtype) && size_of(type.dtype) < 4) return {};  // partial results would be rounded
-  const auto folded_axes = op.attributes.integers("axes").size();
-  const std::vector<std::int64_t> dims = ir::static_dims(type.shape);
-  std::int64_t folded = 1, kept = 1;
-  for (std::size_t d = 0; d < dims.size(); ++d) (d < folded_axes ? folded : kept) *= dims[d];
-  const std::int64_t slabs = slabs_of(folded);
-  if (folded * kept < kManyElements || kept > kFewResults || slabs == 1) return {};
-
-  Shape shape{slabs, folded / slabs};
-  shape.insert(shape.end(), type.shape.begin() + static_cast<std::ptrdiff_t>(folded_axes), type.shape.end());
-  ir::Value* cut = builder.value(ops::op_reshape, {op.operand(0)}, {{"shape", shape}});
-  ir::Value* partial = builder.value(*op.def, {cut}, {{"axes", ir::Integers{1}}});
-  return {builder.value(*op.def, {partial}, {{"axes", ir::Integers{0}}})};
+  Integers axes = op.attributes.integers("axes");
+  std::sort(axes.begin(), axes.end());
+  const std::size_t leading = leading_axes(axes), trailing = trailing_axes(axes, type.shape.size());
+  if (axes.empty()) return {};
+  if (leading == axes.size()) {
+    ir::Value* result = split_leading(op, leading, builder);
+    return result ? std::vector<ir::Value*>{result} : std::vector<ir::Value*>{};
+  }
+  if (trailing == 0 || trailing == axes.size()) return {};
+  // Along rows first; what is left folds fewer elements over the other axes.
+  const auto last = axes.end() - static_cast<std::ptrdiff_t>(trailing);
+  ir::Value* rows = builder.value(*op.def, {op.operand(0)}, {{"axes", Integers(last, axes.end())}});
+  return {builder.value(*op.def, {rows}, {{"axes", Integers(axes.begin(), last)}})};
 }
 
 }  // namespace

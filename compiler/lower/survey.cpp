@@ -47,6 +47,7 @@ class Surveyor {
       case kernel::Opcode::call:
       case kernel::Opcode::call_where:
         result_.work += 15 * times;
+        result_.calls = true;
         break;
       case kernel::Opcode::div:
       case kernel::Opcode::rem:

@@ -1,6 +1,7 @@
 // What a kernel does in memory and how much work it is, read off its statements.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "compiler/ir/kernel/kernel.h"
@@ -16,13 +17,22 @@ struct Survey {
   std::vector<Access> accesses;
   std::int64_t largest = 4;  ///< bytes of the widest element computed with, 4 or 8
   double work = 0;           ///< about how many scalar instructions a run takes
+  bool calls = false;        ///< does it evaluate functions?
+
+  /// Elements for each iteration of a vector loop of `extent`. With a function to evaluate that is two registers':
+  /// their instructions alternate, and one's wait for each other while the other's run.
+  int width(int vector_bytes, std::int64_t extent) const {
+    const int one = std::max(1, vector_bytes / static_cast<int>(largest));
+    return calls && extent % (2 * one) == 0 ? 2 * one : one;
+  }
 };
 
 Survey survey(const kernel::Kernel& kernel);
 
-/// Work below this (roughly a tenth of a millisecond) is done by one thread. Handing work out takes some microseconds, but
-/// what costs more is that the pieces of a weight end up in the caches of several cores, while the next small kernel
-/// reads it on one: with 1.5e6 here a step of 784-512-512-10 on one example took 344 us with two threads and 77 with one.
+/// Work below this (roughly a tenth of a millisecond) is done by one thread. Handing work out takes some microseconds,
+/// but what costs more is that the pieces of a weight end up in the caches of several cores, while the next small
+/// kernel reads it on one: with 1.5e6 here a step of 784-512-512-10 on one example took 344 us with two threads and 77
+/// with one.
 inline constexpr double kParallelWork = 1.2e7;
 
 }  // namespace pullback::lower

@@ -63,6 +63,18 @@ TEST_CASE("fma is rounded once, with an instruction or without") {
     check_map({dtype, dtype, dtype}, dtype, [&](Builder& b, const auto& x) { return b.fma(x[0], x[1], x[2]); });
 }
 
+TEST_CASE("scaling by a power of two is rounded once, with an instruction or without") {
+  for (DType dtype : {f32, f64})
+    check_map({dtype, dtype}, dtype, [&](Builder& b, const auto& x) {
+      // Significands from 1 to 2, exponents over all results, subnormal and infinite ones too.
+      kernel::Value* one = b.like(x[0], 1);
+      kernel::Value* significand = b.add(one, b.select(b.lt(b.abs(x[0]), one), b.abs(x[0]), b.like(x[0], 0.75)));
+      kernel::Value* n = b.trunc(b.mul(x[1], b.like(x[1], 100)));
+      const double largest = dtype == f32 ? 160 : 1100;
+      return b.scale(significand, b.select(b.lt(b.abs(n), b.like(n, largest)), n, b.like(n, -largest)));
+    });
+}
+
 TEST_CASE("bits of integers") {
   for (DType dtype : kIntegers) {
     check_map({dtype, dtype}, dtype, [](Builder& b, const auto& x) { return b.bit_and(x[0], b.bit_not(x[1])); });

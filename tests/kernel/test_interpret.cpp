@@ -76,6 +76,8 @@ TEST_CASE("floating operations follow IEEE 754-2019") {
   CHECK(apply(Opcode::ne, f32, {bits(kNaN), bits(kNaN)}) == 1);
   CHECK(number(apply(Opcode::round_even, f32, {bits(2.5f)})) == 2.0f);
   CHECK(number(apply(Opcode::fma, f32, {bits(1 + 0x1p-12f), bits(1 + 0x1p-12f), bits(-1 - 0x1p-11f)})) == 0x1p-24f);
+  CHECK(number(apply(Opcode::scale, f32, {bits(1.5f), bits(-140.0f)})) == 0x1.8p-140f);
+  CHECK(number(apply(Opcode::scale, f32, {bits(1.25f), bits(200.0f)})) == kInf);
 }
 
 TEST_CASE("conversions saturate, round to even and wrap") {

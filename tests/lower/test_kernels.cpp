@@ -148,6 +148,80 @@ TEST_CASE("kernels compute what the evaluator computes", "[lower]") {
       }
 }
 
+// Columns are folded beside what is computed for each position, along each row, and of the folds.
+const Case kFoldCases[] = {
+    {"columns of a chain", R"(func @f(%x: T[M,N], %p: T[N]) {
+       %e: T[M,N] = exp(%x)
+       %q: T[M,N] = mul(%e, %x)
+       %a: T[N] = reduce_sum(%e) {axes = [0]}
+       %b: T[N] = reduce_max(%q) {axes = [0]}
+       %u: T[N] = sub(%p, %a)
+       return e = %e, b = %b, u = %u
+     })"},
+    {"columns and rows", R"(func @f(%x: T[M,N], %g: T[M,N]) {
+       %m: T[M] = reduce_max(%x) {axes = [1]}
+       %w: T[M,N] = broadcast(%m) {shape = shape[M,N], dimensions = [0]}
+       %d: T[M,N] = sub(%x, %w)
+       %e: T[M,N] = exp(%d)
+       %s: T[M] = reduce_sum(%e) {axes = [1]}
+       %t: T[M,N] = broadcast(%s) {shape = shape[M,N], dimensions = [0]}
+       %h: T[M,N] = mul(%e, %g)
+       %r: T[M,N] = div(%h, %t)
+       %a: T[N] = reduce_sum(%h) {axes = [0]}
+       %b: T[N] = reduce_sum(%g) {axes = [0]}
+       return r = %r, a = %a, b = %b
+     })"},
+    {"columns of each slab", R"(func @f(%x: T[3,M,N]) {
+       %q: T[3,M,N] = mul(%x, %x)
+       %a: T[3,N] = reduce_sum(%q) {axes = [1]}
+       %b: T[3,M] = reduce_sum(%q) {axes = [2]}
+       return q = %q, a = %a, b = %b
+     })"},
+    {"channels", R"(func @f(%x: T[M,5,N]) {
+       %a: T[5] = reduce_sum(%x) {axes = [0,2]}
+       return a = %a
+     })"},
+};
+
+TEST_CASE("columns are folded beside other work", "[lower]") {
+  for (const Case& c : kFoldCases)
+    for (std::int64_t m : {8, 19, 64})
+      for (std::int64_t n : {std::int64_t{2}, std::int64_t{37}, std::int64_t{64}}) {
+        const char* dtype = m == 19 ? "f64" : m == 64 && n == 2 ? "bf16" : "f32";
+        INFO(c.name << " M=" << m << " N=" << n << " " << dtype);
+        check_lowering(text(c.body, m, n, dtype));
+      }
+}
+
+TEST_CASE("large folds go in slabs, with narrow, wide and uneven columns", "[lower]") {
+  for (const Case& c : kFoldCases) {
+    INFO(c.name);
+    check_lowering(text(c.body, 1024, 80, "f32"));
+    check_lowering(text(c.body, 20000, 3, "f32"));
+    check_lowering(text(c.body, 9, 9001, "f32"));
+  }
+  check_lowering(R"(func @f(%x: f32[512,200]) {
+    %e: f32[512,200] = mul(%x, %x)
+    %a: f32[] = reduce_sum(%e) {axes = [0,1]}
+    %b: f32[200] = reduce_sum(%e) {axes = [0]}
+    return a = %a, b = %b
+  })");
+}
+
+TEST_CASE("a matrix is updated in place where its rows have been reduced", "[lower]") {
+  const char* step = R"(func @f(state %w: f32[40,64], %g: f32[64], %x: f32[40]) {
+    %d: f32[40] = dot_general(%w, %g) {contract = [1]x[0], batch = []x[]}
+    %o: f32[40,64] = dot_general(%x, %g) {contract = []x[], batch = []x[]}
+    %u: f32[40,64] = sub(%w, %o)
+    return d = %d, state w = %u
+  })";
+  check_lowering(step);
+  const auto function = testing::parse_function(step);
+  const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"));
+  CHECK(testing::calls_of(module.body) == 1);
+  CHECK(module.arena_bytes <= 64);
+}
+
 TEST_CASE("argmax, iota and integers", "[lower]") {
   check_lowering(R"(func @f(%x: f32[6,10], %y: i32[6]) {
     %p: i64[6] = argmax(%x) {axis = 1}
