@@ -25,13 +25,38 @@ struct Piece {
   std::int64_t count = 0;
 };
 
+/// How the columns are walked: by vectors of `width` within runs, along which every address moves evenly.
+struct Columns {
+  int width = 1;
+  std::int64_t run = 1;  ///< divides the row
+};
+
+/// The runs that transposes and reshapes leave of a row: addresses divide by them. Short ones are not worth vectors.
+std::int64_t run_of(const Survey& seen, std::int64_t inner, int width) {
+  std::int64_t run = inner;
+  for (const Survey::Access& access : seen.accesses) {
+    if (!access.vector || access.counts_only) continue;
+    access.address.for_each_atom([&](const kernel::Atom& atom) {
+      const bool divides = atom.kind == kernel::Atom::Kind::floordiv || atom.kind == kernel::Atom::Kind::mod;
+      if (divides && atom.inner->depends_on(*access.vector) && inner % atom.divisor == 0)
+        run = std::gcd(run, atom.divisor);
+    });
+  }
+  return 2 * run >= width ? run : inner;
+}
+
+Columns columns_of(const Survey& seen, std::int64_t inner, int vector_bytes) {
+  const std::int64_t run = run_of(seen, inner, seen.width(vector_bytes, inner));
+  return {seen.width(vector_bytes, run), run};
+}
+
 /// Writes rows: everything that the group has for a row, or for some rows of a slab and what is folded over them.
 class RowWriter {
  public:
-  RowWriter(const Group& group, Emitter& emitter, int width, std::int64_t together)
+  RowWriter(const Group& group, Emitter& emitter, const Columns& columns, std::int64_t together)
       : group_(group),
         emitter_(emitter),
-        width_(width),
+        columns_(columns),
         together_(together),
         rows_of_slab_(group.rows / std::max<std::int64_t>(group.slabs, 1)) {
     for (const ir::Value* anchor : group.anchors) {
@@ -81,9 +106,14 @@ class RowWriter {
 
   /// Loops along the piece's columns.
   void along(const Piece& piece, const std::function<void(const Index& column)>& body) {
-    const Walk walk{{Axis{piece.count, {0}, {piece.count}}}, 0, width_};
-    emitter_.scoped(
-        [&] { walk_space(emitter_, walk, [&](const auto& positions) { body(piece.first + positions[0]); }); });
+    const std::int64_t run = std::min(columns_.run, piece.count), runs = piece.count / run;
+    Walk walk{{Axis{run, {0}, {run}}}, 0, columns_.width};
+    if (runs > 1) walk = {{Axis{runs, {0}, {runs}}, Axis{run, {1}, {run}}}, 1, columns_.width};
+    emitter_.scoped([&] {
+      walk_space(emitter_, walk, [&](const std::vector<Index>& positions) {
+        body(piece.first + positions.back() + (runs > 1 ? positions.front() * run : Index(0)));
+      });
+    });
   }
 
   /// Values along the row that a reduction of the row reads are computed once and kept in scratch.
@@ -157,7 +187,7 @@ class RowWriter {
 
   const Group& group_;
   Emitter& emitter_;
-  const int width_;
+  const Columns columns_;
   const std::int64_t together_, rows_of_slab_;
   std::vector<const ir::Value*> stored_full_, stored_columns_, folds_, kept_;
   std::unordered_map<const ir::Value*, int> scratch_;
@@ -169,7 +199,7 @@ bool has_row_values(const Group& group) {
 
 /// How many columns a piece has: all, unless their folds are too many for the first cache, or slabs alone are too few
 /// to run in parallel. What is computed for whole rows keeps them whole.
-std::int64_t columns_of_piece(const Group& group, int width, bool parallel) {
+std::int64_t columns_of_piece(const Group& group, const Columns& columns, bool parallel) {
   if (has_row_values(group)) return group.inner;
   const std::int64_t folds =
       std::count_if(group.along.begin(), group.along.end(), [](const auto& a) { return a.second == Along::fold; });
@@ -179,7 +209,8 @@ std::int64_t columns_of_piece(const Group& group, int width, bool parallel) {
     pieces = std::max(pieces, std::min(kWanted / group.slabs, group.inner / kFewColumns));
   pieces = std::max<std::int64_t>(pieces, 1);
   const std::int64_t each = (group.inner + pieces - 1) / pieces;
-  return std::min((each + width - 1) / width * width, group.inner);
+  const std::int64_t unit = columns.run < group.inner ? columns.run : columns.width;
+  return std::min((each + unit - 1) / unit * unit, group.inner);
 }
 
 /// The pieces of all slabs, in parallel or one after the other.
@@ -233,22 +264,22 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
   Unit trial;
   {
     Emitter emitter(trial, placement, options.vector_bytes, group.anchors);
-    RowWriter rows(group, emitter, 1, 1);
+    RowWriter rows(group, emitter, {1, group.inner}, 1);
     PieceWriter(group, emitter, rows, group.inner).write(false);
   }
   const Survey seen = survey(trial.kernel);
-  const int width = seen.width(options.vector_bytes, group.inner);
+  const Columns along = columns_of(seen, group.inner, options.vector_bytes);
   const double positions = static_cast<double>(group.rows) * static_cast<double>(group.inner);
   // Several rows at a time, where a row is little work beside reading and writing the partial results.
   constexpr double kLittleWork = 24;
   constexpr std::int64_t kTogether = 4;
   const bool together = !has_row_values(group) && seen.work / positions < kLittleWork;
   const bool large = options.parallel && seen.work > kParallelWork;
-  const std::int64_t columns = columns_of_piece(group, width, large);
+  const std::int64_t columns = columns_of_piece(group, along, large);
   const bool parallel = large && group.slabs * ((group.inner + columns - 1) / columns) > 1;
 
   Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
-  RowWriter rows(group, emitter, width, together ? kTogether : 1);
+  RowWriter rows(group, emitter, along, together ? kTogether : 1);
   PieceWriter(group, emitter, rows, columns).write(parallel);
 }
 
@@ -256,9 +287,9 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
 
 void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
   if (group.slabs > 0) return write_folds(group, unit, placement, options);
-  const auto write = [&](Unit& into, int width, bool parallel) {
+  const auto write = [&](Unit& into, const Columns& columns, bool parallel) {
     Emitter emitter(into, placement, options.vector_bytes, group.anchors);
-    RowWriter writer(group, emitter, width, 1);
+    RowWriter writer(group, emitter, columns, 1);
     const auto row = [&](const Index& r) {
       emitter.scoped([&] { writer.write_rows({Index(0), Index(0), group.inner}, r, 1); });
     };
@@ -270,10 +301,10 @@ void write_rows(const Group& group, Unit& unit, Placement& placement, const Loop
       emitter.build().serial_loop("r", group.rows, row);
   };
   Unit trial;
-  write(trial, 1, false);
+  write(trial, {1, group.inner}, false);
   const Survey seen = survey(trial.kernel);
-  const int width = seen.width(options.vector_bytes, group.inner);
-  write(unit, width, options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
+  write(unit, columns_of(seen, group.inner, options.vector_bytes),
+        options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
 }
 
 }  // namespace pullback::lower

@@ -177,6 +177,13 @@ const Case kFoldCases[] = {
        %b: T[3,M] = reduce_sum(%q) {axes = [2]}
        return q = %q, a = %a, b = %b
      })"},
+    {"columns of a transpose", R"(func @f(%x: T[4,M,N]) {
+       %t: T[M,4,N] = transpose(%x) {permutation = [1,0,2]}
+       %q: T[M,4*N] = reshape(%t) {shape = shape[M,4*N]}
+       %a: T[4*N] = reduce_sum(%q) {axes = [0]}
+       %b: T[M] = reduce_max(%q) {axes = [1]}
+       return a = %a, b = %b
+     })"},
     {"channels", R"(func @f(%x: T[M,5,N]) {
        %a: T[5] = reduce_sum(%x) {axes = [0,2]}
        return a = %a
