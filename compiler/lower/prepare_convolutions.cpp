@@ -149,9 +149,13 @@ bool is_along_channels(const Value& w) {
 /// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
 /// and worth it where each tap has many channels.
 bool skips_padding(const Convolution& c) {
+  constexpr std::int64_t kFewRows = 4;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
+    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
+    const bool sums_over_images = c.result[d + 2].constant() < c.windows.sizes[d].constant();
+    if (padded && sums_over_images && c.result[0].constant() < kFewRows) return false;
   }
   return true;
 }

@@ -65,8 +65,8 @@ struct Convolution {
     text << "/b" << batch;
     return text.str();
   }
-  pb::Program compile(Pass pass, int threads, bool profile) const {
-    const pb::CompileOptions options{.threads = threads, .profile = profile};
+  pb::Program compile(Pass pass, int threads) const {
+    const pb::CompileOptions options{.threads = threads, .profile = true};
     pb::Graph g("convolution");
     const pb::Tensor x = g.input("x", pb::f32, {batch, in, height, width}),
                      w = g.input("w", pb::f32, {out, in / groups, kernel, kernel});
@@ -95,11 +95,9 @@ struct Bound {
   }
 };
 
-/// The share of a step that its kernels of convolutions take, from the program's own table.
-double convolution_share(const Convolution& c, Pass pass, int threads) {
-  Bound bound(c.compile(pass, threads, true), c);
-  for (int i = 0; i < 20; ++i) bound.step->step();
-  std::istringstream table(bound.program.profile());
+/// The share of the steps so far that kernels of convolutions took, from the program's own table.
+double convolution_share(const pb::Program& program) {
+  std::istringstream table(program.profile());
   std::string line;
   double all = 0, convolutions = 0;
   while (std::getline(table, line)) {
@@ -114,10 +112,10 @@ double convolution_share(const Convolution& c, Pass pass, int threads) {
 }
 
 void measure(benchmark::State& state, const Convolution& c, Pass pass, int threads) {
-  Bound bound(c.compile(pass, threads, false), c);
+  Bound bound(c.compile(pass, threads), c);
   const auto work = [&] { bound.step->step(); };
   work();
-  const double flop = bound.program.cost().flop_in_bounds, share = convolution_share(c, pass, threads);
+  const double flop = bound.program.cost().flop_in_bounds;
   const int calls = pb::bench::repeats_for(work, kSampleSeconds);
   std::vector<double> flops, peaks;
   for (auto _ : state) {
@@ -132,7 +130,7 @@ void measure(benchmark::State& state, const Convolution& c, Pass pass, int threa
     if (!peaks.empty()) state.counters[prefix + "%peak"] = factor * pb::bench::median_of(peaks).value;
   };
   report("", 1);
-  if (share > 0) report("kernel.", 1 / share);
+  if (const double share = convolution_share(bound.program); share > 0) report("kernel.", 1 / share);
 }
 
 struct Pooling {
