@@ -72,7 +72,7 @@ class Grouper {
     if (node.group.rows == 0) return;
     std::vector<AnchorRead>& reads = reads_[anchor] = reads_of(*anchor, anchors_, accesses_);
     for (const AnchorRead& read : reads) node.inputs.insert(read.value);
-    find_rows(op, accesses_.of(op), node.group);
+    find_rows(op, accesses_.of(op), reads, node.group);
   }
 
   void start_other(const ir::Op& op, Node& node) {

@@ -62,12 +62,20 @@ bool loses_parallelism(const Group& space, const Group& a, const Group& b) {
   return false;
 }
 
+/// Is memory contiguous along the reduction, as behind a transpose? Then vectors belong to it.
+bool runs_along_memory(const OpAccess& access, const std::vector<AnchorRead>& reads) {
+  int along = 0, across = 0;
+  for (const AnchorRead& read : reads)
+    if (read.address.depends_on(access.reduced)) ++(read.address.is_contiguous_in(access.reduced) ? along : across);
+  return along > across;
+}
+
 }  // namespace
 
-void find_rows(const ir::Op& op, const OpAccess& access, Group& group) {
+void find_rows(const ir::Op& op, const OpAccess& access, const std::vector<AnchorRead>& reads, Group& group) {
   if (access.reductions != 1 || access.loops || access.reduced_count < 2) return;
   const std::int64_t reduced = access.reduced_count;
-  const auto reads = [&](const Index& position) {
+  const auto passes = [&](const Index& position) {
     return std::any_of(access.reads.begin(), access.reads.end(),
                        [&](const Read& read) { return read.address == position; });
   };
@@ -78,11 +86,12 @@ void find_rows(const ir::Op& op, const OpAccess& access, Group& group) {
     group.slabs = slabs;
     group.along[op.result()] = along;
   };
-  if (reads(access.result_index() * reduced + access.reduced_index()))
+  if (passes(access.result_index() * reduced + access.reduced_index()))
     return become(count_of(*op.result()), reduced, 0, Along::row);
   // Partial results stay in scratch in the result's type.
   const bool exact = !is_float(op.result()->type.dtype) || size_of(op.result()->type.dtype) >= 4;
   if (!op.def->traits.reduction || !exact || reduced < kFewFoldedRows || access.reads.empty()) return;
+  if (runs_along_memory(access, reads)) return;
   const std::int64_t columns = access.reads.front().address.coefficient(access.reduced);
   if (columns < 2 || count_of(*op.result()) % columns != 0) return;
   Group space;
@@ -91,7 +100,7 @@ void find_rows(const ir::Op& op, const OpAccess& access, Group& group) {
   space.slabs = count_of(*op.result()) / columns;
   space.rows = space.slabs * reduced;
   space.along[op.result()] = Along::fold;
-  if (reads(*position_in_step(space, *op.result(), access, Along::full)))
+  if (passes(*position_in_step(space, *op.result(), access, Along::full)))
     become(space.rows, columns, space.slabs, Along::fold);
 }
 

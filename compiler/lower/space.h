@@ -9,8 +9,8 @@
 namespace pullback::lower {
 
 /// Makes `group`, of the result of `op` alone, a rows group if the op reduces as those can: along rows, or over the
-/// rows of each slab.
-void find_rows(const ir::Op& op, const OpAccess& access, Group& group);
+/// rows of each slab. `reads` are what it reads in the end.
+void find_rows(const ir::Op& op, const OpAccess& access, const std::vector<AnchorRead>& reads, Group& group);
 
 /// The spaces that both groups could have together, each with the anchors of both.
 std::vector<Group> joint_spaces(const Group& a, const Group& b);
