@@ -37,11 +37,11 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old)
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : chunks_(static_cast<std::size_t>(std::max(threads, 1))) {
   for (int i = 1; i < threads; ++i) {
     auto worker = std::make_unique<Worker>();
     try {
-      worker->thread = std::thread(&ThreadPool::work, this, std::ref(*worker));
+      worker->thread = std::thread(&ThreadPool::work, this, std::ref(*worker), static_cast<std::size_t>(i));
     } catch (const std::system_error&) {
       break;  // fewer threads give the same results
     }
@@ -51,7 +51,7 @@ ThreadPool::ThreadPool(int threads) {
 
 ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) {
-    worker->kernel = nullptr;
+    worker->ends = true;
     worker->ticket.fetch_add(1);
     worker->ticket.notify_one();
   }
@@ -63,40 +63,88 @@ ThreadPool& ThreadPool::shared() {
   return pool;
 }
 
-void ThreadPool::work(Worker& worker) {
+void ThreadPool::work(Worker& worker, std::size_t position) {
   const FloatEnvironment float_environment;
-  for (std::uint32_t seen = 0;; ++seen) {
+  for (std::uint32_t seen = 0;;) {
     wait_for_change(worker.ticket, seen);
-    if (!worker.kernel) return;
-    worker.kernel(worker.buffers, worker.begin, worker.end, worker.scratch.get());
-    if (running_.fetch_sub(1) == 1) running_.notify_one();
+    seen = worker.ticket.load(std::memory_order_acquire);
+    if (worker.ends) return;
+    if (!enter()) continue;
+    run_chunks(position, worker.scratch.get());
+    if (gate_.fetch_sub(1) == (kClosed | 1)) gate_.notify_one();
+  }
+}
+
+bool ThreadPool::enter() {
+  std::uint32_t inside = gate_.load(std::memory_order_acquire);
+  while ((inside & kClosed) == 0)
+    if (gate_.compare_exchange_weak(inside, inside + 1, std::memory_order_acquire)) return true;
+  return false;
+}
+
+namespace {
+
+constexpr std::uint64_t kFirst = 0xffffffff;  // the low half
+
+std::uint64_t pack(std::uint64_t first, std::uint64_t end) {
+  return first | (end << 32);
+}
+
+/// Takes a chunk, or returns -1 when none is left.
+std::int64_t take(std::atomic<std::uint64_t>& left, bool from_front) {
+  std::uint64_t now = left.load(std::memory_order_relaxed);
+  for (;;) {
+    const std::uint64_t first = now & kFirst, end = now >> 32;
+    if (first >= end) return -1;
+    const std::uint64_t next = from_front ? pack(first + 1, end) : pack(first, end - 1);
+    if (left.compare_exchange_weak(now, next, std::memory_order_relaxed))
+      return static_cast<std::int64_t>(from_front ? first : end - 1);
+  }
+}
+
+/// Where piece `i` of `pieces` about equal ones of 0..count begins.
+std::int64_t begin_of(std::int64_t i, std::int64_t pieces, std::int64_t count) {
+  return i * (count / pieces) + std::min(i, count % pieces);
+}
+
+}  // namespace
+
+// A thread's own chunks first, the same in every step, whose data its caches may still hold; then what others have not
+// begun.
+void ThreadPool::run_chunks(std::size_t position, void* scratch) {
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    std::atomic<std::uint64_t>& left = chunks_[(position + i) % chunks_.size()].left;
+    for (std::int64_t chunk = take(left, i == 0); chunk >= 0; chunk = take(left, i == 0))
+      job_.kernel(job_.buffers, begin_of(chunk, job_.chunks, job_.count), begin_of(chunk + 1, job_.chunks, job_.count),
+                  scratch);
   }
 }
 
 void ThreadPool::parallel_for(KernelFunction kernel, void* const* buffers, std::int64_t count, void* scratch) {
-  const std::int64_t pieces = std::min<std::int64_t>(threads(), count);
-  if (pieces <= 1) {
+  constexpr std::int64_t kChunksOfThread = 4;
+  const std::int64_t all = threads(), used = std::min(all, count);
+  if (used <= 1) {
     if (count > 0) kernel(buffers, 0, count, scratch);
     return;
   }
-  // The first `longer` pieces are one longer than the rest.
-  const std::int64_t length = count / pieces;
-  const std::int64_t longer = count % pieces;
-  const auto begin_of = [&](std::int64_t piece) { return piece * length + std::min(piece, longer); };
-  running_.store(static_cast<std::uint32_t>(pieces - 1), std::memory_order_relaxed);
-  for (std::int64_t piece = 1; piece < pieces; ++piece) {
-    Worker& worker = *workers_[static_cast<std::size_t>(piece - 1)];
-    worker.kernel = kernel;
-    worker.buffers = buffers;
-    worker.begin = begin_of(piece);
-    worker.end = begin_of(piece + 1);
+  job_ = {kernel, buffers, count, std::min(count, all * kChunksOfThread)};
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(chunks_.size()); ++i) {
+    const bool works = i < all;
+    const auto first = works ? begin_of(i, all, job_.chunks) : 0, end = works ? begin_of(i + 1, all, job_.chunks) : 0;
+    chunks_[static_cast<std::size_t>(i)].left.store(
+        pack(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(end)), std::memory_order_relaxed);
+  }
+  gate_.store(0, std::memory_order_release);
+  for (std::int64_t i = 1; i < used; ++i) {
+    Worker& worker = *workers_[static_cast<std::size_t>(i - 1)];
     worker.ticket.fetch_add(1);
     worker.ticket.notify_one();
   }
-  kernel(buffers, 0, begin_of(1), scratch);
-  for (std::uint32_t left = running_.load(std::memory_order_acquire); left != 0;
-       left = running_.load(std::memory_order_acquire))
-    wait_for_change(running_, left);
+  run_chunks(0, scratch);
+  gate_.fetch_or(kClosed);
+  for (std::uint32_t inside = gate_.load(std::memory_order_acquire); inside != kClosed;
+       inside = gate_.load(std::memory_order_acquire))
+    wait_for_change(gate_, inside);
 }
 
 void ThreadPool::grow_scratch(std::size_t bytes) {

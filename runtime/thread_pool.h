@@ -1,4 +1,5 @@
-// A fork-join pool: the calling thread and its workers run one kernel at a time, split statically.
+// A fork-join pool: the calling thread and its workers run one kernel at a time. Each has chunks of its own, always the
+// same; a thread that has none left takes over what others have not begun, so that nobody waits for one that is late.
 #pragma once
 
 #include <atomic>
@@ -32,26 +33,40 @@ class ThreadPool {
  private:
   friend class Execution;
 
-  // What a worker is to do is written before `ticket` is bumped and stays until it has counted itself off `running_`.
   struct alignas(64) Worker {
-    std::atomic<std::uint32_t> ticket{0};
-    KernelFunction kernel = nullptr;  // null: end the thread
-    void* const* buffers = nullptr;
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
+    std::atomic<std::uint32_t> ticket{0};  // bumped when there is something to do
+    bool ends = false;
     std::shared_ptr<std::byte> scratch;
     std::thread thread;
   };
+  // The chunks that belong to one thread and have not been taken: first in the low half, behind the last in the high
+  // half. Their owner takes them from the front, others from the back.
+  struct alignas(64) Chunks {
+    std::atomic<std::uint64_t> left{0};
+  };
+  // A kernel in parallel. Written before the gate opens; stays until the gate is closed and all who entered have left.
+  struct Job {
+    KernelFunction kernel = nullptr;
+    void* const* buffers = nullptr;
+    std::int64_t count = 0, chunks = 0;
+  };
 
-  void work(Worker& worker);
+  void work(Worker& worker, std::size_t position);
   void parallel_for(KernelFunction kernel, void* const* buffers, std::int64_t count, void* scratch);
+  bool enter();
+  void run_chunks(std::size_t position, void* scratch);
   void grow_scratch(std::size_t bytes);
 
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Chunks> chunks_;  // of the calling thread, then of each worker
+  Job job_;
   std::shared_ptr<std::byte> scratch_;  // of the calling thread
   std::size_t scratch_bytes_ = 0;
-  std::atomic<bool> busy_{false};                      // an Execution has the pool
-  alignas(64) std::atomic<std::uint32_t> running_{0};  // workers that have not finished the current kernel
+  std::atomic<bool> busy_{false};  // an Execution has the pool
+  // Workers that run chunks of the job; with kClosed nobody may enter. A worker that wakes up late finds the gate
+  // closed and is waited for by nobody.
+  static constexpr std::uint32_t kClosed = std::uint32_t{1} << 31;
+  alignas(64) std::atomic<std::uint32_t> gate_{kClosed};
 };
 
 /// One run of a compiled step on a pool: what generated code receives as its ExecutionContext. A run that finds the

@@ -13,6 +13,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
+
 #include "runtime/environment.h"
 #include "runtime/executable.h"
 #include "runtime/philox.h"
@@ -142,14 +144,48 @@ TEST_CASE("executions from several threads at once", "[pool]") {
   for (auto& own : counters) CHECK(counted(own, 200));
 }
 
+TEST_CASE("a thread takes over what others have not begun", "[pool]") {
+  // Index 0 ends when all others are done: nobody may be bound to work that lies behind it.
+  ThreadPool pool(2);
+  Execution execution(pool, 0);
+  std::atomic<int> done{0};
+  void* buffers[] = {&done};
+  const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void*) {
+    auto& others = *static_cast<std::atomic<int>*>(b[0]);
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (i > 0) ++others;
+      while (i == 0 && others < 7) std::this_thread::yield();
+    }
+  };
+  for (int round = 0; round < 20; ++round) {
+    done = 0;
+    execution.context()->parallel_for(execution.context(), kernel, buffers, 8);
+    CHECK(done == 7);
+  }
+}
+
+// Where indices wait for each other, so that each has a thread of its own.
+struct Meeting {
+  std::atomic<int> begun{0};
+  int expected = 0;
+  void arrive() {
+    ++begun;
+    while (begun < expected) std::this_thread::yield();
+  }
+};
+
 TEST_CASE("scratch is aligned, each thread's own, and grows", "[pool]") {
   ThreadPool pool(3);
   for (std::size_t bytes : {0u, 100u, 100000u, 50u}) {
     Execution execution(pool, bytes);
     std::vector<void*> seen(3);
-    void* buffers[] = {seen.data()};
+    Meeting meeting{{0}, 3};
+    void* buffers[] = {seen.data(), &meeting};
     const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void* scratch) {
-      for (std::int64_t i = begin; i < end; ++i) static_cast<void**>(b[0])[i] = scratch;
+      for (std::int64_t i = begin; i < end; ++i) {
+        static_cast<Meeting*>(b[1])->arrive();
+        static_cast<void**>(b[0])[i] = scratch;
+      }
     };
     execution.context()->parallel_for(execution.context(), kernel, buffers, 3);
     CHECK(std::set<void*>(seen.begin(), seen.end()).size() == 3);
@@ -165,8 +201,13 @@ TEST_CASE("kernels see the default floating-point environment, the caller keeps 
     ThreadPool pool(3);
     Execution execution(pool, 0);
     bool good[3] = {};
-    void* buffers[] = {good};
-    execution.context()->parallel_for(execution.context(), environment_kernel, buffers, 3);
+    Meeting meeting{{0}, 3};
+    void* buffers[] = {good, &meeting};
+    const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void* scratch) {
+      static_cast<Meeting*>(b[1])->arrive();
+      environment_kernel(b, begin, end, scratch);
+    };
+    execution.context()->parallel_for(execution.context(), kernel, buffers, 3);
     CHECK((good[0] && good[1] && good[2]));
   }
   const bool kept = (_mm_getcsr() & 0xC040) == 0xC040;
@@ -210,7 +251,8 @@ TEST_CASE("a failed check becomes an error with its witnesses", "[executable]") 
   ExecutableImage image;
   image.entry = failing_entry;
   image.arena_bytes = 128;
-  image.checks = {{"other", {}, {}}, {"gather: index {} is not in 0..{}", {"model.cpp", 7}, {{i64, 0, 0}, {f32, 0, 64}}}};
+  image.checks = {{"other", {}, {}},
+                  {"gather: index {} is not in 0..{}", {"model.cpp", 7}, {{i64, 0, 0}, {f32, 0, 64}}}};
   Executable executable(image, &pool);
   CHECK_THROWS_WITH(executable.run({}), "gather: index 12345678901 is not in 0..0.5 (model.cpp:7)");
 
