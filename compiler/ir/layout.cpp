@@ -19,6 +19,10 @@ Integers layout_of(const Value& value) {
   return row_major(value.type.rank());
 }
 
+bool is_row_major(const Value& value) {
+  return layout_of(value) == row_major(value.type.rank());
+}
+
 void set_layout(Op& op, const Integers& order) {
   if (order == row_major(op.result()->type.rank()))
     op.attributes.erase("layout");

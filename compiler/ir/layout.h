@@ -9,6 +9,7 @@ namespace pullback::ir {
 
 /// Dimensions of `value` from outermost to innermost in memory: {0, 1, ...} unless its op says otherwise.
 Integers layout_of(const Value& value);
+bool is_row_major(const Value& value);
 /// Sets or (for the identity) removes the layout of the op's result 0.
 void set_layout(Op& op, const Integers& order);
 /// Elements between neighbours along each logical dimension, by the value's layout. Sizes must be known.

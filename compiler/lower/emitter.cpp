@@ -18,7 +18,9 @@ using ops::Indices;
 std::size_t Placement::of(const ir::Value* value) {
   const auto found = storages_.find(value);
   if (found != storages_.end()) return found->second;
-  if (!value->definer || !is_leaf(*value)) throw InternalError("lower: " + (value->definer ? ir::print(*value->definer) : "%" + value->name) + " is nowhere in memory");
+  if (!value->definer || !is_leaf(*value))
+    throw InternalError("lower: " + (value->definer ? ir::print(*value->definer) : "%" + value->name) +
+                        " is nowhere in memory");
   const ir::Literal& literal = value->definer->attributes.literal("value");
   for (std::size_t i = 0; i < draft_->storages.size(); ++i)
     if (draft_->storages[i].constant && *draft_->storages[i].constant == literal) return storages_[value] = i;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/layout.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
@@ -74,6 +75,7 @@ bool runs_along_memory(const OpAccess& access, const std::vector<AnchorRead>& re
 
 void find_rows(const ir::Op& op, const OpAccess& access, const std::vector<AnchorRead>& reads, Group& group) {
   if (access.reductions != 1 || access.loops || access.reduced_count < 2) return;
+  if (!ir::is_row_major(*op.operand(0))) return;  // rows are neighbours by their indices: not in memory then
   const std::int64_t reduced = access.reduced_count;
   const auto passes = [&](const Index& position) {
     return std::any_of(access.reads.begin(), access.reads.end(),

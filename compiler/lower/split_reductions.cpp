@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/layout.h"
 #include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/op_def.h"
@@ -87,7 +88,7 @@ ir::Value* split_leading(ir::Op& op, std::size_t folded_axes, ir::Builder& build
 }
 
 std::vector<ir::Value*> split_reduction(ir::Op& op, ir::Builder& builder) {
-  if (!op.def->traits.reduction) return {};
+  if (!op.def->traits.reduction || !ir::is_row_major(*op.operand(0))) return {};
   const ir::Type& type = op.operand(0)->type;
   if (is_float(type.dtype) && size_of(type.dtype) < 4) return {};  // partial results would be rounded
   Integers axes = op.attributes.integers("axes");
