@@ -48,7 +48,7 @@ struct Matrix {
 Matrix matrix_of(const std::vector<std::int64_t>& dims, std::size_t folded_axes) {
   Matrix m;
   for (std::size_t d = 0; d < dims.size(); ++d) (d < folded_axes ? m.rows : m.columns) *= dims[d];
-  for (std::size_t d = folded_axes; d-- > 1 && m.columns < kFewColumns;) {
+  for (std::size_t d = folded_axes; d-- > 1 && m.rows > 0 && m.columns < kFewColumns;) {
     m.columns *= dims[d];
     m.rows /= dims[d];
   }
