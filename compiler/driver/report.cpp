@@ -26,6 +26,7 @@ ops::FlopCount flop_of(const ir::Region& region) {
   for (const auto& op : region.ops) {
     if (op->def->contraction && is_float(op->operand(0)->type.dtype))
       add(ops::count_flop(op->def->contraction(*op)), 1);
+    if (op->def->flop) add(op->def->flop(*op), 1);
     if (op->regions.empty()) continue;
     const double trips = op->def->name == "scan" ? static_cast<double>(ops::ScanLayout(*op).length.constant()) : 1;
     ops::FlopCount most;

@@ -42,6 +42,27 @@ Tensor attention_weights(const Tensor& scores) {
   return exponentials / where(equal(total, 0.0), 1.0, total);
 }
 
+bool can_attend(DType dtype) {
+  return dtype == f32 || dtype == f64;
+}
+
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const AttendOptions& options,
+              const SourceLine& line) {
+  Trace& trace = *query.trace();
+  Shape scores(query.shape().begin(), query.shape().end() - 3);
+  scores.insert(scores.end(), {query.size(-2), query.size(-3), key.size(-3)});
+  std::vector<Tensor> operands{query, key, value};
+  if (options.mask.defined()) operands.push_back(broadcast_to(options.mask, scores, line));
+  // Dropping out ones gives what to multiply the weights with.
+  if (options.dropout > 0) operands.push_back(dropout(fill(trace, query.dtype(), scores, 1, line), options.dropout));
+  return trace.create("attention", operands,
+                      {{"causal", options.causal},
+                       {"mask", options.mask.defined()},
+                       {"factor", options.dropout > 0},
+                       {"scale", options.scale}},
+                      line);
+}
+
 }  // namespace detail
 
 namespace {
@@ -59,15 +80,13 @@ void require_attention(const Tensor& query, const Tensor& key, const Tensor& val
   if (!(key.size(-2) == value.size(-2))) fail("there must be as many values as keys");
 }
 
-void require_mask(const Tensor& mask, const Tensor& scores, const SourceLine& line) {
+void require_mask(const Tensor& mask, const Shape& scores, DType dtype, const SourceLine& line) {
   if (!mask.defined()) return;
-  if (mask.dtype() != boolean && mask.dtype() != scores.dtype())
-    detail::fail("scaled_dot_product_attention",
-                 fmt::format("the mask is {}, the scores are {}: bool or their dtype is needed", mask.type_string(),
-                             scores.type_string()),
-                 line);
-  const std::string shapes = fmt::format("the mask is {}, the scores are {}", mask.type_string(), scores.type_string());
-  detail::broadcast_shapes("scaled_dot_product_attention", {scores.shape(), mask.shape()}, shapes, line);
+  const std::string types =
+      fmt::format("the mask is {}, the scores are {}{}", mask.type_string(), name_of(dtype), to_string(scores));
+  if (mask.dtype() != boolean && mask.dtype() != dtype)
+    detail::fail("scaled_dot_product_attention", types + ": bool or their dtype is needed", line);
+  detail::broadcast_shapes("scaled_dot_product_attention", {scores, mask.shape()}, types, line);
 }
 
 // [...,H,S,E] -> [...,H*n,S,E]: each head n times, for queries in H*n heads.
@@ -89,6 +108,43 @@ Tensor repeat_heads(const Tensor& x, const Tensor& query, const SourceLine& line
   return reshape(expand(spread, repeated), joined);
 }
 
+/// The factor of the scores: a number where it is known, else (outer) one of the queries.
+struct Scale {
+  Operand outer = 1.0;
+  double inner = 1;
+};
+Scale scale_of(const Tensor& query, const AttentionOptions& options, const SourceLine& line) {
+  if (options.scale) return {1.0, *options.scale};
+  if (query.size(-1).is_constant()) return {1.0, 1 / std::sqrt(static_cast<double>(query.size(-1).constant()))};
+  return {rsqrt(detail::folded_count(query, {static_cast<int>(query.rank()) - 1}, query.dtype(), line)), 1};
+}
+
+// query [...,L,E], key [...,S,E], value [...,S,V]; the axes before broadcast.
+Tensor attend_one_head(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options,
+                       double scale, const SourceLine& line) {
+  const auto leading = [](const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };
+  const std::string types =
+      fmt::format("query is {}, key is {}, value is {}", query.type_string(), key.type_string(), value.type_string());
+  Shape batch = detail::broadcast_shapes("scaled_dot_product_attention", {leading(query), leading(key), leading(value)},
+                                         types, line);
+  const auto with_head = [&](const Tensor& x) {
+    Shape shape = batch;
+    shape.insert(shape.end(), {x.size(-2), x.size(-1)});
+    return unsqueeze(detail::broadcast_to(x, shape, line), -2);
+  };
+  Shape scores = batch;
+  scores.insert(scores.end(), {query.size(-2), key.size(-2)});
+  require_mask(options.mask, scores, query.dtype(), line);
+  detail::AttendOptions attend{.causal = options.causal, .scale = scale, .dropout = options.dropout};
+  if (options.mask.defined()) {
+    // A mask may have more axes than the operands.
+    scores = detail::broadcast_shapes("scaled_dot_product_attention", {scores, options.mask.shape()}, types, line);
+    batch.assign(scores.begin(), scores.end() - 2);
+    attend.mask = unsqueeze(detail::broadcast_to(options.mask, scores, line), -3);
+  }
+  return squeeze(detail::attend(with_head(query), with_head(key), with_head(value), attend, line), -2);
+}
+
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -100,16 +156,12 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   require_attention(query, key, value, line);
   const Tensor keys = options.grouped_queries ? repeat_heads(key, query, line) : key;
   const Tensor values = options.grouped_queries ? repeat_heads(value, query, line) : value;
-  Operand scale = 1.0;
-  if (options.scale)
-    scale = *options.scale;
-  else if (query.size(-1).is_constant())
-    scale = 1 / std::sqrt(static_cast<double>(query.size(-1).constant()));
-  else
-    scale = rsqrt(detail::folded_count(query, {static_cast<int>(query.rank()) - 1}, query.dtype(), line));
+  const Scale scale = scale_of(query, options, line);
+  if (detail::can_attend(query.dtype()))
+    return attend_one_head(query * scale.outer, keys, values, options, scale.inner, line);
   // Scaling the queries is cheaper than scaling the scores: E is less than S.
-  Tensor scores = matmul(query * scale, transpose(keys));
-  require_mask(options.mask, scores, line);
+  Tensor scores = matmul(query * scale.outer * scale.inner, transpose(keys));
+  require_mask(options.mask, scores.shape(), scores.dtype(), line);
   if (options.mask.defined()) scores = detail::masked(scores, options.mask);
   if (options.causal)
     scores = detail::masked(scores, detail::causal_mask(scores, scores.size(-2), scores.size(-1), line));

@@ -43,25 +43,57 @@ class MultiHead {
       k = extended(k, weights_.bias_k);
       v = extended(v, weights_.bias_v);
     }
-    q = heads(q * (1 / std::sqrt(static_cast<double>(head_.constant()))));
+    q = heads(q);
     k = heads(k);
     v = heads(v);
     if (options_.add_zero_attention) {
       k = with_zeros(k);
       v = with_zeros(v);
     }
-    const Tensor weights = detail::attention_weights(masked(matmul(q, transpose(k))));
-    const Tensor mixed = matmul(options_.dropout > 0 ? dropout(weights, options_.dropout) : weights, v);
-    const Tensor joined = reshape(permute(mixed, {0, 2, 1, 3}), {query_.size(0), query_.size(1), width_});
+    return options_.need_weights || !detail::can_attend(q.dtype()) ? with_weights(q, k, v) : without_weights(q, k, v);
+  }
+
+ private:
+  double scale() const { return 1 / std::sqrt(static_cast<double>(head_.constant())); }
+
+  // mixed [N,L,heads,D]
+  Tensor output(const Tensor& mixed) const {
+    const Tensor joined = reshape(mixed, {query_.size(0), query_.size(1), width_});
+    return restored(affine(joined, weights_.out_proj, weights_.out_proj_bias));
+  }
+
+  MultiHeadResult with_weights(const Tensor& q, const Tensor& k, const Tensor& v) const {
+    const auto by_head = [](const Tensor& x) { return permute(x, {0, 2, 1, 3}); };
+    Tensor scores = matmul(by_head(q) * scale(), transpose(by_head(k)));
+    for (const Tensor& mask : masks(k.size(1))) scores = detail::masked(scores, mask);
+    if (options_.causal) scores = detail::masked(scores, causal_mask(q, k.size(1)));
+    const Tensor weights = detail::attention_weights(scores);
+    const Tensor mixed = matmul(options_.dropout > 0 ? dropout(weights, options_.dropout) : weights, by_head(v));
     MultiHeadResult result;
-    result.output = restored(affine(joined, weights_.out_proj, weights_.out_proj_bias));
+    result.output = output(by_head(mixed));
     if (!options_.need_weights) return result;
     result.weights = options_.average_weights ? mean(weights, 1) : weights;
     if (!batched_) result.weights = squeeze(result.weights, 0);
     return result;
   }
 
- private:
+  MultiHeadResult without_weights(const Tensor& q, const Tensor& k, const Tensor& v) const {
+    std::vector<Tensor> given = masks(k.size(1));
+    // Keys that were added are for all queries, the last ones too.
+    const bool by_order = options_.causal && k.size(1) == key_.size(1);
+    if (options_.causal && !by_order) given.push_back(causal_mask(q, k.size(1)));
+    detail::AttendOptions attend{.causal = by_order, .scale = scale(), .dropout = options_.dropout};
+    for (const Tensor& mask : given) {
+      if (!attend.mask.defined())
+        attend.mask = mask;
+      else if (attend.mask.dtype() == boolean)
+        attend.mask = mask.dtype() == boolean ? attend.mask & mask : detail::masked(mask, attend.mask);
+      else
+        attend.mask = detail::masked(attend.mask, mask);
+    }
+    return {.output = output(detail::attend(q, k, v, attend, line_)), .weights = {}};
+  }
+
   [[noreturn]] void fail(const std::string& message) const { detail::fail(kOp, message, line_); }
 
   void require_operands(const Tensor& query, const Tensor& key, const Tensor& value) const {
@@ -128,13 +160,11 @@ class MultiHead {
     const Tensor row = reshape(bias, {1, 1, width_});
     return concat({x, expand(row, {x.size(0), 1, width_})}, 1);
   }
-  // [N,heads,S,D] with one more row of zeros.
-  static Tensor with_zeros(const Tensor& x) { return pad(x, {{0, 0}, {0, 0}, {0, 1}, {0, 0}}); }
+  // [N,S,heads,D] with one more row of zeros.
+  static Tensor with_zeros(const Tensor& x) { return pad(x, {{0, 0}, {0, 1}, {0, 0}, {0, 0}}); }
 
-  // [N,S,E] -> [N,heads,S,D].
-  Tensor heads(const Tensor& x) const {
-    return permute(reshape(x, {x.size(0), x.size(1), options_.heads, head_}), {0, 2, 1, 3});
-  }
+  // [N,S,E] -> [N,S,heads,D].
+  Tensor heads(const Tensor& x) const { return reshape(x, {x.size(0), x.size(1), options_.heads, head_}); }
 
   // A mask with a column for each key that was added, which all may attend to. Bool masks say "attend".
   Tensor widened(const Tensor& mask, const Dim& keys) const {
@@ -154,16 +184,20 @@ class MultiHead {
       fail(fmt::format("{} is {}: bool or the query's dtype is needed", role, mask.type_string()));
   }
 
-  // scores [N,heads,L,S].
-  Tensor masked(Tensor scores) const {
-    const Dim keys = scores.size(3);
+  Tensor causal_mask(const Tensor& trace, const Dim& keys) const {
+    return widened(!detail::causal_mask(trace, query_.size(1), key_.size(1), line_), keys);
+  }
+
+  // Those given, for scores [N,heads,L,keys].
+  std::vector<Tensor> masks(const Dim& keys) const {
+    std::vector<Tensor> found;
     if (options_.mask.defined()) {
       require_mask("mask", options_.mask);
       Tensor mask = options_.mask;
       if (mask.rank() == 3) mask = reshape(mask, {query_.size(0), options_.heads, mask.size(1), mask.size(2)});
       if (mask.rank() < 2 || mask.rank() > 4 || !(mask.size(-2) == query_.size(1)))
         fail(fmt::format("mask is {}: [L,S] or [N*heads,L,S] is needed", options_.mask.type_string()));
-      scores = detail::masked(scores, widened(mask, keys));
+      found.push_back(widened(mask, keys));
     }
     if (options_.key_padding_mask.defined()) {
       const Tensor& given = options_.key_padding_mask;
@@ -171,13 +205,9 @@ class MultiHead {
       const Tensor padding = batched_ ? given : unsqueeze(given, 0);
       if (padding.rank() != 2 || !(padding.size(0) == query_.size(0)))
         fail(fmt::format("key_padding_mask is {}: [N,S] is needed, [S] without a batch", given.type_string()));
-      scores = detail::masked(scores, unsqueeze(unsqueeze(widened(padding, keys), 1), 1));
+      found.push_back(unsqueeze(unsqueeze(widened(padding, keys), 1), 1));
     }
-    if (options_.causal) {
-      const Tensor closed = !detail::causal_mask(scores, scores.size(2), key_.size(1), line_);
-      scores = detail::masked(scores, widened(closed, keys));
-    }
-    return scores;
+    return found;
   }
 
   const MultiHeadWeights& weights_;

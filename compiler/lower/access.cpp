@@ -60,6 +60,9 @@ class Recorder : public ops::LowerContext {
   void outer_loop(std::int64_t, const std::function<void(const Index&)>&) override { not_an_element(); }
   kernel::Value* load(std::size_t, const ops::Indices&) override { not_an_element(); }
   void store(std::size_t, const ops::Indices&, kernel::Value*) override { not_an_element(); }
+  ops::Memory operand_memory(std::size_t) override { not_an_element(); }
+  ops::Memory result_memory(std::size_t) override { not_an_element(); }
+  ops::Registers registers() const override { not_an_element(); }
 
  private:
   [[noreturn]] void not_an_element() const {

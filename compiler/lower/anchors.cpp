@@ -46,9 +46,8 @@ class Chooser {
     if (!op.results.empty() && is_leaf(*op.result())) return;
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!composed) {
-      for (const ir::Value* operand : op.operands)
-        if (inlinable(operand) && !(is_contraction(op, accesses_) && (is_view(operand) || is_prologue(op, operand))))
-          anchors_.insert(operand);
+      for (std::size_t i = 0; i < op.operands.size(); ++i)
+        if (inlinable(op.operand(i)) && !can_be_read(op, i)) anchors_.insert(op.operand(i));
       for (const auto& result : op.results) anchors_.insert(result.get());
       return;
     }
@@ -113,6 +112,20 @@ class Chooser {
     if (readers < 2) return false;
     const int once = cone.cost + 2 * std::max(0, cone.leaves - 1);
     return once * (readers - 1) > limits_.duplicate;
+  }
+
+  /// By an op that writes its own kernel, or a contraction, without being stored first.
+  bool can_be_read(const ir::Op& op, std::size_t i) {
+    if (is_contraction(op, accesses_)) return is_view(op.operand(i)) || is_prologue(op, op.operand(i));
+    switch (op.def->reading ? op.def->reading(op, i) : ops::Reading::stored) {
+      case ops::Reading::in_place:
+        return is_view(op.operand(i));
+      case ops::Reading::composed:
+        return cones_[op.operand(i)].cost <= limits_.cone;
+      case ops::Reading::stored:
+        break;
+    }
+    return false;
   }
 
   /// A contraction reads the operand in place when it is a strided view of something stored.

@@ -7,6 +7,7 @@
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/group.h"
+#include "compiler/lower/view.h"
 #include "compiler/ops/math/math.h"
 
 namespace pullback::lower {
@@ -69,6 +70,9 @@ class ElementContext : public ops::LowerContext {
   void outer_loop(std::int64_t, const std::function<void(const Index&)>&) override { not_a_kernel(); }
   kernel::Value* load(std::size_t, const Indices&) override { not_a_kernel(); }
   void store(std::size_t, const Indices&, kernel::Value*) override { not_a_kernel(); }
+  ops::Memory operand_memory(std::size_t) override { not_a_kernel(); }
+  ops::Memory result_memory(std::size_t) override { not_a_kernel(); }
+  ops::Registers registers() const override { not_a_kernel(); }
 
  private:
   [[noreturn]] void not_a_kernel() const {
@@ -83,7 +87,8 @@ class ElementContext : public ops::LowerContext {
 /// What an op's `kernel` rule sees.
 class KernelContext : public ops::LowerContext {
  public:
-  KernelContext(Emitter& emitter, const ir::Op& op) : emitter_(emitter), op_(op) {
+  KernelContext(Emitter& emitter, const ir::Op& op, Accesses& accesses, const ops::Registers& registers)
+      : emitter_(emitter), op_(op), accesses_(accesses), registers_(registers) {
     for (const auto& result : op.results) emitter.buffer_of(result.get(), Access::out);
   }
 
@@ -116,15 +121,30 @@ class KernelContext : public ops::LowerContext {
   void store(std::size_t result, const Indices& indices, kernel::Value* value) override {
     emitter_.store(op_.result(result), indices, value);
   }
+  ops::Memory operand_memory(std::size_t operand) override {
+    const ir::Value& value = *op_.operand(operand);
+    const std::optional<View> view =
+        view_of(value, accesses_, [&](const ir::Value& v) { return emitter_.placement_.has(&v) || is_leaf(v); });
+    if (!view)
+      throw InternalError("lower: operand " + std::to_string(operand) + " of " + op_.def->name + " is no view");
+    return {emitter_.buffer_of(view->base, Access::in), view->offset, view->strides};
+  }
+  ops::Memory result_memory(std::size_t result) override {
+    const ir::Value* value = op_.result(result);
+    return {emitter_.buffer_of(value, Access::inout), Index(0), ir::strides_of(*value)};
+  }
+  ops::Registers registers() const override { return registers_; }
 
  private:
   Emitter& emitter_;
   const ir::Op& op_;
+  Accesses& accesses_;
+  ops::Registers registers_;
 };
 
-void write_kernel(const ir::Op& op, Emitter& emitter) {
+void write_kernel(const ir::Op& op, Emitter& emitter, Accesses& accesses, const ops::Registers& registers) {
   emitter.note(op);
-  KernelContext context(emitter, op);
+  KernelContext context(emitter, op, accesses, registers);
   op.def->kernel(context);
 }
 

@@ -10,6 +10,7 @@
 
 #include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/builder.h"
+#include "compiler/lower/access.h"
 #include "compiler/lower/draft.h"
 #include "compiler/ops/contexts.h"
 
@@ -126,6 +127,6 @@ class Emitter {
 };
 
 /// Runs the op's own `kernel` rule: it reads operands (composed) and writes results (storages).
-void write_kernel(const ir::Op& op, Emitter& emitter);
+void write_kernel(const ir::Op& op, Emitter& emitter, Accesses& accesses, const ops::Registers& registers);
 
 }  // namespace pullback::lower

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "compiler/ir/layout.h"
 #include "compiler/lower/access.h"
@@ -95,6 +96,30 @@ void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes)
   }
 }
 
+/// Cuts the vector's axis where conditions change, when that makes few pieces of whole vectors, or long ones.
+void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
+  constexpr std::size_t kMostCuts = 7;
+  if (walk.vector < 0 || walk.blocked >= 0) return;
+  const Axis& along = walk.axes[static_cast<std::size_t>(walk.vector)];
+  const auto own = std::find_if(axes.begin(), axes.end(), [&](const Axis& axis) { return axis.dims == along.dims; });
+  if (own == axes.end()) return;  // joined of several
+  const kernel::LoopVar& lanes = *trial.variables[static_cast<std::size_t>(own - axes.begin())];
+  std::set<std::int64_t> cuts;
+  for (const Survey::Edge& edge : trial.seen.edges) {
+    const Index distance = edge.index - Index(lanes);
+    if (!distance.is_constant()) continue;
+    const std::int64_t cut = edge.at - distance.constant();
+    if (cut > 0 && cut < along.extent) cuts.insert(cut);
+  }
+  if (cuts.empty() || cuts.size() > kMostCuts) return;
+  std::int64_t begin = 0;
+  for (const std::int64_t cut : cuts) {
+    if ((cut - begin) % walk.width != 0 && cut - begin < 4 * walk.width) return;
+    begin = cut;
+  }
+  walk.cuts.assign(cuts.begin(), cuts.end());
+}
+
 int accumulators_for(std::int64_t extent, int width, double work_each) {
   return work_each < 12 && extent >= 8 * width ? 2 : 1;
 }
@@ -128,6 +153,7 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
   choose_block(walk, trial, axes);
   if (walk.vector >= 0 && walk.blocked < 0)
     walk.width = trial.seen.width(options.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
+  choose_cuts(walk, trial, axes);
   walk.parallel = options.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
   write(unit, walk);
 }

@@ -125,7 +125,7 @@ class Lowerer {
         write_contraction(kept, unit, placement_, accesses, loops_);
         break;
       case Group::Kind::kernel:
-        write_own_kernel(*g.op, unit);
+        write_own_kernel(*g.op, accesses, unit);
         break;
       case Group::Kind::control:
         break;
@@ -134,7 +134,7 @@ class Lowerer {
     items.push_back({std::move(unit), items.size()});
   }
 
-  void write_own_kernel(const ir::Op& op, Unit& unit) {
+  void write_own_kernel(const ir::Op& op, Accesses& accesses, Unit& unit) {
     if (!op.def->kernel)
       throw Error(op.def->name + ": cannot be compiled" + (op.def->control ? "" : ": it has no lowering"),
                   op.location.line);
@@ -142,7 +142,7 @@ class Lowerer {
       if (!placement_.has(result.get()))
         placement_.place(result.get(), draft_.add_storage({op.def->name, result->type.dtype, count_of(*result)}));
     Emitter emitter(unit, placement_, loops_.vector_bytes, {});
-    write_kernel(op, emitter);
+    write_kernel(op, emitter, accesses, {loops_.vector_bytes, loops_.vector_registers});
     run_in_parallel(unit.kernel);
   }
 

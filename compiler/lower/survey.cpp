@@ -23,10 +23,19 @@ class Surveyor {
         block((*branch)->then_block, times);
         block((*branch)->else_block, times);
       }
+      if (const auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) contract(**tile, times);
     }
   }
 
  private:
+  void contract(const kernel::Contract& tile, double times) {
+    const double elements = times * static_cast<double>(tile.rows * tile.columns);
+    double steps = static_cast<double>(tile.depth);
+    for (const kernel::Contract::Around& loop : tile.around) steps *= static_cast<double>(loop.extent);
+    result_.work += elements * steps;
+    block(tile.epilogue, elements);
+  }
+
   void memory(int buffer, const kernel::Index& address, double times) {
     result_.accesses.push_back({address, vector_, false});
     const DType dtype = kernel_.buffers[static_cast<std::size_t>(buffer)].dtype;
@@ -54,9 +63,24 @@ class Surveyor {
       case kernel::Opcode::sqrt:
         result_.work += 5 * times;
         break;
+      case kernel::Opcode::ge:
+      case kernel::Opcode::lt:
+        edge(v, 0, times);
+        break;
+      case kernel::Opcode::gt:
+      case kernel::Opcode::le:
+        edge(v, 1, times);
+        break;
       default:
         result_.work += times;
     }
+  }
+
+  void edge(const kernel::Value& comparison, std::int64_t beyond, double times) {
+    const kernel::Value &x = *comparison.operands[0], &y = *comparison.operands[1];
+    if (x.opcode == kernel::Opcode::index_value && y.opcode == kernel::Opcode::constant)
+      result_.edges.push_back({x.index, static_cast<std::int64_t>(y.bits) + beyond});
+    result_.work += times;
   }
 
   const kernel::Kernel& kernel_;

@@ -14,7 +14,13 @@ struct Survey {
     const kernel::LoopVar* vector = nullptr;  ///< of the vector loop around it
     bool counts_only = false;                 ///< an index_value: no memory is touched
   };
+  /// A condition that changes where `index` reaches `at`.
+  struct Edge {
+    kernel::Index index;
+    std::int64_t at = 0;
+  };
   std::vector<Access> accesses;
+  std::vector<Edge> edges;
   std::int64_t largest = 4;  ///< bytes of the widest element computed with, 4 or 8
   double work = 0;           ///< about how many scalar instructions a run takes
   bool calls = false;        ///< does it evaluate functions?

@@ -89,7 +89,12 @@ class Walker {
 
   void vector_loop() {
     if (walk_.vector < 0) return body_(positions_);
-    vector_loop(Index(0), walk_.axes[static_cast<std::size_t>(walk_.vector)].extent);
+    std::int64_t begin = 0;
+    for (const std::int64_t cut : walk_.cuts) {
+      vector_loop(Index(begin), cut - begin);
+      begin = cut;
+    }
+    vector_loop(Index(begin), walk_.axes[static_cast<std::size_t>(walk_.vector)].extent - begin);
   }
 
   void vector_loop(const Index& start, std::int64_t extent) {

@@ -20,6 +20,9 @@ struct Walk {
   /// (a transpose) then uses up the cache lines that a vector touches. -1: none.
   std::ptrdiff_t blocked = -1;
   std::int64_t block = 1;
+  /// Where the vector's axis is cut into loops of their own: at the edges of what is padded or put together, so that
+  /// each piece computes only what it is made of.
+  std::vector<std::int64_t> cuts;
 };
 
 /// What happens at a place; positions are given in the order of walk.axes.

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "compiler/ir/kernel/index.h"
 #include "compiler/ops/build.h"
 #include "compiler/ops/infer_context.h"
 
 namespace pullback::kernel {
 class Builder;
-class Index;
 enum class Combine : std::uint8_t;
 }  // namespace pullback::kernel
 
@@ -77,6 +77,18 @@ class EvalContext {
 
 using Indices = std::vector<kernel::Index>;
 
+/// Where a tensor lies in a kernel's buffer: element (i0, i1, ...) at offset + sum of strides[d] * i_d.
+struct Memory {
+  int buffer = -1;
+  kernel::Index offset;
+  std::vector<std::int64_t> strides;
+};
+
+/// What a `kernel` rule is to know of the machine: the width of a vector in bytes, and how many vectors it keeps.
+struct Registers {
+  int bytes = 32, count = 16;
+};
+
 /// For lowering. All shapes are numbers. `element` rules return the value of result 0 at indices(); they read operands
 /// through the context, which loads them or composes what computes them. `kernel` rules write loops and store().
 class LowerContext {
@@ -110,6 +122,10 @@ class LowerContext {
   /// A result's element, read and written.
   virtual kernel::Value* load(std::size_t result, const Indices& indices) = 0;
   virtual void store(std::size_t result, const Indices& indices, kernel::Value* value) = 0;
+  /// For statements that address memory themselves: an operand that is read in place, a result to read and write.
+  virtual Memory operand_memory(std::size_t operand) = 0;
+  virtual Memory result_memory(std::size_t result) = 0;
+  virtual Registers registers() const = 0;
 };
 
 }  // namespace pullback::ops

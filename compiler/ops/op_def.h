@@ -24,6 +24,7 @@ class GradContext;
 class LowerContext;
 class EvalContext;
 struct ContractionSpec;
+struct FlopCount;
 
 /// Facts that passes and lowering ask for.
 struct Traits {
@@ -52,6 +53,13 @@ struct Sample {
   std::function<std::vector<std::unique_ptr<ir::Region>>(const std::vector<ir::Type>&)> regions;
 };
 
+/// How the kernel of an op that writes its own gets an operand.
+enum class Reading : std::uint8_t {
+  stored,    ///< as a tensor in memory
+  in_place,  ///< by LowerContext::operand_memory: a tensor in memory, or a strided view of one
+  composed   ///< element by element: what computes it may become part of the kernel
+};
+
 struct OpDef {
   std::string name;
   int arity = 0;    ///< number of operands; -1: any number
@@ -74,8 +82,17 @@ struct OpDef {
   std::function<ContractionSpec(const ir::Op&)> contraction;
   /// a kernel of its own, written statement by statement;
   std::function<void(LowerContext&)> kernel;
+  /// how that reads its operands; missing: all are stored;
+  std::function<Reading(const ir::Op&, std::size_t operand)> reading;
+  /// floating operations of that kernel, when it makes sums of products;
+  std::function<FlopCount(const ir::Op&)> flop;
   /// lowered by the schedule itself (cond, check), or gone by then (composite, constant).
   bool control = false;
+
+  /// What the op does, as a region of simpler ops over its operands. They take its place before lowering, but where its
+  /// own lowering is the better one at these (known) sizes.
+  std::function<std::unique_ptr<ir::Region>(const ir::Op&)> meaning;
+  std::function<bool(const ir::Op&)> keeps_own_lowering;
 
   /// The semantics, slow and plain: the oracle of the tests.
   std::function<void(EvalContext&)> eval;

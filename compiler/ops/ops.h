@@ -26,9 +26,9 @@ extern const OpDef op_gather, op_scatter, op_scatter_add, op_scatter_mul, op_sca
 // cumulative.cpp, sort.cpp, top_k.cpp
 extern const OpDef op_cumulative_sum, op_cumulative_prod, op_cumulative_max, op_cumulative_min, op_linear_recurrence;
 extern const OpDef op_sort, op_top_k;
-// reduce.cpp, argreduce.cpp, dot.cpp
+// reduce.cpp, argreduce.cpp, dot.cpp, attention.cpp
 extern const OpDef op_reduce_sum, op_reduce_prod, op_reduce_max, op_reduce_min, op_argmax, op_argmin;
-extern const OpDef op_dot_general;
+extern const OpDef op_dot_general, op_attention, op_attention_gradient;
 // convolution.cpp, reduce_window.cpp, window_positions.cpp
 extern const OpDef op_convolution, op_reduce_window_sum, op_reduce_window_max;
 extern const OpDef op_window_argmax, op_window_scatter;

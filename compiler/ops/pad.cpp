@@ -70,6 +70,7 @@ kernel::Value* lower_pad(LowerContext& c) {
     const std::int64_t step = interior[d] + 1;
     const kernel::Index shifted = c.indices()[d] - low[d];
     const kernel::Range range = shifted.range();
+    if (range.high < 0 || range.low > (dims[d] - 1) * step) return outside;
     if (range.low < 0) require(b.ge(b.index_value(shifted), b.integer(DType::i64, 0)));
     if (range.high > (dims[d] - 1) * step)
       require(b.le(b.index_value(shifted), b.integer(DType::i64, (dims[d] - 1) * step)));

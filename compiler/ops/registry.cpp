@@ -106,6 +106,8 @@ const Registry& registry() {
       &op_argmax,
       &op_argmin,
       &op_dot_general,
+      &op_attention,
+      &op_attention_gradient,
       &op_convolution,
       &op_reduce_window_sum,
       &op_reduce_window_max,

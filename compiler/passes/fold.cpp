@@ -50,6 +50,9 @@ class ElementKernel final : public ops::LowerContext {
   void outer_loop(std::int64_t, const std::function<void(const kernel::Index&)>&) override { refuse(); }
   kernel::Value* load(std::size_t, const ops::Indices&) override { refuse(); }
   void store(std::size_t, const ops::Indices&, kernel::Value*) override { refuse(); }
+  ops::Memory operand_memory(std::size_t) override { refuse(); }
+  ops::Memory result_memory(std::size_t) override { refuse(); }
+  ops::Registers registers() const override { refuse(); }
 
  private:
   [[noreturn]] void refuse() const {

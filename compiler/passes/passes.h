@@ -15,7 +15,8 @@ namespace pullback::passes {
 /// below zero, and where an op's shape rule fails at these sizes (a reshape that does not divide).
 std::unique_ptr<ir::Function> specialize(const ir::Function& function, const Bindings& bindings);
 
-/// Replaces composites by their bodies.
+/// Replaces composites by their bodies, and other ops that stand for several by those, but where they have a better
+/// lowering of their own.
 bool inline_composites(ir::Function& function);
 /// Computes ops whose operands are constants, with the generated code's arithmetic. Bounded in size and work.
 bool fold(ir::Function& function);

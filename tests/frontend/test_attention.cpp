@@ -36,6 +36,80 @@ TEST_CASE("attention is a softmax of products") {
   });
 }
 
+// Against what attention is said to be, composed of products and a softmax; value and gradients.
+TEST_CASE("attention in blocks is a softmax of products") {
+  struct Sizes {
+    std::int64_t queries, keys, features, value_features;
+  };
+  // One block and several, whole ones and tails.
+  for (const Sizes n : {Sizes{9, 17, 5, 3}, {32, 32, 8, 8}, {70, 150, 4, 20}, {101, 67, 3, 1}, {64, 520, 2, 2}})
+    for (const bool causal : {false, true}) {
+      const std::vector<Argument> qkv{spread({2, n.queries, n.features}, 0), spread({2, n.keys, n.features}, 1),
+                                      spread({2, n.keys, n.value_features}, 2)};
+      const auto blocks = [&](const auto& x) {
+        return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = causal, .scale = 0.7});
+      };
+      const auto composed = [&](const auto& x) {
+        Tensor scores = matmul(x[0], transpose(x[1])) * 0.7;
+        if (causal) scores = where(tril(full_like(scores, 1)) > 0.0, scores, -kInfinity);
+        return matmul(softmax(scores), x[2]);
+      };
+      const Outcome found = differentiate(qkv, blocks), expected = differentiate(qkv, composed);
+      check_close(found.value, expected.value);
+      for (std::size_t i = 0; i < qkv.size(); ++i) check_close(found.gradients[i], expected.gradients[i]);
+    }
+}
+
+TEST_CASE("attention in blocks adds masks, leaves keys out, and differentiates them") {
+  const std::vector<Argument> arguments{spread({2, 40, 4}, 0), spread({2, 70, 4}, 1), spread({2, 70, 3}, 2),
+                                        spread({40, 70}, 3)};
+  const auto composed = [](const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& added) {
+    return matmul(softmax(matmul(q, transpose(k)) / 2.0 + added), v);
+  };
+  const auto compare = [&](const auto& blocks, const auto& expected_of) {
+    const Outcome found = differentiate(arguments, blocks), expected = differentiate(arguments, expected_of);
+    check_close(found.value, expected.value);
+    for (std::size_t i = 0; i < arguments.size(); ++i) check_close(found.gradients[i], expected.gradients[i]);
+  };
+  // A mask that has a gradient, one that has none, and keys left out: of all queries, and of each its own.
+  compare([](const auto& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = x[3]}); },
+          [&](const auto& x) { return composed(x[0], x[1], x[2], x[3]); });
+  compare(
+      [](const auto& x) {
+        return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = stop_gradient(x[3])}) + sum(x[3]);
+      },
+      [&](const auto& x) { return composed(x[0], x[1], x[2], stop_gradient(x[3])) + sum(x[3]); });
+  for (const int rows : {1, 40})
+    compare(
+        [&](const auto& x) {
+          return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = narrow(x[3], 0, 0, rows) > -0.3}) + sum(x[3]);
+        },
+        [&](const auto& x) {
+          return composed(x[0], x[1], x[2], cast(where(narrow(x[3], 0, 0, rows) > -0.3, 0.0, -kInfinity), f64)) +
+                 sum(x[3]);
+        });
+}
+
+TEST_CASE("a row of a block without keys is 0, and so are its gradients") {
+  const std::vector<Argument> qkv{spread({40, 4}, 0), spread({70, 4}, 1), spread({70, 3}, 2)};
+  const Outcome found = differentiate(qkv, [](const auto& x) {
+    const Tensor row = Graph(x[0].trace()).iota({40, 1}, 0);
+    return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = row > 2});
+  });
+  for (std::size_t i = 0; i < 9; ++i) CHECK(found.value[i] == 0);
+  for (std::size_t i = 0; i < 12; ++i) CHECK(found.gradients[0][i] == 0);
+  for (const Numbers& gradient : found.gradients)
+    for (const double x : gradient) CHECK(std::isfinite(x));
+}
+
+TEST_CASE("a gradient of attention's gradient") {
+  const std::vector<Argument> qkv{spread({9, 2}, 0), spread({17, 2}, 1), spread({17, 1}, 2)};
+  check_gradients(qkv, [](const auto& x) {
+    const Tensor y = scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true});
+    return gradients(sum(y * y), {x[0]})[0];
+  });
+}
+
 TEST_CASE("masked keys are not seen, and a row without keys is 0") {
   Graph g("g");
   const Tensor q = g.input("q", f64, {2, 1}), k = g.input("k", f64, {3, 1}), v = g.input("v", f64, {3, 1});

@@ -101,6 +101,7 @@ bool chooses(const ir::Literal& result, const Operands& operands) {
 double ops_within(const ir::Op& op) {
   std::size_t count = 1;
   for (const auto& region : op.regions) count += ir::count_ops(*region);
+  if (op.def->meaning) count += ir::count_ops(*op.def->meaning(op));
   return static_cast<double>(count);
 }
 
