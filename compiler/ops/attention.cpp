@@ -16,8 +16,6 @@ namespace pullback::ops {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 bool flag(const ir::Op& op, const std::string& name) {
   return op.attributes.get<bool>(name);
 }

@@ -1,6 +1,7 @@
 // What the two ops of attention share: their operands, their sizes, and what they mean in simpler ops.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "compiler/ops/define.h"
 
 namespace pullback::ops {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Which operands an attention has, and in which order: query, key, value, then those below that it has.
 /// query [B...,L,H,E], key [B...,S,H,E], value [B...,S,H,V], mask and factor [B...,H,L,S].

@@ -9,8 +9,6 @@ using kernel::Index;
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 /// Queries and keys in a block: few enough that a block of scores, one of weights' cotangents and what they are
 /// computed from stay in the nearest caches, many enough that starting and storing tiles does not count.
 constexpr std::int64_t kQueries = 32, kKeys = 64;

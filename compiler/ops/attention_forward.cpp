@@ -10,8 +10,6 @@ namespace {
 
 using kernel::Index;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 class ForwardWriter : AttentionBlocks {
  public:
   explicit ForwardWriter(LowerContext& c) : AttentionBlocks(c) {}
