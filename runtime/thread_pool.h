@@ -35,7 +35,7 @@ class ThreadPool {
 
   struct alignas(64) Worker {
     std::atomic<std::uint32_t> ticket{0};  // bumped when there is something to do
-    bool ends = false;
+    std::atomic<bool> ends{false};         // read by a worker that is still on its way from an earlier ticket, too
     std::shared_ptr<std::byte> scratch;
     std::thread thread;
   };

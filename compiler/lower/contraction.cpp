@@ -414,23 +414,9 @@ class Writer {
 
   /// The element's indices in C from the loops around and inside the tile.
   Indices c_indices(const Index& row, const Index& column) const {
-    std::vector<Index> at(shape_.spec.dimensions.size());
-    const auto place = [&](const Loop& loop, const Index& position) {
-      std::vector<std::int64_t> sizes;
-      for (std::size_t d : loop.dimensions) sizes.push_back(shape_.spec.dimensions[d].size);
-      const std::vector<Index> along = kernel::unflatten(position, sizes);
-      for (std::size_t i = 0; i < along.size(); ++i) at[loop.dimensions[i]] = along[i];
-    };
-    for (std::size_t i = 0; i < outer_.size(); ++i) place(outer_[i], outer_at_[i]);
-    place(row_, row);
-    place(column_, column);
-    Indices indices;
-    for (const auto& coordinate : shape_.spec.c.coordinates) {
-      Index index(coordinate.offset);
-      for (const auto& term : coordinate.terms) index += at[term.dimension] * term.coefficient;
-      indices.push_back(index);
-    }
-    return indices;
+    std::vector<LoopPosition> positions{{&row_, row}, {&column_, column}};
+    for (std::size_t i = 0; i < outer_.size(); ++i) positions.push_back({&outer_[i], outer_at_[i]});
+    return indices_in_c(shape_.spec, positions);
   }
 
   const Group& group_;

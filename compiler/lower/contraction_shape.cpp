@@ -95,6 +95,23 @@ std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& ac
   return shape;
 }
 
+ops::Indices indices_in_c(const ops::ContractionSpec& spec, const std::vector<LoopPosition>& positions) {
+  std::vector<kernel::Index> at(spec.dimensions.size());
+  for (const LoopPosition& position : positions) {
+    std::vector<std::int64_t> sizes;
+    for (const std::size_t d : position.loop->dimensions) sizes.push_back(spec.dimensions[d].size);
+    const std::vector<kernel::Index> along = kernel::unflatten(position.at, sizes);
+    for (std::size_t i = 0; i < along.size(); ++i) at[position.loop->dimensions[i]] = along[i];
+  }
+  ops::Indices indices;
+  for (const auto& coordinate : spec.c.coordinates) {
+    kernel::Index index(coordinate.offset);
+    for (const auto& term : coordinate.terms) index += at[term.dimension] * term.coefficient;
+    indices.push_back(index);
+  }
+  return indices;
+}
+
 bool only_moves(const ir::Value& value) {
   return value.definer && value.definer->def->element && value.definer->def->traits.moves_data;
 }

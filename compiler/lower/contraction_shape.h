@@ -47,6 +47,14 @@ struct ContractionShape {
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 
+/// A loop, and where it is.
+struct LoopPosition {
+  const Loop* loop = nullptr;
+  kernel::Index at;
+};
+/// The indices in C of the element where the loops over batch, m and n are; those left out are at 0.
+ops::Indices indices_in_c(const ops::ContractionSpec& spec, const std::vector<LoopPosition>& positions);
+
 /// Is the value made of another one's elements, in other places?
 bool only_moves(const ir::Value& value);
 

@@ -9,6 +9,8 @@
 
 #include <pullback/pullback.h>
 
+#include "tests/bench/run_benchmarks.h"
+
 namespace {
 
 using namespace pullback;
@@ -35,6 +37,7 @@ Tensor composed(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) 
 struct Case {
   Sizes sizes;
   bool causal = false, blocks = false, gradient = false;
+  int threads = 1;
 };
 
 void run(benchmark::State& state, const Case& c) {
@@ -50,7 +53,7 @@ void run(benchmark::State& state, const Case& c) {
     outputs = gradients(sum(out * d), {q, k, v});
     feeds.push_back({"d", numbers(c.sizes, 3)});
   }
-  Program program = g.compile(outputs, {.threads = 1});
+  Program program = g.compile(outputs, {.threads = c.threads});
   BoundStep step = program.bind(feeds);
   step.step();
   for (auto _ : state) step.step();
@@ -63,16 +66,16 @@ void run(benchmark::State& state, const Case& c) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const Sizes& n : kSizes)
-    for (const bool causal : {false, true})
-      for (const bool gradient : {false, true})
-        for (const bool blocks : {true, false}) {
-          const std::string name =
-              fmt::format("{}/{}/{}x{}x{}x{}/{}", causal ? "causal" : "full", gradient ? "gradients" : "forward",
-                          n.batch, n.heads, n.length, n.features, blocks ? "blocks" : "composed");
-          benchmark::RegisterBenchmark(name.c_str(), run, Case{n, causal, blocks, gradient})
-              ->Unit(benchmark::kMicrosecond);
-        }
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  return pullback::bench::run_benchmarks(argc, argv, [](int threads) {
+    for (const Sizes& n : kSizes)
+      for (const bool causal : {false, true})
+        for (const bool gradient : {false, true})
+          for (const bool blocks : {true, false}) {
+            const std::string name =
+                fmt::format("{}/{}/{}x{}x{}x{}/{}", causal ? "causal" : "full", gradient ? "gradients" : "forward",
+                            n.batch, n.heads, n.length, n.features, blocks ? "blocks" : "composed");
+            benchmark::RegisterBenchmark(name.c_str(), run, Case{n, causal, blocks, gradient, threads})
+                ->Unit(benchmark::kMicrosecond);
+          }
+  });
 }

@@ -11,8 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <memory>
 #include <random>
 #include <string>
@@ -23,6 +21,7 @@
 #include <pullback/pullback.h>
 
 #include "tests/bench/measure.h"
+#include "tests/bench/run_benchmarks.h"
 
 namespace pb = pullback;
 
@@ -216,33 +215,20 @@ std::vector<Shape> shapes() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    int threads = 1;
-    std::vector<char*> rest{argv[0]};
-    for (int i = 1; i < argc; ++i) {
-      if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
-        threads = std::atoi(argv[++i]);
-      else
-        rest.push_back(argv[i]);
-    }
-    const Blas blas(threads);
-    std::fprintf(stderr, "beside: %s, %d thread(s)\n", blas.name(), threads);
-    int count = static_cast<int>(rest.size());
-    benchmark::Initialize(&count, rest.data());
-    if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 1;
+  std::unique_ptr<Blas> blas;  // outlives what is added
+  return pb::bench::run_benchmarks(argc, argv, [&](int threads) {
+    blas = std::make_unique<Blas>(threads);
+    std::fprintf(stderr, "beside: %s, %d thread(s)\n", blas->name(), threads);
     for (const Shape& shape : shapes()) {
       const double flops = 2.0 * shape.batch * shape.m * shape.n * shape.k;
-      benchmark::RegisterBenchmark(shape.name().c_str(),
-                                   [&, shape](benchmark::State& state) { measure(state, shape, blas, threads); })
+      benchmark::RegisterBenchmark(
+          shape.name().c_str(),
+          [&blas = *blas, shape, threads](benchmark::State& state) { measure(state, shape, blas, threads); })
           ->UseManualTime()
           ->Unit(benchmark::kMicrosecond)
           ->Iterations(flops > 1e9   ? 9
                        : flops > 1e8 ? 25
                                      : 60);
     }
-    benchmark::RunSpecifiedBenchmarks();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_contractions: %s\n", e.what());
-    return 1;
-  }
+  });
 }

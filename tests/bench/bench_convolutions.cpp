@@ -9,10 +9,6 @@
 // A name is PASS/CHANNELS_IN-CHANNELS_OUT/HEIGHTxWIDTH/kKERNEL[/sSTRIDE][/dDILATION][/gGROUPS]/bBATCH.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -22,6 +18,7 @@
 #include <pullback/pullback.h>
 
 #include "tests/bench/measure.h"
+#include "tests/bench/run_benchmarks.h"
 
 namespace pb = pullback;
 
@@ -216,22 +213,5 @@ void register_all(int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    int threads = 1;
-    std::vector<char*> rest{argv[0]};
-    for (int i = 1; i < argc; ++i) {
-      if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
-        threads = std::atoi(argv[++i]);
-      else
-        rest.push_back(argv[i]);
-    }
-    int count = static_cast<int>(rest.size());
-    benchmark::Initialize(&count, rest.data());
-    if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 1;
-    register_all(threads);
-    benchmark::RunSpecifiedBenchmarks();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_convolutions: %s\n", e.what());
-    return 1;
-  }
+  return pb::bench::run_benchmarks(argc, argv, register_all);
 }

@@ -4,10 +4,6 @@
 // percentage of the bandwidth that a loop over as many bytes reaches in the same run.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <functional>
 #include <random>
 #include <string>
@@ -17,6 +13,7 @@
 
 #include "tests/bench/machine.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/run_benchmarks.h"
 
 namespace pb = pullback;
 
@@ -178,27 +175,12 @@ void measure(benchmark::State& state, const Case& kernel_case, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    int threads = 1;
-    std::vector<char*> rest{argv[0]};
-    for (int i = 1; i < argc; ++i) {
-      if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
-        threads = std::atoi(argv[++i]);
-      else
-        rest.push_back(argv[i]);
-    }
-    int arguments = static_cast<int>(rest.size());
-    benchmark::Initialize(&arguments, rest.data());
-    if (benchmark::ReportUnrecognizedArguments(arguments, rest.data())) return 1;
+  return pb::bench::run_benchmarks(argc, argv, [](int threads) {
     for (const Case& kernel : cases())
       benchmark::RegisterBenchmark(kernel.name.c_str(),
                                    [=](benchmark::State& state) { measure(state, kernel, threads); })
           ->UseManualTime()
           ->Unit(benchmark::kMicrosecond)
           ->Iterations(15);
-    benchmark::RunSpecifiedBenchmarks();
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_kernels: %s\n", e.what());
-    return 1;
-  }
+  });
 }

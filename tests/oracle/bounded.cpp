@@ -101,7 +101,6 @@ bool chooses(const ir::Literal& result, const Operands& operands) {
 double ops_within(const ir::Op& op) {
   std::size_t count = 1;
   for (const auto& region : op.regions) count += ir::count_ops(*region);
-  if (op.def->meaning) count += ir::count_ops(*op.def->meaning(op));
   return static_cast<double>(count);
 }
 
@@ -202,6 +201,7 @@ std::vector<Bounded> evaluate_region(const ir::Region& region, const Operands& a
 
 std::vector<Bounded> evaluate_op(const ir::Op& op, const Operands& operands) {
   if (op.def == &ops::op_composite) return evaluate_region(*op.regions[0], operands);
+  if (op.def->meaning) return evaluate_region(*op.def->meaning(op), operands);
   if (op.def == &ops::op_cond && is_exact(*operands[0]))
     return evaluate_region(*op.regions[operands[0]->value.as_integer(0) != 0 ? 0 : 1],
                            {operands.begin() + 1, operands.end()});
