@@ -38,6 +38,8 @@ bool sink_transposes(ir::Function& function);
 /// Moves broadcasts past elementwise ops, which then compute less, and out of reductions. Sums over broadcast axes
 /// become products: exact in real numbers, rounded differently.
 bool sink_broadcasts(ir::Function& function);
+/// Comparisons read a clamped value (relu) where that says the same as what was clamped, which need not be kept then.
+bool compare_clamped(ir::Function& function);
 /// Decides the dimension order in which intermediates lie in memory (ir/layout.h); identity unless it pays.
 bool assign_layouts(ir::Function& function);
 

@@ -54,6 +54,51 @@ TEST_CASE("inline_composites replaces composites by their bodies", "[inline_comp
   for (const PassCase& test : cases) testing::check_pass(passes::inline_composites, test);
 }
 
+constexpr PassCase kClamps[] = {
+    {"relu", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%d: f32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%m: bool[7] = compare(%r, %b) {direction = \"le\"}\n"
+     "%d: f32[7] = select(%m, %b, %g)\nreturn r = %r, d = %d"},
+    {"from above, NaN clamped too", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 6.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"lt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%d: f32[7] = select(%c, %g, %b)\nreturn r = %r, d = %d",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 6.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"lt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%m: bool[7] = compare(%r, %b) {direction = \"lt\"}\n"
+     "%d: f32[7] = select(%m, %g, %b)\nreturn r = %r, d = %d"},
+    {"the bound itself would be taken for z", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"lt\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%d: f32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
+     ""},
+    {"an argument is kept anyway", "%z: f32[7], %g: f32[7]",
+     "%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%d: f32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
+     ""},
+};
+
+TEST_CASE("compare_clamped asks the result of a clamp", "[compare_clamped]") {
+  for (const PassCase& test : kClamps) {
+    testing::check_pass(passes::compare_clamped, test);
+    const auto before = testing::parse_one(testing::function_text(test.arguments, test.before));
+    const auto after = testing::parse_one(testing::function_text(test.arguments, test.before));
+    passes::compare_clamped(*after);
+    testing::check_same_meaning(*before, *after);
+  }
+}
+
 TEST_CASE("fold computes constants", "[fold]") {
   const PassCase cases[] = {
       {"arithmetic", "",
