@@ -57,7 +57,7 @@ struct Translator::Tile {
   DType input, sum;
   int vector = 1;  ///< lanes of a whole vector
   std::vector<Segment> segments;
-  Bound a, b, start;                    ///< addresses of the first elements
+  Bound a, b, copy, start;              ///< addresses of the first elements
   std::vector<Contract::Around> loops;  ///< over k, outermost first, that over depth last
   std::vector<bool> written;            ///< is the loop repeated in the code?
   std::size_t written_out = 0;          ///< from this one on all loops are
@@ -103,20 +103,20 @@ void Translator::Tile::choose_written_out() {
   }
 }
 
-/// Elements of A and B: a pointer, and how far from it.
+/// Elements of A, B and the copy of B: a pointer, and how far from it.
 struct Translator::Place {
-  llvm::Value *a = nullptr, *b = nullptr;
-  std::int64_t a_offset = 0, b_offset = 0;
+  llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
+  std::int64_t a_offset = 0, b_offset = 0, copy_offset = 0;
   std::vector<std::int64_t> steps;  ///< of the loops that are repeated in the code, by level; 0 of others
 };
 
 void Translator::contract(const Contract& source) {
   const DType sum = source.accumulator->dtype;
-  Tile tile{source,       kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
-            sum,          context_.target().lanes(sum),
-            {},           {},
-            {},           {},
-            source.around};
+  Tile tile{source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
+            sum,    context_.target().lanes(sum),
+            {},     {},
+            {},     {},
+            {},     source.around};
   for (std::int64_t column = 0; column < source.columns; column += tile.vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(tile.vector, source.columns - column));
     const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
@@ -125,51 +125,17 @@ void Translator::contract(const Contract& source) {
   if (source.depth > 0) {
     tile.a = address(source.a.buffer, resolve(source.a.base));
     tile.b = address(source.b.buffer, resolve(source.b.base));
+    if (source.copy.buffer >= 0) tile.copy = address(source.copy.buffer, resolve(source.copy.base));
   }
   tile.loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   tile.choose_written_out();
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
-  if (getenv("PB_PREF")) prefetch_epilogue(tile);
   std::vector<llvm::Value*> sums = start_tile(tile);
   if (source.depth > 0)
-    contract_loops(tile, 0, {tile.a.value, tile.b.value, 0, 0, std::vector<std::int64_t>(tile.loops.size())}, sums);
+    contract_loops(tile, 0,
+                   {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
+                   sums);
   epilogues(tile, sums);
-}
-
-// What the epilogue of a tile of large tensors reads and writes comes to the cache while the sums are computed.
-void Translator::prefetch_epilogue(const Tile& tile) {
-  constexpr std::int64_t kLargeBytes = 1 << 18;
-  constexpr std::int64_t kLine = 64;
-  constexpr std::int64_t kSums = 64;  // steps of k: fewer take less time than memory
-  const Contract& c = tile.contract;
-  if (c.depth < kSums) return;
-  std::vector<std::pair<int, Index>> seen;
-  const auto fetch = [&](int buffer, const Index& index, bool write) {
-    const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(buffer)];
-    const auto bytes = static_cast<std::int64_t>(size_of(b.dtype));
-    const std::int64_t stride = index.coefficient(c.row);
-    if (b.access == kernel::Access::scratch || b.elements * bytes < kLargeBytes || stride == 0) return;
-    if (!index.is_contiguous_in(c.column) || !index.has_stride(c.row, stride)) return;
-    if (std::find(seen.begin(), seen.end(), std::pair(buffer, index)) != seen.end()) return;
-    seen.emplace_back(buffer, index);
-    const Index corner =
-        index.substitute([&](const LoopVar& v) { return &v == &c.row || &v == &c.column ? Index(0) : Index(v); });
-    const Bound first = address(buffer, resolve(corner));
-    llvm::Type* element = arithmetic_.memory_type(b.dtype);
-    for (std::int64_t row = 0; row < c.rows; ++row)
-      for (std::int64_t column = 0; column < c.columns; column += kLine / bytes) {
-        const auto offset = static_cast<std::uint64_t>(row * stride + column);
-        llvm::Value* pointer = b_.CreateConstGEP1_64(element, first.value, offset);
-        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {pointer->getType()},
-                           {pointer, b_.getInt32(write), b_.getInt32(3), b_.getInt32(1)});
-      }
-  };
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    const auto* definition = std::get_if<kernel::Define>(&statement);
-    if (definition && definition->value->opcode == kernel::Opcode::load && definition->value->operands.empty())
-      fetch(definition->value->buffer, definition->value->index, false);
-    if (const auto* store = std::get_if<kernel::Store>(&statement)) fetch(store->buffer, store->index, true);
-  }
 }
 
 std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
@@ -216,6 +182,12 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                               : b_.CreateMaskedLoad(type, from, align, tail_mask(segment.width, segment.active),
                                                     llvm::Constant::getNullValue(type));
     columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
+    if (!at.copy) continue;
+    llvm::Value* to = pointer(at.copy, at.copy_offset + segment.offset);
+    if (segment.active == segment.width)
+      b_.CreateAlignedStore(loaded, to, align);
+    else
+      b_.CreateMaskedStore(loaded, to, align, tail_mask(segment.width, segment.active));
   }
   for (const std::int64_t row : rows) {
     llvm::Value* scalar = b_.CreateAlignedLoad(element, pointer(at.a, at.a_offset + row * c.a.stride_row), align);
@@ -236,6 +208,7 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
     Place next = from;
     next.a_offset += i * loop.stride_a;
     next.b_offset += i * loop.stride_b;
+    next.copy_offset += i * tile.contract.copy.stride_depth;
     if (tile.written[level]) next.steps[level] = i;
     contract_loops(tile, level + 1, next, state);
   };
@@ -267,7 +240,8 @@ Translator::Place Translator::moved(const Tile& tile, const Contract::Around& lo
     llvm::Value* start = offset ? b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset)) : base;
     return b_.CreateGEP(element, start, distance);
   };
-  return {move(at.a, loop.stride_a, at.a_offset), move(at.b, loop.stride_b, at.b_offset), 0, 0, at.steps};
+  llvm::Value* copy = at.copy ? move(at.copy, tile.contract.copy.stride_depth, at.copy_offset) : nullptr;
+  return {move(at.a, loop.stride_a, at.a_offset), move(at.b, loop.stride_b, at.b_offset), copy, 0, 0, 0, at.steps};
 }
 
 // A loop of which only a range of iterations lies within a bound.

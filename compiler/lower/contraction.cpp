@@ -2,7 +2,8 @@
 // direction of vectors, so B and C should be contiguous along them; when it is cheaper, A and B change places and C is
 // computed transposed. B is read in place when its columns are contiguous and near; otherwise the panels under the
 // tiles' columns are packed into scratch, where all row tiles find them. Large A is packed block by block, too. An
-// operand that is not in memory is computed as it is packed: the contraction's prologue.
+// operand that is not in memory is computed as it is packed: the contraction's prologue. Where all rows fit beside one
+// panel, the first row tile reads B in place and fills the panel on the way.
 #include "compiler/lower/contraction.h"
 
 #include <algorithm>
@@ -207,6 +208,7 @@ class Writer {
         strip.columns = columns.size;
         const std::vector<Segment> row_blocks = pieces(part.rows, blocking_.rows);
         all_panels_ = packed_ && shape_.k.empty() && (row_blocks.size() > 1 || row_blocks.front().count > 1);
+        copies_ = packed_ && !all_panels_ && shape_.k.empty() && nested_.empty() && b_ >= 0 && column_.b == 1;
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),
                      balanced_columns(columns.size, registers_.width, tile_.vectors), block_.depth, panel_buffer(),
@@ -236,16 +238,21 @@ class Writer {
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
         // With several k loops the panel differs for each, and is packed beside the tile.
-        if (packed_ && shape_.k.empty() && !all_panels_) pack(column, columns.size, {});
+        if (packed_ && shape_.k.empty() && !all_panels_ && !copies_) pack(column, columns.size, {});
         std::int64_t before = 0;
         for (const Segment& rows : balanced(part.rows, tile_.rows)) {
-          const auto tile_number = [&](const Index& i) {
+          const auto tile_number = [&](const Index& i, bool is_first) {
             const Index first = rows.begin + i * rows.size;
+            panel_is_filled_ = !copies_ || !is_first;
             packed_row_ = packed_rows_.base(i + Index(before), first);
             panel_at_ = all_panels_ ? begin * block_.depth : Index(0);
             run_tile({part.row + first, column, rows.size, columns.size});
           };
-          repeat("it", rows.count, tile_number);
+          // The first tile that needs a panel fills it on the way.
+          const std::int64_t filling = copies_ && before == 0 ? 1 : 0;
+          if (filling) emitter_.scoped([&] { tile_number(Index(0), true); });
+          if (rows.count > filling)
+            repeat("it", rows.count - filling, [&](const Index& i) { tile_number(i + Index(filling), false); });
           before += rows.count;
         }
       });
@@ -356,10 +363,11 @@ class Writer {
     statement.depth = block_.depth;
     statement.a = {a_, a_base(tile.row, k), row_.a, depth_.a};
     if (pack_rows_) statement.a = {rows_, packed_row_, packed_rows_.stride_row(), packed_rows_.stride_depth(tile.rows)};
-    if (packed_)
-      statement.b = {panel_, panel_at_, panel_width()};
-    else
-      statement.b = {b_, b_base(tile.column, k), depth_.b};
+    statement.b = {b_, b_base(tile.column, k), depth_.b};
+    if (packed_ && panel_is_filled_)
+      statement.b = {panel_buffer(), panel_at_, panel_width()};
+    else if (packed_)
+      statement.copy = {panel_buffer(), panel_at_, panel_width()};
     std::int64_t inside = block_.depth;
     for (std::size_t i = nested_.size(); i-- > 0; inside *= nested_[i].size)
       statement.around.insert(statement.around.begin(),
@@ -432,8 +440,10 @@ class Writer {
   std::vector<Index> outer_at_;
   Tile tile_;
   Blocking blocking_;
-  bool packed_ = false;      ///< panels of B are copied
-  bool pack_rows_ = false;   ///< blocks of A are copied
+  bool packed_ = false;     ///< panels of B are copied
+  bool pack_rows_ = false;  ///< blocks of A are copied
+  bool copies_ = false;     ///< the first tile of a panel of B reads it in place and fills it
+  bool panel_is_filled_ = true;  ///< by the tile before
   bool chained_ = false;     ///< sums that are not complete are kept in C
   bool all_panels_ = false;  ///< all panels of a strip are copied before its rows are visited
   PackedRows packed_rows_;

@@ -51,8 +51,8 @@ struct Collector {
   }
 
   void visit_contract(const kernel::Contract& tile) {
-    for (int read : {tile.a.buffer, tile.b.buffer, tile.start.buffer})
-      if (read == in || read == out) excluded = true;
+    for (int used : {tile.a.buffer, tile.b.buffer, tile.copy.buffer, tile.start.buffer})
+      if (used == in || used == out) excluded = true;
     within(&tile, tile.column, tile.epilogue);
   }
 
@@ -131,7 +131,8 @@ void share(kernel::Kernel& kernel, int in, int out) {
     if (auto* define = std::get_if<kernel::Define>(&statement)) renumber(define->value->buffer);
     if (auto* store = std::get_if<kernel::Store>(&statement)) renumber(store->buffer);
     if (auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement))
-      for (int* buffer : {&(*tile)->a.buffer, &(*tile)->b.buffer, &(*tile)->start.buffer}) renumber(*buffer);
+      for (int* buffer : {&(*tile)->a.buffer, &(*tile)->b.buffer, &(*tile)->copy.buffer, &(*tile)->start.buffer})
+        renumber(*buffer);
   });
   kernel.buffers.erase(kernel.buffers.begin() + out);
 }

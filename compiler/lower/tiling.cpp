@@ -63,13 +63,19 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
   constexpr std::int64_t kDepth = 4096;       // bytes: what C's traffic costs is halved by twice the depth
   constexpr std::int64_t kRows = 400'000;     // bytes of A: a good part of the second level
   constexpr std::int64_t kColumns = 4 << 20;  // bytes of B
+  constexpr std::int64_t kAllRows = 600'000;  // bytes of A: what may fill the second level but for a panel of B
   Blocking blocking;
-  blocking.depth = even_piece(extents.depth, kDepth / extents.bytes);
+  std::int64_t most_depth = kDepth / extents.bytes;
+  // Few rows stay near whole, and a panel of B is used up as soon as it is packed, if not too many sums wait in C.
+  const std::int64_t depth_of_all = kAllRows / (extents.bytes * std::max<std::int64_t>(1, extents.rows));
+  const bool all_rows = 2 * depth_of_all >= most_depth;
+  if (all_rows) most_depth = std::min(most_depth, depth_of_all);
+  blocking.depth = even_piece(extents.depth, most_depth);
   const std::int64_t line = blocking.depth * extents.bytes, panel = tile.vectors * registers.width;
   const auto cut = [&](std::int64_t total, std::int64_t unit, std::int64_t bytes) {
     return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
   };
-  blocking.rows = cut(extents.rows, tile.rows, kRows);
+  blocking.rows = cut(extents.rows, tile.rows, all_rows ? kAllRows : kRows);
   blocking.columns = cut(extents.columns, panel, kColumns);
   return blocking;
 }

@@ -379,6 +379,7 @@ void Builder::contract(Contract tile, DType accumulate, const Epilogue& epilogue
   statement->accumulator = values_->create(Opcode::argument, accumulate);
   within(statement->epilogue,
          [&] { epilogue(Index(statement->row), Index(statement->column), statement->accumulator); });
+  if (statement->copy.buffer >= 0) ++versions_[static_cast<std::size_t>(statement->copy.buffer)];
   scopes_.back().block->statements.emplace_back(std::move(statement));
 }
 

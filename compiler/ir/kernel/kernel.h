@@ -194,6 +194,7 @@ struct If {
 ///       B = b.buffer[b.base + k*b.stride_depth + column]                  (contiguous along columns)
 ///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
 ///   products out of `bounds` (the padding of a convolution) are left out, and their elements not read;
+///   what is read of B is stored to copy.buffer[copy.base + k*copy.stride_depth + column], too, if there is one;
 ///   then the epilogue, with the variables `row` and `column` and the value `accumulator` = c; it may hold what a
 ///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed).
 /// A and B have the accumulator's dtype (f32 or f64), or are f16 or bf16 (each converted to f32) with an f32
@@ -215,6 +216,11 @@ struct Contract {
     Index base;
     std::int64_t stride_row = 0;
   };
+  struct Copy {
+    int buffer = -1;  ///< -1: no copy. Of B's dtype; not with loops around
+    Index base;
+    std::int64_t stride_depth = 0;
+  };
   struct Around {
     std::int64_t extent = 1, stride_a = 0, stride_b = 0;
   };
@@ -231,6 +237,7 @@ struct Contract {
   std::vector<Bound> bounds;
   A a;
   B b;
+  Copy copy;
   Start start;
   LoopVar row, column;
   Value* accumulator = nullptr;  ///< an argument, visible in the epilogue; its dtype is the accumulation's

@@ -168,6 +168,8 @@ class Printer {
     std::string head = fmt::format("contract {}x{} depth {}: a = {} row {} depth {}, b = {} depth {}", c->rows,
                                    c->columns, c->depth, address(c->a.buffer, c->a.base), c->a.stride_row,
                                    c->a.stride_depth, address(c->b.buffer, c->b.base), c->b.stride_depth);
+    if (c->copy.buffer >= 0)
+      head += fmt::format(", copy to {} depth {}", address(c->copy.buffer, c->copy.base), c->copy.stride_depth);
     for (const Contract::Around& loop : c->around)
       head += fmt::format(", around {}: a {} b {}", loop.extent, loop.stride_a, loop.stride_b);
     for (const Contract::Bound& bound : c->bounds) {

@@ -311,6 +311,16 @@ class Verifier {
     require(bound.step_row ? bound.base.is_constant() : moves <= 1, "a bound that is not known for each row");
   }
 
+  void copy_of(const Contract& c) {
+    const Buffer& b = buffer(c.copy.buffer);
+    writable(b);
+    require(b.dtype == buffer(c.b.buffer).dtype, "a contract's copy of its b is {}", name_of(b.dtype));
+    require(c.around.empty() && c.bounds.empty(), "a contract with loops around or bounds copies its b");
+    if (c.depth == 0) return;
+    address(b, c.copy.base, in_branch_ > 0);
+    address(b, c.copy.base + (c.columns - 1) + (c.depth - 1) * c.copy.stride_depth, in_branch_ > 0);
+  }
+
   void statement(const std::unique_ptr<Contract>& c) {
     require(!in_vector_, "a contract within a vector loop");
     require(c->rows >= 1 && c->columns >= 1 && c->depth >= 0, "a contract of {}x{} depth {}", c->rows, c->columns,
@@ -347,6 +357,7 @@ class Verifier {
     }
     input(c->a.buffer, c->a.base, a, "a");
     input(c->b.buffer, c->b.base, b, "b");
+    if (c->copy.buffer >= 0) copy_of(*c);
     for (const Contract::Bound& bound : c->bounds) bounds_of(*c, bound);
     start.add(c->rows, c->start.stride_row);
     start.add(c->columns, 1);
