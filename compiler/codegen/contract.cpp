@@ -8,6 +8,7 @@
 
 #include <pullback/error.h>
 
+#include "compiler/codegen/pass_gate.h"
 #include "compiler/codegen/translator.h"
 
 namespace pullback::codegen {
@@ -111,6 +112,7 @@ struct Translator::Place {
 };
 
 void Translator::contract(const Contract& source) {
+  function_->addFnAttr(kInOrder);
   const DType sum = source.accumulator->dtype;
   Tile tile{source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
             sum,    context_.target().lanes(sum),

@@ -14,6 +14,7 @@
 #include "compiler/codegen/emit_module.h"
 #include "compiler/codegen/flatten.h"
 #include "compiler/codegen/machine.h"
+#include "compiler/codegen/pass_gate.h"
 
 namespace pullback::codegen {
 namespace {
@@ -39,10 +40,13 @@ struct Piece {
 Piece compile_part(const schedule::Module& schedule, const Part& part, const Options& options) {
   Piece piece;
   Timings& times = piece.timings;
+  PassGate gate;
   llvm::LLVMContext context;  // one for each part: a context belongs to one thread
+  context.setOptPassGate(gate);
   const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
   const auto module =
       timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, *machine); });
+  gate.read(*module);
   timed(times.optimize, [&] { optimize(*module, *machine); });
   if (options.want_llvm_text) {
     llvm::raw_string_ostream stream(piece.llvm_text);
