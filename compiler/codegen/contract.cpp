@@ -19,16 +19,19 @@ using kernel::LoopVar;
 
 namespace {
 
-// Steps of k in one iteration: enough to hide the loop's own instructions. An emulated fma hides them alone.
-std::int64_t unroll(const Target& target) {
-  return target.has_fma ? 4 : 1;
+// Steps of k in one iteration: enough to hide the loop's own instructions among those of `sums` accumulators. An
+// emulated fma hides them alone.
+std::int64_t unroll(const Target& target, std::size_t sums) {
+  constexpr std::size_t kManySums = 12;
+  if (!target.has_fma) return 1;
+  return sums >= kManySums ? 2 : 4;
 }
 
 // Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
 constexpr std::int64_t kWrittenSteps = 9;
 
 // Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
-constexpr std::size_t kEpilogueLimit = 800;
+constexpr std::size_t kEpilogueLimit = 300;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
@@ -216,7 +219,8 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
   };
   if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
   std::int64_t steps = 1;
-  if (level + 1 == tile.written_out) steps = std::max<std::int64_t>(1, unroll(context_.target()) / tile.written_steps);
+  if (level + 1 == tile.written_out)
+    steps = std::max<std::int64_t>(1, unroll(context_.target(), sums.size()) / tile.written_steps);
   const std::int64_t whole = loop.extent / steps * steps;
   std::int64_t done = 0;
   if (!tile.written[level] && whole > steps) {

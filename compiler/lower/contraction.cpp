@@ -166,7 +166,7 @@ class Writer {
 
   /// Writes `run` for whole pieces and for the last one.
   void each_size(const Split& split, const Index& piece, const std::function<void(std::int64_t)>& run) {
-    if (split.last == split.size) return run(split.size);
+    if (split.count == 1 || split.last == split.size) return run(split.last);
     kernel::Value* whole = build().lt(build().index_value(piece), build().integer(DType::i64, split.count - 1));
     build().if_then_else(whole, [&] { run(split.size); }, [&] { run(split.last); });
   }

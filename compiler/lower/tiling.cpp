@@ -39,10 +39,16 @@ std::vector<Segment> balanced_columns(std::int64_t columns, std::int64_t width, 
 Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   const std::int64_t available = registers.vectors - 1, vectors_of_n = divide_up(n, registers.width);
   const auto rows_for = [&](std::int64_t vectors) { return (available - vectors) / vectors; };
-  // Wide results: 8x3 or 14x2 (4x3, 6x2 with half the registers).
-  std::int64_t vectors = std::min<std::int64_t>(vectors_of_n, vectors_of_n == 4 || vectors_of_n == 2 ? 2 : 3);
-  std::int64_t rows = std::min<std::int64_t>(rows_for(vectors), 14);
-  if (vectors == 3 && registers.vectors == 32) rows = 8;
+  // Two or three vectors wide, so that all tiles are alike where that can be: each width, and each number of rows, is
+  // code of its own.
+  std::int64_t vectors = std::min<std::int64_t>(vectors_of_n, vectors_of_n % 2 == 0 ? 2 : 3);
+  const std::int64_t most_rows =
+      registers.vectors == 32 && vectors == 3 ? 8 : std::min<std::int64_t>(rows_for(vectors), 14);
+  std::int64_t rows = most_rows;
+  // Fewer rows are as fast as long as there are sums enough: two units with a latency of four, and as many again for
+  // what loads cost where registers allow.
+  while (rows * vectors > registers.vectors / 2 && m % rows != 0) --rows;
+  if (m % rows != 0) rows = most_rows;
   if (m < rows) {
     // Few rows: the registers they leave go to more columns.
     rows = m;
