@@ -8,36 +8,11 @@
 #include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/kernel.h"
 #include "compiler/ir/schedule.h"
-#include "compiler/ops/contraction.h"
-#include "compiler/ops/op_def.h"
-#include "compiler/ops/scan.h"
+#include "compiler/ops/flop.h"
 
 namespace pullback::driver {
 
 namespace {
-
-/// Of branches the more expensive side; a while loop counts once, since nobody knows how often it runs.
-ops::FlopCount flop_of(const ir::Region& region) {
-  ops::FlopCount total;
-  const auto add = [&](const ops::FlopCount& more, double times) {
-    total.nominal += times * more.nominal;
-    total.in_bounds += times * more.in_bounds;
-  };
-  for (const auto& op : region.ops) {
-    if (op->def->contraction && is_float(op->operand(0)->type.dtype))
-      add(ops::count_flop(op->def->contraction(*op)), 1);
-    if (op->def->flop) add(op->def->flop(*op), 1);
-    if (op->regions.empty()) continue;
-    const double trips = op->def->name == "scan" ? static_cast<double>(ops::ScanLayout(*op).length.constant()) : 1;
-    ops::FlopCount most;
-    for (const auto& inner : op->regions) {
-      const ops::FlopCount count = flop_of(*inner);
-      if (count.nominal > most.nominal) most = count;
-    }
-    add(most, trips);
-  }
-  return total;
-}
 
 std::int64_t calls_in(const std::vector<schedule::Step>& steps) {
   std::int64_t calls = 0;
@@ -55,7 +30,7 @@ std::int64_t calls_in(const std::vector<schedule::Step>& steps) {
 
 StepCost cost_of(const ir::Function& function, const schedule::Module& module) {
   StepCost cost;
-  const ops::FlopCount flop = flop_of(function.body);
+  const ops::FlopCount flop = ops::count_flop(function.body);
   cost.flop = flop.nominal;
   cost.flop_in_bounds = flop.in_bounds;
   cost.arena_bytes = module.arena_bytes;

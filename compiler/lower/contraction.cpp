@@ -76,7 +76,7 @@ class Writer {
 
  private:
   /// Floating operations below which one thread does it all.
-  static constexpr double kParallelFlops = 3e6;
+  static constexpr double kParallelFlops = 1e6;
   /// Parts of a parallel contraction: more share better among more threads, but repeat packing.
   static constexpr std::int64_t kMostParts = 16;
   /// Batch elements that are parts enough.

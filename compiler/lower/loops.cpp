@@ -120,6 +120,19 @@ void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) 
   walk.cuts.assign(cuts.begin(), cuts.end());
 }
 
+/// What moving along the innermost axis costs: accesses that are neither contiguous nor the same are made lane by lane.
+double cost_of_accesses(const Trial& trial) {
+  constexpr double kLaneByLane = 4;
+  if (trial.variables.empty()) return 0;
+  const kernel::LoopVar& innermost = *trial.variables.back();
+  double cost = 0;
+  for (const Survey::Access& access : trial.seen.accesses) {
+    const bool whole = !access.address.depends_on(innermost) || access.address.is_contiguous_in(innermost);
+    if (!access.counts_only) cost += whole ? 1 : kLaneByLane;
+  }
+  return cost;
+}
+
 int accumulators_for(std::int64_t extent, int width, double work_each) {
   return work_each < 12 && extent >= 8 * width ? 2 : 1;
 }
@@ -127,10 +140,8 @@ int accumulators_for(std::int64_t extent, int width, double work_each) {
 }  // namespace
 
 void write_elementwise(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
-  const ir::Value& root = *group.stored.front();
-  const std::vector<std::int64_t> dims = dims_of(root);
-  const std::vector<Axis> axes = axes_of(dims, ir::layout_of(root));
-
+  std::vector<std::int64_t> dims;
+  std::vector<Axis> axes;
   const auto write = [&](Unit& into, const Walk& walk) {
     Emitter emitter(into, placement, options.vector_bytes, group.anchors);
     const WalkBody body = [&](const std::vector<Index>& positions) {
@@ -138,11 +149,28 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
     };
     walk_space(emitter, walk, body);
   };
+  const auto try_order_of = [&](const ir::Value& root) {
+    dims = dims_of(root);
+    axes = axes_of(dims, ir::layout_of(root));
+    Trial trial;
+    write(trial.unit, {axes});
+    trial.seen = survey(trial.unit.kernel);
+    trial.variables = nest_variables(trial.unit.kernel.body, axes.size());
+    return trial;
+  };
 
-  Trial trial;
-  write(trial.unit, {axes});
-  trial.seen = survey(trial.unit.kernel);
-  trial.variables = nest_variables(trial.unit.kernel.body, axes.size());
+  // In the order in which the results lie in memory, or one of them.
+  const ir::Value* root = group.stored.front();
+  Trial trial = try_order_of(*root);
+  for (const ir::Value* other : group.stored) {
+    if (dims_of(*other) == dims_of(*root) && ir::layout_of(*other) == ir::layout_of(*root)) continue;
+    Trial attempt = try_order_of(*other);
+    if (cost_of_accesses(attempt) >= cost_of_accesses(trial)) continue;
+    root = other;
+    trial = std::move(attempt);
+  }
+  dims = dims_of(*root);
+  axes = axes_of(dims, ir::layout_of(*root));
 
   Walk walk{join_axes(axes, trial.variables, trial.seen)};
   walk.width = std::max<int>(1, options.vector_bytes / static_cast<int>(trial.seen.largest));

@@ -20,6 +20,7 @@
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
+#include "compiler/ops/flop.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/scan.h"
 #include "compiler/support/target.h"
@@ -27,11 +28,21 @@
 namespace pullback::lower {
 namespace {
 
+/// Is the whole worth several threads? Small steps live in the caches of one core: handing a weight's halves back and
+/// forth costs more than two cores gain.
+bool is_worth_threads(const ir::Region& region) {
+  constexpr double kMicroseconds = 200, kFlop = 200e3, kElements = 20e3;  // the last two in a microsecond
+  double elements = 0;
+  for (const auto& op : region.ops)
+    for (const auto& result : op->results) elements += static_cast<double>(count_of(*result));
+  return ops::count_flop(region).in_bounds / kFlop + elements / kElements > kMicroseconds;
+}
+
 class Lowerer {
  public:
   Lowerer(const ir::Function& function, const Target& target, const Options& options)
       : function_(function), options_(options), placement_(draft_) {
-    loops_ = {target.vector_bytes, target.vector_registers, options.parallel};
+    loops_ = {target.vector_bytes, target.vector_registers, options.parallel && is_worth_threads(function.body)};
     limits_.fuse = options.fuse;
   }
 
@@ -148,7 +159,7 @@ class Lowerer {
 
   /// Makes the one outer loop of a kernel parallel when its work is large.
   void run_in_parallel(kernel::Kernel& kernel) const {
-    if (!options_.parallel || kernel.body.statements.size() != 1) return;
+    if (!loops_.parallel || kernel.body.statements.size() != 1) return;
     auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&kernel.body.statements.front());
     if (!loop || (*loop)->kind != kernel::LoopKind::serial || !(*loop)->carried.empty()) return;
     if (survey(kernel).work > kParallelWork) (*loop)->kind = kernel::LoopKind::parallel;

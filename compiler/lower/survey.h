@@ -35,10 +35,8 @@ struct Survey {
 
 Survey survey(const kernel::Kernel& kernel);
 
-/// Work below this (roughly a tenth of a millisecond) is done by one thread. Handing work out takes some microseconds,
-/// but what costs more is that the pieces of a weight end up in the caches of several cores, while the next small
-/// kernel reads it on one: with 1.5e6 here a step of 784-512-512-10 on one example took 344 us with two threads and 77
-/// with one.
-inline constexpr double kParallelWork = 1.2e7;
+/// Work below this (some microseconds) is done by one thread: handing it out takes one or two. Little more matters
+/// than that: what several cores have computed, one core fetches slowly.
+inline constexpr double kParallelWork = 2.5e5;
 
 }  // namespace pullback::lower

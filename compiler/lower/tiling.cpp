@@ -95,7 +95,8 @@ Split split(std::int64_t total, std::int64_t unit, std::int64_t most) {
 
 Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& registers, std::int64_t most,
                  bool pack_rows, bool pack_columns) {
-  constexpr double kPackedElement = 10;  // in multiples of a multiplication within a tile
+  constexpr std::int64_t kSharedColumns = 512 << 10;  // bytes of B that each thread may have in its own cache
+  constexpr double kPackedElement = 10;               // in multiples of a multiplication within a tile
   const double m = static_cast<double>(extents.rows), n = static_cast<double>(extents.columns);
   Grid best;
   double least = 0;
@@ -110,6 +111,9 @@ Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& regi
                 (2 * m * n);
       if (pack_rows) cost += kPackedElement * static_cast<double>(grid.columns.count) / n;
       if (pack_columns) cost += kPackedElement * static_cast<double>(grid.rows.count) / m;
+      // What follows is split by rows, too, and finds its part where it was computed; a large B is better not read
+      // twice.
+      if (extents.columns * extents.depth * extents.bytes <= kSharedColumns) cost += 0.03 * (grid.columns.count - 1);
       // A smaller last part is code of its own.
       for (const Split& side : {grid.rows, grid.columns}) cost += side.last == side.size ? 0 : 0.02;
       if (least == 0 || cost < least) {
