@@ -19,6 +19,8 @@ constexpr std::int64_t kMostTaps = 16;
 constexpr double kParallelFlops = 3e6;
 /// What of both operands a block of a deep sum may take in the cache.
 constexpr std::int64_t kBlockBytes = 192 * 1024;
+/// Parts of the gradient of the kernels that may run side by side: each reads all images.
+constexpr std::int64_t kMostParts = 12;
 /// Rows that lie so far apart meet in the same few lines of the cache.
 constexpr std::int64_t kFarBytes = 2048;
 
@@ -177,7 +179,11 @@ class DirectWriter {
     std::int64_t parts = segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
     const bool by_columns = parts > 1;
     const std::int64_t outer = ContractionShape::product(outer_);
-    if (!by_columns && !outer_.empty() && outer_.front().size <= 4) parts = outer_.front().size;
+    if (!by_columns)
+      for (const Loop& loop : outer_) {
+        if (parts * loop.size > kMostParts) break;
+        parts *= loop.size;
+      }
     const auto run = [&](const Index& part) {
       const auto block = [&](const Index& b, bool first, bool last) {
         const Index begin = by_columns ? Index(0) : part * (outer / parts);
