@@ -87,23 +87,41 @@ ir::Value* split_leading(ir::Op& op, std::size_t folded_axes, ir::Builder& build
   return builder.value(*op.def, {few}, {{"axes", Integers{0}}});
 }
 
-std::vector<ir::Value*> split_reduction(ir::Op& op, ir::Builder& builder) {
-  if (!op.def->traits.reduction || !ir::is_row_major(*op.operand(0))) return {};
-  const ir::Type& type = op.operand(0)->type;
-  if (is_float(type.dtype) && size_of(type.dtype) < 4) return {};  // partial results would be rounded
+/// The fold of a row-major operand.
+ir::Value* split_row_major(ir::Op& op, ir::Builder& builder) {
   Integers axes = op.attributes.integers("axes");
   std::sort(axes.begin(), axes.end());
-  const std::size_t leading = leading_axes(axes), trailing = trailing_axes(axes, type.shape.size());
-  if (axes.empty()) return {};
-  if (leading == axes.size()) {
-    ir::Value* result = split_leading(op, leading, builder);
-    return result ? std::vector<ir::Value*>{result} : std::vector<ir::Value*>{};
-  }
-  if (trailing == 0 || trailing == axes.size()) return {};
+  const std::size_t leading = leading_axes(axes), trailing = trailing_axes(axes, op.operand(0)->type.shape.size());
+  if (axes.empty()) return nullptr;
+  if (leading == axes.size()) return split_leading(op, leading, builder);
+  if (trailing == 0 || trailing == axes.size()) return nullptr;
   // Along rows first; what is left folds fewer elements over the other axes.
   const auto last = axes.end() - static_cast<std::ptrdiff_t>(trailing);
   ir::Value* rows = builder.value(*op.def, {op.operand(0)}, {{"axes", Integers(last, axes.end())}});
-  return {builder.value(*op.def, {rows}, {{"axes", Integers(axes.begin(), last)}})};
+  return builder.value(*op.def, {rows}, {{"axes", Integers(axes.begin(), last)}});
+}
+
+/// The fold of another layout to at most one axis: that of the operand as it lies in memory. With more axes left, the
+/// result would have a layout to keep as well.
+ir::Value* split_in_memory_order(ir::Op& op, ir::Builder& builder) {
+  if (op.result()->type.shape.size() > 1) return nullptr;
+  const Integers order = ir::layout_of(*op.operand(0)), axes = op.attributes.integers("axes");
+  Integers places;
+  for (std::size_t d = 0; d < order.size(); ++d)
+    if (std::find(axes.begin(), axes.end(), order[d]) != axes.end()) places.push_back(static_cast<std::int64_t>(d));
+  ir::Value* as_it_lies = builder.value(ops::op_transpose, {op.operand(0)}, {{"permutation", order}});
+  ir::Value* fold = builder.value(*op.def, {as_it_lies}, {{"axes", places}});
+  return split_row_major(*fold->definer, builder);
+}
+
+std::vector<ir::Value*> split_reduction(ir::Op& op, ir::Builder& builder) {
+  if (!op.def->traits.reduction) return {};
+  const DType dtype = op.operand(0)->type.dtype;
+  if (is_float(dtype) && size_of(dtype) < 4) return {};  // partial results would be rounded
+  ir::Value* result =
+      ir::is_row_major(*op.operand(0)) ? split_row_major(op, builder) : split_in_memory_order(op, builder);
+  if (!result) return {};
+  return {result};
 }
 
 }  // namespace
