@@ -37,6 +37,6 @@ Survey survey(const kernel::Kernel& kernel);
 
 /// Work below this (some microseconds) is done by one thread: handing it out takes one or two. Little more matters
 /// than that: what several cores have computed, one core fetches slowly.
-inline constexpr double kParallelWork = 2.5e5;
+inline constexpr double kParallelWork = 1e5;
 
 }  // namespace pullback::lower
