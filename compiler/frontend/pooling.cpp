@@ -55,7 +55,11 @@ MaxPooled max_pool(const std::string& op, std::size_t axes, const Tensor& x, con
         s.emit({s.x()}, [&](ir::Builder&, const std::vector<ops::Value>& v) { return op_of(v[0], windows); }));
   };
   MaxPooled result{fold(ops::reduce_window_max), {}};
-  if (with_indices) result.indices = fold(ops::window_argmax);
+  if (with_indices)
+    result.indices = fold([](ops::Value v, const ops::Windows& w) {
+      const Shape sizes(v.shape().end() - static_cast<std::ptrdiff_t>(w.rank()), v.shape().end());
+      return ops::window_positions(ops::window_argmax(v, w), w, sizes);
+    });
   return result;
 }
 

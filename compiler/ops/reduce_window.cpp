@@ -34,14 +34,14 @@ Element element_reduce_window(Combine how) {
 
 void eval_sum(EvalContext& c) {
   const ir::Literal& x = c.operand(0);
-  for_each_window(c, [&](std::int64_t position, const std::vector<std::int64_t>& taps) {
+  for_each_window(c, [&](std::int64_t position, const std::vector<WindowTap>& taps) {
     double sum = 0;
     std::uint64_t integer_sum = 0;
-    for (const std::int64_t tap : taps) {
+    for (const WindowTap& tap : taps) {
       if (is_float(x.dtype))
-        sum += x.as_double(tap);
+        sum += x.as_double(tap.position);
       else
-        integer_sum += static_cast<std::uint64_t>(x.as_integer(tap));
+        integer_sum += static_cast<std::uint64_t>(x.as_integer(tap.position));
     }
     if (is_float(x.dtype))
       c.result().set(position, sum);
@@ -52,7 +52,7 @@ void eval_sum(EvalContext& c) {
 
 void eval_max(EvalContext& c) {
   const ir::Literal& x = c.operand(0);
-  for_each_window(c, [&](std::int64_t position, const std::vector<std::int64_t>& taps) {
+  for_each_window(c, [&](std::int64_t position, const std::vector<WindowTap>& taps) {
     if (taps.empty()) {
       if (is_float(x.dtype))
         c.result().set(position, -std::numeric_limits<double>::infinity());
@@ -60,9 +60,9 @@ void eval_max(EvalContext& c) {
         c.result().set_integer(position, static_cast<std::int64_t>(kernel::identity_bits(Combine::max, x.dtype)));
       return;
     }
-    std::int64_t best = taps.front();
-    for (const std::int64_t tap : taps)
-      if (is_larger(x, tap, best)) best = tap;
+    std::int64_t best = taps.front().position;
+    for (const WindowTap& tap : taps)
+      if (is_larger(x, tap.position, best)) best = tap.position;
     copy_element(c.result(), position, x, best);
   });
 }

@@ -8,8 +8,8 @@ namespace {
 
 using Integers = ir::Integers;
 
-// Windows of up to as many taps are written out; more run in loops.
-constexpr std::int64_t kUnrolledTaps = 16;
+// Folds of up to as many elements are written out; more run in loops.
+constexpr std::int64_t kUnrolled = 16;
 
 Shape sizes_of(const Integers& window) {
   return {window.begin(), window.end()};
@@ -49,36 +49,33 @@ TapPlace WindowFold::place(LowerContext& c, const Indices& tap) const {
   return place;
 }
 
-kernel::Value* WindowFold::over_taps(LowerContext& c, kernel::Combine how, DType dtype,
-                                     const std::function<kernel::Value*(const Indices& tap)>& body) const {
-  std::int64_t taps = 1;
-  for (const std::int64_t size : sizes_) taps *= size;
-  if (taps > kUnrolledTaps) return c.reduce(sizes_, how, dtype, body);
+kernel::Value* fold_over(LowerContext& c, const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                         const std::function<kernel::Value*(const Indices&)>& body) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : extents) count *= extent;
+  if (count > kUnrolled) return c.reduce(extents, how, dtype, body);
   kernel::Value* folded = nullptr;
-  for_each_index(sizes_, [&](const std::vector<std::int64_t>& index, std::int64_t) {
+  for_each_index(extents, [&](const std::vector<std::int64_t>& index, std::int64_t) {
     kernel::Value* element = body(Indices(index.begin(), index.end()));
     folded = folded ? c.build().combine(how, folded, element) : element;
   });
   return folded;
 }
 
-kernel::Index WindowFold::position(const Indices& at) const {
-  return kernel::flatten(Indices(at.end() - static_cast<std::ptrdiff_t>(dims_.size()), at.end()), dims_);
-}
-
 void for_each_window(const EvalContext& c,
-                     const std::function<void(std::int64_t position, const std::vector<std::int64_t>& taps)>& visit) {
+                     const std::function<void(std::int64_t position, const std::vector<WindowTap>& taps)>& visit) {
   const Windows w = windows_of(c.op());
   const std::vector<std::int64_t> sizes = ir::static_dims(w.sizes), &x = c.operand(0).dims;
   const auto rank = static_cast<std::ptrdiff_t>(w.rank());
   const std::vector<std::int64_t> dims(x.end() - rank, x.end());
   for_each_index(c.result().dims, [&](const std::vector<std::int64_t>& index, std::int64_t position) {
-    std::vector<std::int64_t> taps, at;
-    for_each_index(sizes, [&](const std::vector<std::int64_t>& tap, std::int64_t) {
+    std::vector<WindowTap> taps;
+    std::vector<std::int64_t> at;
+    for_each_index(sizes, [&](const std::vector<std::int64_t>& tap, std::int64_t number) {
       if (!place_of(w, dims, {index.end() - rank, index.end()}, tap, at)) return;
       std::vector<std::int64_t> full(index.begin(), index.end() - rank);
       full.insert(full.end(), at.begin(), at.end());
-      taps.push_back(position_of(full, x));
+      taps.push_back({number, position_of(full, x)});
     });
     visit(position, taps);
   });

@@ -17,6 +17,10 @@ Shape windowed_shape(const InferContext& c);
 /// Checks the attributes against an operand of `shape`.
 Shape windowed_shape(const InferContext& c, const Shape& shape);
 
+/// Folds body over all indices below `extents`, in row-major order; few are written out.
+kernel::Value* fold_over(LowerContext& c, const std::vector<std::int64_t>& extents, kernel::Combine how, DType dtype,
+                         const std::function<kernel::Value*(const Indices&)>& body);
+
 /// One window at c.indices() of a result of the windowed shape.
 class WindowFold {
  public:
@@ -26,11 +30,12 @@ class WindowFold {
 
   /// The operand's indices at a tap, leading axes included.
   TapPlace place(LowerContext& c, const Indices& tap) const;
-  /// Folds body over the taps, in row-major order; few taps are written out.
   kernel::Value* over_taps(LowerContext& c, kernel::Combine how, DType dtype,
-                           const std::function<kernel::Value*(const Indices& tap)>& body) const;
-  /// The row-major position of an element within the operand's window axes.
-  kernel::Index position(const Indices& at) const;
+                           const std::function<kernel::Value*(const Indices& tap)>& body) const {
+    return fold_over(c, sizes_, how, dtype, body);
+  }
+  /// The row-major number of a tap.
+  kernel::Index number(const Indices& tap) const { return kernel::flatten(tap, sizes_); }
 
  private:
   Windows windows_;
@@ -38,9 +43,13 @@ class WindowFold {
   std::vector<std::int64_t> sizes_;  ///< of the window
 };
 
-/// Evaluation: for each result element its position, and the positions in operand 0 that its window holds, in order.
+/// A tap that meets an element: its row-major number within the window, the element's position in operand 0.
+struct WindowTap {
+  std::int64_t number = 0, position = 0;
+};
+/// Evaluation: for each result element its position, and the taps of its window that meet elements, in order.
 void for_each_window(const EvalContext& c,
-                     const std::function<void(std::int64_t position, const std::vector<std::int64_t>& taps)>& visit);
+                     const std::function<void(std::int64_t position, const std::vector<WindowTap>& taps)>& visit);
 /// x[i] > x[j]; a NaN is larger than all but a NaN.
 bool is_larger(const ir::Literal& x, std::int64_t i, std::int64_t j);
 

@@ -127,10 +127,38 @@ Value window_argmax(Value x, const Windows& windows) {
   return make(op_window_argmax, {x}, with_sizes(windows));
 }
 
-Value window_scatter(Value g, Value positions, const Windows& windows, Shape sizes) {
+Value window_scatter(Value g, Value taps, const Windows& windows, Shape sizes) {
   ir::Attributes attributes = with_sizes(windows);
   attributes.set("sizes", std::move(sizes));
-  return make(op_window_scatter, {g, positions}, std::move(attributes));
+  return make(op_window_scatter, {g, taps}, std::move(attributes));
+}
+
+namespace {
+
+/// A size as an i64 of the shape of `like`, also while it is a symbol: a sum of ones.
+Value size_like(Value like, const Dim& size) {
+  if (size.is_constant()) return full_like(like, static_cast<double>(size.constant()));
+  return broadcast_scalar(reduce_sum(full(*like.builder, {DType::i64, {size}}, 1), {0}), like.shape());
+}
+
+}  // namespace
+
+Value window_positions(Value taps, const Windows& windows, const Shape& sizes) {
+  ir::Builder& b = *taps.builder;
+  const Value zero = full(b, {DType::i64, taps.shape()}, 0);
+  Value rest = maximum(convert(taps, DType::i64), zero), position = zero;
+  Dim step = 1;
+  for (std::size_t d = windows.rank(); d-- > 0;) {
+    const auto axis = static_cast<std::int64_t>(taps.rank() - windows.rank() + d);
+    const Value taps_here = size_like(zero, windows.sizes[d]);
+    const Value tap = rem(rest, taps_here), window = iota(b, DType::i64, taps.shape(), axis);
+    rest = div(rest, taps_here);
+    const Value at = window * static_cast<double>(windows.strides[d]) +
+                     tap * static_cast<double>(windows.window_dilation[d]) - size_like(zero, windows.low[d]);
+    position = position + div(at, full_like(at, static_cast<double>(windows.base_dilation[d]))) * size_like(zero, step);
+    step = step * sizes[d];
+  }
+  return select(ge(convert(taps, DType::i64), zero), position, zero);
 }
 
 TapPlace place_of(kernel::Builder& b, const Windows& w, const std::vector<std::int64_t>& dims, const Indices& window,

@@ -41,10 +41,12 @@ Value convolution(Value x, Value w, const Windows& windows, std::int64_t groups 
 /// Folds over windows of the trailing axes; see the ops. Sizes of windows are numbers.
 Value reduce_window_sum(Value x, const Windows& windows);
 Value reduce_window_max(Value x, const Windows& windows);
-/// The position (i64, row-major within the window axes) of each window's first maximum.
+/// The tap (i32, row-major within the window) of each window's first maximum; -1 where it holds no element.
 Value window_argmax(Value x, const Windows& windows);
-/// Each g added at its position, which lies in its window; `sizes` are the window axes of the result.
-Value window_scatter(Value g, Value positions, const Windows& windows, Shape sizes);
+/// Each g added where the tap of its window lies; `sizes` are the window axes of the result.
+Value window_scatter(Value g, Value taps, const Windows& windows, Shape sizes);
+/// Where taps lie: the positions (i64, row-major) within axes of `sizes`; 0 for none.
+Value window_positions(Value taps, const Windows& windows, const Shape& sizes);
 
 /// Where tap `tap` of window `window` lies in the operand, for lowering: indices along the window axes, and the
 /// condition under which there is an element; null: always.
