@@ -15,6 +15,7 @@
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/direct_convolution.h"
+#include "compiler/lower/parallelism.h"
 
 namespace pullback::lower {
 namespace {
@@ -75,8 +76,6 @@ class Writer {
   }
 
  private:
-  /// Floating operations below which one thread does it all.
-  static constexpr double kParallelFlops = 1e6;
   /// Parts of a parallel contraction: more share better among more threads, but repeat packing.
   static constexpr std::int64_t kMostParts = 16;
   /// Batch elements that are parts enough.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -15,8 +16,6 @@ using ops::Indices;
 
 /// Loops that cut rows are repeated in the code, for as many taps.
 constexpr std::int64_t kMostTaps = 16;
-/// Work below which one thread does it all.
-constexpr double kParallelFlops = 3e6;
 /// What of both operands a block of a deep sum may take in the cache.
 constexpr std::int64_t kBlockBytes = 192 * 1024;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images.

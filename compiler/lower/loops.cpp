@@ -6,7 +6,9 @@
 
 #include "compiler/ir/layout.h"
 #include "compiler/lower/access.h"
+#include "compiler/lower/parallelism.h"
 #include "compiler/lower/walk.h"
+#include "compiler/ops/ops.h"
 
 namespace pullback::lower {
 namespace {
@@ -120,17 +122,48 @@ void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) 
   walk.cuts.assign(cuts.begin(), cuts.end());
 }
 
-/// What moving along the innermost axis costs: accesses that are neither contiguous nor the same are made lane by lane.
-double cost_of_accesses(const Trial& trial) {
+/// What an iteration costs when vectors run along this axis: accesses that are neither contiguous there nor the same
+/// are made lane by lane.
+double cost_of_accesses(const Trial& trial, std::ptrdiff_t axis) {
   constexpr double kLaneByLane = 4;
-  if (trial.variables.empty()) return 0;
-  const kernel::LoopVar& innermost = *trial.variables.back();
+  if (axis < 0) return 0;
+  const kernel::LoopVar& lanes = *trial.variables[static_cast<std::size_t>(axis)];
   double cost = 0;
   for (const Survey::Access& access : trial.seen.accesses) {
-    const bool whole = !access.address.depends_on(innermost) || access.address.is_contiguous_in(innermost);
+    const bool whole = !access.address.depends_on(lanes) || access.address.is_contiguous_in(lanes);
     if (!access.counts_only) cost += whole ? 1 : kLaneByLane;
   }
   return cost;
+}
+
+/// An order in which a kernel may walk: that in which a value lies in memory.
+struct Order {
+  std::vector<std::int64_t> dims;
+  ir::Integers layout;
+
+  static Order of(const ir::Value& value) { return {dims_of(value), ir::layout_of(value)}; }
+  /// Row-major orders of as many elements are one, however they are cut into axes.
+  bool is_same(const Order& other) const {
+    const bool row_major = std::is_sorted(layout.begin(), layout.end());
+    if (row_major && std::is_sorted(other.layout.begin(), other.layout.end())) return true;
+    return dims == other.dims && layout == other.layout;
+  }
+};
+
+/// The orders of the results, and of what results are a reshape of.
+std::vector<Order> orders_of(const Group& group) {
+  std::vector<Order> orders;
+  const auto add = [&](const ir::Value& value) {
+    Order order = Order::of(value);
+    if (std::none_of(orders.begin(), orders.end(), [&](const Order& other) { return order.is_same(other); }))
+      orders.push_back(std::move(order));
+  };
+  for (const ir::Value* value : group.stored) {
+    add(*value);
+    while (value->definer && value->definer->def == &ops::op_reshape) value = value->definer->operand(0);
+    add(*value);
+  }
+  return orders;
 }
 
 int accumulators_for(std::int64_t extent, int width, double work_each) {
@@ -149,9 +182,9 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
     };
     walk_space(emitter, walk, body);
   };
-  const auto try_order_of = [&](const ir::Value& root) {
-    dims = dims_of(root);
-    axes = axes_of(dims, ir::layout_of(root));
+  const auto try_order = [&](const Order& order) {
+    dims = order.dims;
+    axes = axes_of(dims, order.layout);
     Trial trial;
     write(trial.unit, {axes});
     trial.seen = survey(trial.unit.kernel);
@@ -159,18 +192,21 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
     return trial;
   };
 
-  // In the order in which the results lie in memory, or one of them.
-  const ir::Value* root = group.stored.front();
-  Trial trial = try_order_of(*root);
-  for (const ir::Value* other : group.stored) {
-    if (dims_of(*other) == dims_of(*root) && ir::layout_of(*other) == ir::layout_of(*root)) continue;
-    Trial attempt = try_order_of(*other);
-    if (cost_of_accesses(attempt) >= cost_of_accesses(trial)) continue;
-    root = other;
+  const std::vector<Order> orders = orders_of(group);
+  const Order* best = nullptr;
+  Trial trial;
+  double least = 0;
+  for (const Order& order : orders) {
+    Trial attempt = try_order(order);
+    const int lanes = options.vector_bytes / static_cast<int>(attempt.seen.largest);
+    const double cost = orders.size() == 1 ? 0 : cost_of_accesses(attempt, vector_axis(axes, lanes));
+    if (best && cost >= least) continue;
+    best = &order;
+    least = cost;
     trial = std::move(attempt);
   }
-  dims = dims_of(*root);
-  axes = axes_of(dims, ir::layout_of(*root));
+  dims = best->dims;
+  axes = axes_of(dims, best->layout);
 
   Walk walk{join_axes(axes, trial.variables, trial.seen)};
   walk.width = std::max<int>(1, options.vector_bytes / static_cast<int>(trial.seen.largest));

@@ -14,13 +14,13 @@
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
+#include "compiler/lower/parallelism.h"
 #include "compiler/lower/plan.h"
 #include "compiler/lower/prepare_convolutions.h"
 #include "compiler/lower/recompute.h"
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
-#include "compiler/ops/flop.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/scan.h"
 #include "compiler/support/target.h"
@@ -28,21 +28,11 @@
 namespace pullback::lower {
 namespace {
 
-/// Is the whole worth several threads? Small steps live in the caches of one core: handing a weight's halves back and
-/// forth costs more than two cores gain.
-bool is_worth_threads(const ir::Region& region) {
-  constexpr double kMicroseconds = 200, kFlop = 200e3, kElements = 20e3;  // the last two in a microsecond
-  double elements = 0;
-  for (const auto& op : region.ops)
-    for (const auto& result : op->results) elements += static_cast<double>(count_of(*result));
-  return ops::count_flop(region).in_bounds / kFlop + elements / kElements > kMicroseconds;
-}
-
 class Lowerer {
  public:
   Lowerer(const ir::Function& function, const Target& target, const Options& options)
-      : function_(function), options_(options), placement_(draft_) {
-    loops_ = {target.vector_bytes, target.vector_registers, options.parallel && is_worth_threads(function.body)};
+      : function_(function), target_(target), options_(options), placement_(draft_) {
+    loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one};
     limits_.fuse = options.fuse;
   }
 
@@ -52,6 +42,8 @@ class Lowerer {
     std::vector<std::ptrdiff_t> wanted(function_.body.results.size(), -1);
     draft_.items = lower_region(function_.body, wanted);
     for (std::size_t i = 0; i < function_.results.size(); ++i) deliver_result(i);
+    if (options_.threads == Threads::where_worth && !is_worth_threads(draft_.items, target_))
+      run_in_one_thread(draft_.items);
     schedule::Module module = plan(std::move(draft_), {options_.reuse_memory, loops_.vector_bytes});
     for (const auto& kernel : module.kernels) kernel::verify(*kernel, "lower");
     schedule::verify(module, "lower");
@@ -312,6 +304,7 @@ class Lowerer {
   }
 
   const ir::Function& function_;
+  const Target& target_;
   const Options& options_;
   Draft draft_;
   Placement placement_;

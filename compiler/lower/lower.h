@@ -15,9 +15,12 @@ class Function;
 
 namespace pullback::lower {
 
+/// Which kernels are shared among threads: none, the large ones of a step that is large enough, the large ones.
+enum class Threads : std::uint8_t { one, where_worth, several };
+
 struct Options {
   bool fuse = true;  ///< false: every op that computes something gets a kernel of its own (to compare, to find faults)
-  bool parallel = true;           ///< false: no parallel loops
+  Threads threads = Threads::where_worth;
   bool reuse_memory = true;       ///< false: arena buffers never overlap and nothing is in place
   std::int64_t memory_limit = 0;  ///< bytes of the arena; above 0: values are computed again rather than kept
 };

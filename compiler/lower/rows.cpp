@@ -4,6 +4,7 @@
 
 #include "compiler/lower/access.h"
 #include "compiler/lower/loops.h"
+#include "compiler/lower/parallelism.h"
 #include "compiler/lower/walk.h"
 
 namespace pullback::lower {

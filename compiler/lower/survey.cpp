@@ -20,8 +20,12 @@ class Surveyor {
         vector_ = outer;
       }
       if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+        const double before = result_.work;
         block((*branch)->then_block, times);
+        const double then_work = result_.work - before;
+        result_.work = before;
         block((*branch)->else_block, times);
+        result_.work = std::max(result_.work, before + then_work);
       }
       if (const auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) contract(**tile, times);
     }

@@ -22,7 +22,7 @@ struct Survey {
   std::vector<Access> accesses;
   std::vector<Edge> edges;
   std::int64_t largest = 4;  ///< bytes of the widest element computed with, 4 or 8
-  double work = 0;           ///< about how many scalar instructions a run takes
+  double work = 0;           ///< about how many scalar instructions a run takes, of branches the longer side
   bool calls = false;        ///< does it evaluate functions?
 
   /// Elements for each iteration of a vector loop of `extent`. With a function to evaluate that is two registers':
@@ -34,9 +34,5 @@ struct Survey {
 };
 
 Survey survey(const kernel::Kernel& kernel);
-
-/// Work below this (some microseconds) is done by one thread: handing it out takes one or two. Little more matters
-/// than that: what several cores have computed, one core fetches slowly.
-inline constexpr double kParallelWork = 1e5;
 
 }  // namespace pullback::lower

@@ -81,7 +81,7 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
   const auto cut = [&](std::int64_t total, std::int64_t unit, std::int64_t bytes) {
     return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
   };
-  blocking.rows = cut(extents.rows, tile.rows, all_rows ? kAllRows : kRows);
+  blocking.rows = all_rows ? tile.rows * divide_up(extents.rows, tile.rows) : cut(extents.rows, tile.rows, kRows);
   blocking.columns = cut(extents.columns, panel, kColumns);
   return blocking;
 }

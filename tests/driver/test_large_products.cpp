@@ -74,11 +74,11 @@ const Product kProducts[] = {
     {70, 530, 2100},
     {70, 530, 2100, false, false, true},
     {1100, 1030, 160, true},
-    {21, 50, 3333, false, false, true},
+    {21, 50, 33333, false, false, true},
     {1, 700, 513},
     {2, 700, 513, false, false, true},
     {515, 1, 700, true},
-    {700, 4, 1024},
+    {7000, 4, 1024},
     {515, 10, 130, true},
 };
 

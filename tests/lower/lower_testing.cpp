@@ -77,9 +77,14 @@ void check_lowering(const ir::Function& function, std::uint32_t seed) {
   const std::vector<ir::Literal> arguments = random_arguments(function, random);
   const std::vector<Bounded> expected = evaluate_bounded(function, arguments);
   require_determined(expected);
-  check_with(function, arguments, expected, "x86-64-v4", {});
-  check_with(function, arguments, expected, "x86-64-v3", {.reuse_memory = false});
-  check_with(function, arguments, expected, "x86-64-v2", {.fuse = false, .parallel = false});
+  check_with(function, arguments, expected, "x86-64-v4", {.threads = lower::Threads::several});
+  check_with(function, arguments, expected, "x86-64-v3", {.threads = lower::Threads::several, .reuse_memory = false});
+  check_with(function, arguments, expected, "x86-64-v2", {.fuse = false, .threads = lower::Threads::one});
+}
+
+bool is_parallel(const schedule::Module& module) {
+  return std::any_of(module.kernels.begin(), module.kernels.end(),
+                     [](const auto& kernel) { return kernel->parallel_loop() != nullptr; });
 }
 
 std::size_t calls_of(const std::vector<schedule::Step>& steps) {

@@ -35,6 +35,8 @@ inline void check_lowering(const std::string& text) {
   check_lowering(*parse_function(text));
 }
 
+/// Is any kernel shared among threads?
+bool is_parallel(const schedule::Module& module);
 /// Kernel calls, those of branches included.
 std::size_t calls_of(const std::vector<schedule::Step>& steps);
 

@@ -10,6 +10,8 @@ namespace pullback {
 namespace {
 
 using testing::check_lowering;
+using testing::is_parallel;
+using testing::parse_function;
 
 const std::int64_t kSizes[] = {0, 1, 3, 17, 40};
 
@@ -242,19 +244,51 @@ TEST_CASE("argmax, iota and integers", "[lower]") {
 }
 
 TEST_CASE("large work runs in parallel and is the same", "[lower]") {
-  check_lowering(R"(func @f(%x: f32[1000,700]) {
+  const auto check_parallel = [](const char* text) {
+    const auto function = parse_function(text);
+    check_lowering(*function);
+    CHECK(is_parallel(lower::lower(*function, Target::parse("x86-64-v4"), {.threads = lower::Threads::several})));
+    CHECK(!is_parallel(lower::lower(*function, Target::parse("x86-64-v4"), {.threads = lower::Threads::one})));
+  };
+  check_parallel(R"(func @f(%x: f32[1000,700]) {
     %a: f32[1000,700] = mul(%x, %x)
     %s: f32[700] = reduce_sum(%a) {axes = [0]}
     return a = %a, s = %s
   })");
-  check_lowering(R"(func @f(%x: f32[131,75], %w: f32[75,531]) {
+  check_parallel(R"(func @f(%x: f32[131,75], %w: f32[75,531]) {
     %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
     return a = %a
   })");
-  check_lowering(R"(func @f(%x: f32[131,75], %w: f32[531,75]) {
+  check_parallel(R"(func @f(%x: f32[131,75], %w: f32[531,75]) {
     %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[1], batch = []x[]}
     return a = %a
   })");
+}
+
+TEST_CASE("a step has several threads where it is worth them", "[lower]") {
+  const auto uses_threads = [](const char* text) {
+    return is_parallel(lower::lower(*parse_function(text), Target::parse("x86-64-v4")));
+  };
+  // What is read counts, and so do all iterations.
+  CHECK(uses_threads(R"(func @f(%x: f32[100000,1000]) {
+    %s: f32[100000] = reduce_sum(%x) {axes = [1]}
+    return s = %s
+  })"));
+  CHECK(uses_threads(R"(func @f(%x: f32[100000]) {
+    %y: f32[100000] = scan(%x) {carries = 1, slices = 0, length = shape[2000], reverse = false} region(%c: f32[100000]) {
+      %t: f32[100000] = tanh(%c)
+      return %t
+    }
+    return y = %y
+  })"));
+  CHECK(!uses_threads(R"(func @f(%x: f32[1,784], %w: f32[784,512]) {
+    %y: f32[1,512] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    return y = %y
+  })"));
+  CHECK(!uses_threads(R"(func @f(%x: f32[131,75], %w: f32[75,531]) {
+    %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    return a = %a
+  })"));
 }
 
 TEST_CASE("deep sums go in blocks through C", "[lower]") {

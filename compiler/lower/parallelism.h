@@ -1,0 +1,27 @@
+// When several threads are worth it: for a step as a whole, then for each of its kernels.
+#pragma once
+
+#include <vector>
+
+#include "compiler/lower/draft.h"
+
+namespace pullback {
+struct Target;
+}
+
+namespace pullback::lower {
+
+/// Work of a kernel, in scalar instructions (survey.h), below which one thread does it all: about the microseconds that
+/// handing it to another thread takes.
+inline constexpr double kParallelWork = 1e5;
+/// The same for the floating operations of a contraction, of which a microsecond holds more.
+inline constexpr double kParallelFlops = 1e6;
+
+/// Is the whole worth several threads? Small steps live in the caches of one core: handing a weight's halves back and
+/// forth costs more than two cores gain.
+bool is_worth_threads(const std::vector<Item>& items, const Target& target);
+
+/// Makes every parallel loop a serial one.
+void run_in_one_thread(std::vector<Item>& items);
+
+}  // namespace pullback::lower
