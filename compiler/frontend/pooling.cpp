@@ -58,7 +58,8 @@ MaxPooled max_pool(const std::string& op, std::size_t axes, const Tensor& x, con
   if (with_indices)
     result.indices = fold([](ops::Value v, const ops::Windows& w) {
       const Shape sizes(v.shape().end() - static_cast<std::ptrdiff_t>(w.rank()), v.shape().end());
-      return ops::window_positions(ops::window_argmax(v, w), w, sizes);
+      const ops::Value positions = ops::window_positions(ops::window_argmax(v, w), w, sizes);
+      return ops::maximum(positions, ops::full_like(positions, 0));  // of padding alone
     });
   return result;
 }

@@ -169,7 +169,7 @@ void eval_window_scatter(EvalContext& c) {
     c.result().set_integer(static_cast<std::int64_t>(i), static_cast<std::int64_t>(integer_sums[i]));
 }
 
-// dg = the elements of the cotangent at the taps; nothing for a window that has none.
+// dg = the elements of the cotangent at the taps; 0 for one in the padding.
 void window_scatter_vjp(GradContext& c) {
   if (!c.needs_grad(0)) return;
   const Value g = c.operand(0), taps = c.operand(1), cotangent = c.out_grad();
@@ -184,7 +184,7 @@ void window_scatter_vjp(GradContext& c) {
   };
   const Value positions = window_positions(taps, windows_of(c.op()), sizes);
   const Value picked = reshape(gather(planes(cotangent), planes(positions), lead, lead), g.shape());
-  c.add_grad(0, select(ge(taps, full_like(taps, 0)), picked, full_like(picked, 0)));
+  c.add_grad(0, select(ge(positions, full_like(positions, 0)), picked, full_like(picked, 0)));
 }
 
 std::vector<Sample> scatter_samples() {

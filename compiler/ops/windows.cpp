@@ -145,20 +145,24 @@ Value size_like(Value like, const Dim& size) {
 
 Value window_positions(Value taps, const Windows& windows, const Shape& sizes) {
   ir::Builder& b = *taps.builder;
-  const Value zero = full(b, {DType::i64, taps.shape()}, 0);
-  Value rest = maximum(convert(taps, DType::i64), zero), position = zero;
+  const Value zero = full(b, {DType::i64, taps.shape()}, 0), number = convert(taps, DType::i64);
+  Value rest = maximum(number, zero), position = zero, inside = ge(number, zero);
   Dim step = 1;
   for (std::size_t d = windows.rank(); d-- > 0;) {
     const auto axis = static_cast<std::int64_t>(taps.rank() - windows.rank() + d);
-    const Value taps_here = size_like(zero, windows.sizes[d]);
+    const Value taps_here = size_like(zero, windows.sizes[d]),
+                dilation = full_like(zero, static_cast<double>(windows.base_dilation[d]));
     const Value tap = rem(rest, taps_here), window = iota(b, DType::i64, taps.shape(), axis);
     rest = div(rest, taps_here);
-    const Value at = window * static_cast<double>(windows.strides[d]) +
-                     tap * static_cast<double>(windows.window_dilation[d]) - size_like(zero, windows.low[d]);
-    position = position + div(at, full_like(at, static_cast<double>(windows.base_dilation[d]))) * size_like(zero, step);
+    const Value spread = window * static_cast<double>(windows.strides[d]) +
+                         tap * static_cast<double>(windows.window_dilation[d]) - size_like(zero, windows.low[d]);
+    const Value at = div(spread, dilation);
+    inside = bit_and(inside, bit_and(ge(spread, zero), lt(at, size_like(zero, sizes[d]))));
+    if (windows.base_dilation[d] > 1) inside = bit_and(inside, eq(rem(spread, dilation), zero));
+    position = position + at * size_like(zero, step);
     step = step * sizes[d];
   }
-  return select(ge(convert(taps, DType::i64), zero), position, zero);
+  return select(inside, position, full_like(position, -1));
 }
 
 TapPlace place_of(kernel::Builder& b, const Windows& w, const std::vector<std::int64_t>& dims, const Indices& window,

@@ -45,7 +45,7 @@ Value reduce_window_max(Value x, const Windows& windows);
 Value window_argmax(Value x, const Windows& windows);
 /// Each g added where the tap of its window lies; `sizes` are the window axes of the result.
 Value window_scatter(Value g, Value taps, const Windows& windows, Shape sizes);
-/// Where taps lie: the positions (i64, row-major) within axes of `sizes`; 0 for none.
+/// Where taps lie: the positions (i64, row-major) within axes of `sizes`; -1 for none, and for one in the padding.
 Value window_positions(Value taps, const Windows& windows, const Shape& sizes);
 
 /// Where tap `tap` of window `window` lies in the operand, for lowering: indices along the window axes, and the
