@@ -1,5 +1,6 @@
 // Translator: register tiles of contractions. rows x segments accumulators are SSA values that a loop over k carries;
-// each k loads one vector of B for each segment and broadcasts one element of A for each row.
+// each k loads one vector of B for each segment, and for each row broadcasts one element of A, or loads as many vectors
+// of A.
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -178,14 +179,15 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   for (std::int64_t row = 0; row < c.rows; ++row)
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
+  const auto load = [&](llvm::Value* from, const Segment& segment) -> llvm::Value* {
+    llvm::Type* type = arithmetic_.type(tile.input, segment.width);
+    if (segment.active == segment.width) return b_.CreateAlignedLoad(type, from, align);
+    return b_.CreateMaskedLoad(type, from, align, tail_mask(segment.width, segment.active),
+                               llvm::Constant::getNullValue(type));
+  };
   llvm::SmallVector<llvm::Value*, 4> columns;
   for (const Segment& segment : tile.segments) {
-    llvm::Type* type = arithmetic_.type(tile.input, segment.width);
-    llvm::Value* from = pointer(at.b, at.b_offset + segment.offset);
-    llvm::Value* loaded = segment.active == segment.width
-                              ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(type, from, align))
-                              : b_.CreateMaskedLoad(type, from, align, tail_mask(segment.width, segment.active),
-                                                    llvm::Constant::getNullValue(type));
+    llvm::Value* loaded = load(pointer(at.b, at.b_offset + segment.offset), segment);
     columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
     if (!at.copy) continue;
     llvm::Value* to = pointer(at.copy, at.copy_offset + segment.offset);
@@ -195,11 +197,17 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
       b_.CreateMaskedStore(loaded, to, align, tail_mask(segment.width, segment.active));
   }
   for (const std::int64_t row : rows) {
-    llvm::Value* scalar = b_.CreateAlignedLoad(element, pointer(at.a, at.a_offset + row * c.a.stride_row), align);
-    scalar = arithmetic_.convert(scalar, tile.input, tile.sum);
+    const std::int64_t offset = at.a_offset + row * c.a.stride_row;
+    llvm::Value* scalar = nullptr;
+    if (c.a.stride_column == 0)
+      scalar = arithmetic_.convert(b_.CreateAlignedLoad(element, pointer(at.a, offset), align), tile.input, tile.sum);
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
+      const Segment& segment = tile.segments[s];
+      llvm::Value* factor =
+          scalar ? arithmetic_.splat(scalar, segment.width)
+                 : arithmetic_.convert(load(pointer(at.a, offset + segment.offset), segment), tile.input, tile.sum);
       llvm::Value*& sum = sums[tile.at(row, s)];
-      sum = arithmetic_.fma(arithmetic_.splat(scalar, tile.segments[s].width), columns[s], sum);
+      sum = arithmetic_.fma(factor, columns[s], sum);
     }
   }
 }

@@ -29,6 +29,13 @@ std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
   return 1;
 }
 
+/// Does each channel have kernels of its own? Vectors then run over the groups.
+bool is_depthwise(const ContractionShape& shape) {
+  if (!shape.m.empty() || shape.batch.size() != 1) return false;
+  const Loop& groups = shape.batch.front();
+  return groups.a == 1 && groups.b == 1 && groups.c == 1;
+}
+
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
 class DirectWriter {
  public:
@@ -43,7 +50,9 @@ class DirectWriter {
     registers_ = {options.vector_registers, options.vector_bytes / bytes_};
     x_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
     w_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
-    column_ = shape_.m.front();
+    std::vector<Loop>& columns = is_depthwise(shape_) ? shape_.batch : shape_.m;
+    column_ = columns.front();
+    columns.clear();
     choose_row();
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
@@ -270,9 +279,9 @@ class DirectWriter {
     const Index outermost = shape_.k.empty() ? Index(0) : block;
     statement.depth = shape_.k.size() == 1 && block_ > 0 ? block_ : depth.size;
     statement.a = {x_,
-                   walk(outer_, outer_at_, &Loop::b) + tile.row * row_.b + shape_.b_offset +
+                   walk(outer_, outer_at_, &Loop::b) + tile.row * row_.b + tile.column * column_.b + shape_.b_offset +
                        (block_ > 0 ? outermost * shape_.k.front().b : Index(0)),
-                   row_.b, depth.b};
+                   row_.b, depth.b, column_.b};
     statement.b = {w_,
                    walk(outer_, outer_at_, &Loop::a) + tile.column + shape_.a_offset +
                        (block_ > 0 ? outermost * shape_.k.front().a : Index(0)),
@@ -351,7 +360,8 @@ class DirectWriter {
 }  // namespace
 
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
-  return op.def == &ops::op_convolution && shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].c == 1;
+  if (op.def != &ops::op_convolution) return false;
+  return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
 
 void write_direct_convolution(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,

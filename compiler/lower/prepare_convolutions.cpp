@@ -1,6 +1,7 @@
 #include "compiler/lower/prepare_convolutions.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "compiler/ir/layout.h"
@@ -137,13 +138,44 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
   return sum ? sum : ops::full(*c.x.builder, {c.x.dtype(), c.result}, 0);
 }
 
-/// Are neighbouring output channels of the kernels neighbours in memory already?
-bool is_along_channels(const Value& w) {
+/// Strides of a value as it will be read: of what it only moves, if that can be read in place.
+std::vector<std::int64_t> strides_in_place(const Value& x) {
   Accesses accesses;
-  const std::optional<View> view = view_of(*w.value, accesses, [](const ir::Value& v) {
+  const std::optional<View> view = view_of(*x.value, accesses, [](const ir::Value& v) {
     return !v.definer || !v.definer->def->traits.moves_data || !v.definer->def->element;
   });
-  return (view ? view->strides : ir::strides_of(*w.value))[0] == 1;
+  return view ? view->strides : ir::strides_of(*x.value);
+}
+
+/// Are neighbouring output channels of the kernels neighbours in memory already?
+bool is_along_channels(const Value& w) {
+  return strides_in_place(w)[0] == 1;
+}
+
+/// The axis of x whose elements go with kernels of their own, if the convolution is depthwise.
+std::optional<std::size_t> depthwise_axis(const Convolution& c) {
+  if (c.groups * c.batch_groups == 1 || c.w.size(0) != Dim(c.groups * c.batch_groups)) return std::nullopt;
+  return c.batch_groups > 1 ? 0 : 1;
+}
+
+/// x as direct convolutions read it, with its padding in memory where that is asked for: in the order in which it lies
+/// there, but with the channels of a depthwise convolution as neighbours.
+Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
+  const std::vector<std::int64_t> strides = strides_in_place(c.x);
+  const std::optional<std::size_t> channels = depthwise_axis(c);
+  if (!with_padding && (!channels || strides[*channels] == 1)) return c.x;
+  ir::Integers order(c.x.rank());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return strides[static_cast<std::size_t>(a)] > strides[static_cast<std::size_t>(b)];
+  });
+  if (channels) {
+    const auto innermost = std::find(order.begin(), order.end(), static_cast<std::int64_t>(*channels));
+    std::rotate(innermost, innermost + 1, order.end());
+  }
+  const Value x = with_padding ? padded(c.x, windows) : copied(c.x);
+  ir::set_layout(*x.value->definer, order);
+  return x;
 }
 
 /// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
@@ -162,7 +194,7 @@ bool skips_padding(const Convolution& c) {
 
 Value prepared_direct(const Convolution& c) {
   Windows windows = c.windows;
-  const Value x = is_padded(windows) && !skips_padding(c) ? padded(c.x, windows) : c.x;
+  const Value x = for_direct(c, is_padded(windows) && !skips_padding(c), windows);
   const Value w = is_along_channels(c.w) ? c.w : along_channels(c.w);
   const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
   ir::set_layout(*result.value->definer, ops::channels_last(c.result.size()));

@@ -276,9 +276,13 @@ std::vector<Sample> convolution_samples() {
 bool suits_channels_last(const ir::Op& op) {
   constexpr std::int64_t kFewChannels = 8;
   if (op.def != &op_convolution || op.result()->type.rank() < 3 || !is_float(op.result()->type.dtype)) return false;
-  const Dim& outputs = op.operand(1)->type.shape[0];
-  const std::int64_t groups = op.attributes.integer("groups") * op.attributes.integer("batch_groups");
-  return outputs.is_constant() && outputs.constant() / groups >= kFewChannels;
+  const Shape &x = op.operand(0)->type.shape, &w = op.operand(1)->type.shape;
+  if (!w[0].is_constant()) return false;
+  const std::int64_t groups = op.attributes.integer("groups"), batch_groups = op.attributes.integer("batch_groups");
+  // Depthwise: each channel (or each element of the batch, where the kernels' gradient is computed) has its own kernel.
+  const bool depthwise = w[0].constant() == groups * batch_groups && (groups == 1 || x[1] == Dim(groups)) &&
+                         (batch_groups == 1 || x[0] == Dim(batch_groups));
+  return w[0].constant() / (depthwise ? 1 : groups * batch_groups) >= kFewChannels;
 }
 
 Integers channels_last(std::size_t rank) {

@@ -6,7 +6,7 @@
 namespace pullback::ops {
 
 /// Is `op` a convolution of floats whose sums are computed for several output channels at once, side by side in
-/// memory? Few channels leave most of a vector unused.
+/// memory: all that see the same input channels, or, where it is depthwise, all? Few leave most of a vector unused.
 bool suits_channels_last(const ir::Op& op);
 
 /// Dimensions from outermost to innermost: batch, space, channels.

@@ -102,6 +102,28 @@ TEST_CASE("tiles that copy B") {
         });
 }
 
+TEST_CASE("tiles whose A moves along columns, too") {
+  for (DType dtype : {f32, f64, bf16})
+    for (std::int64_t columns : {1, 2, 5, 16, 21, 48})
+      for (std::int64_t rows : {1, 3, 8})
+        test::check_plain([&](Kernel& k) {
+          constexpr std::int64_t depth = 7;
+          const DType sum = dtype == bf16 ? f32 : dtype;
+          Builder b(k);
+          const int a = b.buffer("a", dtype, (rows + depth) * columns, Access::in);
+          const int x = b.buffer("b", dtype, depth * columns, Access::in);
+          const int c = b.buffer("c", sum, rows * columns, Access::out);
+          Contract tile;
+          tile.rows = rows;
+          tile.columns = columns;
+          tile.depth = depth;
+          tile.a = {a, Index(0), columns, columns, 1};
+          tile.b = {x, Index(0), columns};
+          b.contract(std::move(tile), sum,
+                     [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+        });
+}
+
 TEST_CASE("16-bit inputs, 32-bit sums") {
   for (DType input : {f16, bf16})
     for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);

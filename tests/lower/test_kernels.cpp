@@ -331,6 +331,20 @@ TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
   })");
 }
 
+TEST_CASE("depthwise convolutions multiply channel by channel", "[lower]") {
+  // Forward with a stride, from images whose channels are not neighbours; the gradient of the kernels.
+  check_lowering(R"(func @f(%x: f32[3,19,7,9], %w: f32[19,1,3,3], %g: f32[19,3,7,9]) {
+    %y: f32[3,19,4,5] = convolution(%x, %w) {strides = [2,2], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 19, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[3,19,4,5] = abs(%y)
+    %t: f32[19,3,7,9] = transpose(%x) {permutation = [1,0,2,3]}
+    %d: f32[1,19,3,3] = convolution(%t, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 19, layout = [0,2,3,1]}
+    %e: f32[1,19,3,3] = abs(%d)
+    return r = %r, e = %e
+  })");
+}
+
 TEST_CASE("long sums are taken in two stages", "[lower]") {
   check_lowering(R"(func @f(%x: f32[1000,700], %y: f64[72000,9]) {
     %a: f32[1000,700] = mul(%x, %x)

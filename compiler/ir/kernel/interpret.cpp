@@ -188,7 +188,7 @@ class Machine {
         sum = evaluate(Opcode::fma, dtype, dtype, operands);
       }
     };
-    run(run, 0, address(c.a.base) + row * c.a.stride_row, address(c.b.base) + column);
+    run(run, 0, address(c.a.base) + row * c.a.stride_row + column * c.a.stride_column, address(c.b.base) + column);
     return sum;
   }
 

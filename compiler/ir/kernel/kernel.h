@@ -190,7 +190,8 @@ struct If {
 /// One register tile of a contraction: for row in [0, rows), column in [0, columns)
 ///   c = start ? start.buffer[start.base + row*start.stride_row + column] : 0
 ///   for k in [0, depth) in order: c = fma(A, B, c)
-///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth]        (any strides; broadcast along columns)
+///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth + column*a.stride_column]
+///                                                    (any strides; broadcast along columns, or contiguous)
 ///       B = b.buffer[b.base + k*b.stride_depth + column]                  (contiguous along columns)
 ///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
 ///   products out of `bounds` (the padding of a convolution) are left out, and their elements not read;
@@ -205,6 +206,7 @@ struct Contract {
     int buffer = -1;
     Index base;
     std::int64_t stride_row = 0, stride_depth = 0;
+    std::int64_t stride_column = 0;  ///< 0, or 1: channel by channel, as depthwise convolutions multiply
   };
   struct B {
     int buffer = -1;

@@ -165,9 +165,10 @@ class Printer {
     return line(text);
   }
   std::string statement(const std::unique_ptr<Contract>& c) {
-    std::string head = fmt::format("contract {}x{} depth {}: a = {} row {} depth {}, b = {} depth {}", c->rows,
-                                   c->columns, c->depth, address(c->a.buffer, c->a.base), c->a.stride_row,
-                                   c->a.stride_depth, address(c->b.buffer, c->b.base), c->b.stride_depth);
+    std::string head = fmt::format("contract {}x{} depth {}: a = {} row {} depth {}", c->rows, c->columns, c->depth,
+                                   address(c->a.buffer, c->a.base), c->a.stride_row, c->a.stride_depth);
+    if (c->a.stride_column != 0) head += fmt::format(" column {}", c->a.stride_column);
+    head += fmt::format(", b = {} depth {}", address(c->b.buffer, c->b.base), c->b.stride_depth);
     if (c->copy.buffer >= 0)
       head += fmt::format(", copy to {} depth {}", address(c->copy.buffer, c->copy.base), c->copy.stride_depth);
     for (const Contract::Around& loop : c->around)

@@ -348,6 +348,9 @@ class Verifier {
     Reach a, b, start;
     a.add(c->rows, c->a.stride_row);
     a.add(c->depth, c->a.stride_depth);
+    require(c->a.stride_column == 0 || c->a.stride_column == 1, "a of a contract in steps of {} along columns",
+            c->a.stride_column);
+    a.add(c->columns, c->a.stride_column);
     b.add(c->columns, 1);
     b.add(c->depth, c->b.stride_depth);
     for (const Contract::Around& loop : c->around) {
