@@ -34,6 +34,9 @@ constexpr std::int64_t kWrittenSteps = 9;
 // Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
 constexpr std::size_t kEpilogueLimit = 300;
 
+// Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
+constexpr std::int64_t kNearBytes = 64 << 10, kFewestSteps = 64;
+
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
   for (const kernel::Statement& statement : block.statements) {
@@ -137,6 +140,7 @@ void Translator::contract(const Contract& source) {
   tile.choose_written_out();
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
+  fetch_for_epilogue(tile);
   if (source.depth > 0)
     contract_loops(tile, 0,
                    {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
@@ -291,6 +295,30 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
     either->addIncoming(sums[i], before);
     either->addIncoming(computed[i], last);
     sums[i] = either;
+  }
+}
+
+// What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
+// short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
+void Translator::fetch_for_epilogue(const Tile& tile) {
+  const Contract& c = tile.contract;
+  if (c.depth < kFewestSteps) return;
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    const auto* define = std::get_if<kernel::Define>(&statement);
+    if (!define || define->value->opcode != kernel::Opcode::load || !define->value->operands.empty()) continue;
+    const kernel::Value& load = *define->value;
+    if (!load.index.is_contiguous_in(c.column) || !load.index.depends_on(c.row)) continue;
+    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(load.buffer)];
+    if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) continue;
+    for (std::int64_t row = 0; row < c.rows; ++row)
+      for (const Segment& segment : tile.segments) {
+        replace(c.row, Index(row));
+        replace(c.column, Index(segment.offset));
+        llvm::Value* from = address(load.buffer, resolve(load.index)).value;
+        constexpr std::uint32_t kToRead = 0, kSecondLevel = 2, kData = 1;
+        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
+                           {from, b_.getInt32(kToRead), b_.getInt32(kSecondLevel), b_.getInt32(kData)});
+      }
   }
 }
 

@@ -93,6 +93,7 @@ class Translator {
   struct Segment;
   struct Tile;
   void contract(const kernel::Contract& tile);
+  void fetch_for_epilogue(const Tile& tile);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   struct Place;
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
