@@ -1,6 +1,8 @@
 // Building, printing, hashing and verifying kernels.
 #include <catch2/catch.hpp>
 
+#include <functional>
+
 #include "compiler/ir/kernel/builder.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/kernel/verify.h"
@@ -215,6 +217,31 @@ TEST_CASE("broken kernels are refused") {
                "loop i has width 3 x 1: no powers of two");
   check_broken([](Builder& b, Kernel&) { b.fma(b.integer(i32, 1), b.integer(i32, 1), b.integer(i32, 1)); },
                "fma is not defined on i32");
+}
+
+TEST_CASE("copies of B that would disturb the tile or leave their buffer are refused") {
+  // B is x, 2x4; the copy goes to y unless told otherwise.
+  const auto check_copy = [](const std::function<void(Contract&, int spare)>& change, const std::string& message) {
+    check_broken(
+        [&](Builder& b, Kernel&) {
+          const int spare = b.buffer("spare", f32, 8, Access::inout);
+          Contract tile;
+          tile.rows = 1, tile.columns = 4, tile.depth = 2;
+          tile.a = {0, 0, 0, 1};
+          tile.b = {0, 0, 4};
+          tile.copy = {1, 0, 4};
+          change(tile, spare);
+          b.contract(std::move(tile), f32, [](const Index&, const Index&, Value*) {});
+        },
+        message);
+  };
+  const std::string reads = "a contract copies its b to spare, which it reads";
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.a.buffer = spare; }, reads);
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.b.buffer = spare; }, reads);
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.start.buffer = spare; }, reads);
+  check_copy([](Contract& c, int) { c.copy.base = 1; }, "y[8] is outside its 8 elements");
+  check_copy([](Contract& c, int) { c.copy.stride_depth = -4; }, "y[-4] is outside its 8 elements");
+  check_copy([](Contract& c, int) { c.copy.base = 4, c.copy.stride_depth = -6; }, "y[-2] is outside its 8 elements");
 }
 
 TEST_CASE("unknown functions and wrong numbers of yielded values are refused while building") {
