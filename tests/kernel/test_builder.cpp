@@ -70,7 +70,8 @@ TEST_CASE("contracts, branches and predicated accesses print") {
   verify(kernel, "test");
   CHECK(print(kernel) == R"(kernel @tile(a: f32[64] in, w: f32[128] in, c: f32[64] inout) {
   serial block in 0..2 {
-    contract 2x16 depth 8: a = a[32*block] row 16 depth 1, b = w[0] depth 16, start = c[32*block] row 16 -> (row, column, %0: f32) {
+    contract 2x16 depth 8: a = a[32*block] row 16 depth 1, b = w[0] depth 16, start = c[32*block] row 16)"
+                         R"( -> (row, column, %0: f32) {
       %1: f32 = max %0, 0:f32
       store c[32*block + 16*row + column] = %1
     }
@@ -83,6 +84,17 @@ TEST_CASE("contracts, branches and predicated accesses print") {
       store c[block] = %5 if %6
     }
   }
+}
+)");
+}
+
+TEST_CASE("buffers of one name print apart") {
+  Kernel kernel;
+  Builder b(kernel);
+  for (const char* name : {"x", "x", "x.1", "x"}) b.buffer(name, f32, 4, Access::in);
+  b.load(3, 0);
+  CHECK(print(kernel) == R"(kernel @(x: f32[4] in, x.1: f32[4] in, x.1.1: f32[4] in, x.2: f32[4] in) {
+  %0: f32 = load x.2[0]
 }
 )");
 }
