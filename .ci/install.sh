@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the build needs, and only what is missing: Debian 12 packages, as root or through sudo.
 set -e
-packages="g++ cmake ninja-build ccache llvm-19-dev libfmt-dev catch2 libcli11-dev nlohmann-json3-dev zlib1g-dev libmpfr-dev libbenchmark-dev"
+packages="g++ cmake ninja-build ccache llvm-19-dev libfmt-dev catch2 libcli11-dev nlohmann-json3-dev zlib1g-dev"
+packages="$packages libmpfr-dev libbenchmark-dev"
 missing=""
 for package in $packages; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -14,8 +14,10 @@ using KernelFunction = void (*)(void* const* buffers, std::int64_t begin, std::i
 
 struct ExecutionContext;
 
-/// Runs kernel over 0..count, split into at most one contiguous piece a thread. Which piece runs where never changes
-/// a result: kernels give the same bits for any split. Filled in by the runtime, called by generated code.
+/// Runs kernel over 0..count: one call for each of some contiguous pieces (there may be more of them than threads), in
+/// any order and on any thread; a single call when one thread does it all. Pieces and their order never change a
+/// result: kernels give the same bits for any split. Returns when all have run. Filled in by the runtime, called by
+/// generated code.
 using ParallelFor = void (*)(ExecutionContext*, KernelFunction kernel, void* const* buffers, std::int64_t count);
 
 /// What a step's entry receives beside its buffers. Generated code reads these fields by their offsets.
@@ -31,7 +33,8 @@ struct CallProfile {
 };
 
 /// A compiled step. `slots` are base addresses: 0 the arena, 1 the constants, then one for each external buffer in
-/// the order of the schedule, and with a profile the CallProfile[] that it adds to. Returns 0, or 1 + the number of the check that failed; no state was written then.
+/// the order of the schedule, and with a profile the CallProfile[] that it adds to. Returns 0, or 1 + the number of the
+/// check that failed; no state was written then.
 using EntryFunction = std::int32_t (*)(ExecutionContext*, void* const* slots);
 
 }  // namespace pullback::runtime

@@ -1,12 +1,12 @@
 // An MLP learns handwritten digits: digits [FOLDER [EPOCHS]], by default samples/data/mnist and 20.
 //
-// What to look at: 8,000 digits are few, and a network of 670,000 weights soon knows them by heart: after some epochs the
-// training accuracy is far above the validation's. Dropout delays that (in the first epochs the validation, which sees
-// the whole network, is ahead), and a learning rate that falls along a cosine calms the last epochs. These settings were
-// chosen among a few by the accuracy on this very test set, so the figure is slightly flattering; with plain Adam,
-// batches of 128 and 8 epochs it is about 94 %. With PULLBACK_DUMP_DIR=FOLDER the whole training
-// step can be read stage by stage: digits.step.tensor.ir is what this file says, digits.step.grad.ir what
-// backpropagation makes of it.
+// What to look at: 8,000 digits are few, and a network of 670,000 weights soon knows them by heart: after some epochs
+// the training accuracy is far above the validation's. Dropout delays that (in the first epochs the validation, which
+// sees the whole network, is ahead), and a learning rate that falls along a cosine calms the last epochs. These
+// settings were chosen among a few by the accuracy on this very test set, so the figure is slightly flattering; with
+// plain Adam, batches of 128 and 8 epochs it is about 94 %. With PULLBACK_DUMP_DIR=FOLDER the whole training step can
+// be read stage by stage: digits.step.tensor.ir is what this file says, digits.step.grad.ir what backpropagation makes
+// of it.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -34,9 +34,9 @@ void train(const std::string& folder, int epochs) {
   pb::Tensor logits = pb::nn::linear(pb::dropout(h2, 0.3), 10, "fc3");
   pb::Tensor loss = pb::cross_entropy(logits, y);
 
-  pb::Trainer trainer(g, {.loss = loss,
-                          .optimizer = pb::AdamW{.lr = kLearningRate},
-                          .metrics = {{"accuracy", pb::accuracy(logits, y)}}});
+  pb::Trainer trainer(
+      g,
+      {.loss = loss, .optimizer = pb::AdamW{.lr = kLearningRate}, .metrics = {{"accuracy", pb::accuracy(logits, y)}}});
   pb::Callbacks cosine{.on_epoch_begin = [&](pb::FitControl&, int epoch) {
     trainer.set_learning_rate(kLearningRate * 0.5 * (1 + std::cos(std::numbers::pi * epoch / epochs)));
   }};

@@ -1,9 +1,9 @@
 // A small MLP tells three species of iris apart: iris [FOLDER [EPOCHS]], by default samples/data/tables and 100.
 //
-// What to look at: four measures in centimetres, three species, 150 flowers. Training goes back to the epoch with the best
-// validation loss at its end, and ends early when that has not improved for a while. The table at the end counts which
-// species is taken for which: setosa stands apart, the other two overlap a little in most splits. Thirty flowers are few,
-// and they also chose the epoch: the accuracy is a hint, no measurement.
+// What to look at: four measures in centimetres, three species, 150 flowers. Training goes back to the epoch with the
+// best validation loss at its end, and ends early when that has not improved for a while. The table at the end counts
+// which species is taken for which: setosa stands apart, the other two overlap a little in most splits. Thirty flowers
+// are few, and they also chose the epoch: the accuracy is a hint, no measurement.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -32,12 +32,19 @@ struct Timings {
   double link = 0;  ///< object -> executable memory
 };
 
+/// How often passes of LLVM were left out (see pass_gate.h).
+struct SkippedPasses {
+  int strength_reduction = 0;  ///< once for each loop
+  int scheduling = 0;          ///< once for each function with register tiles
+};
+
 struct Compiled {
   runtime::EntryFunction entry = nullptr;  ///< null when the target does not run here
   std::shared_ptr<void> code;              ///< keeps the machine code of `entry` alive
   std::string llvm_text, asm_text;         ///< when asked for
   runtime::CodeImage image;                ///< when asked for; no bytes when the code cannot be kept
   Timings timings;
+  SkippedPasses skipped;
 };
 
 /// Compiles the module's kernels and its entry function, which runs them in the order of the schedule. Throws

@@ -32,7 +32,7 @@ std::int64_t unroll(const Target& target, std::size_t sums) {
 constexpr std::int64_t kWrittenSteps = 9;
 
 // Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
-constexpr std::size_t kEpilogueLimit = 300;
+constexpr std::int64_t kEpilogueLimit = 300;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 64 << 10, kFewestSteps = 64;
@@ -61,6 +61,8 @@ struct Translator::Segment {
 };
 
 struct Translator::Tile {
+  Tile(const Contract& source, DType input_type, const Target& target);
+
   const Contract& contract;
   DType input, sum;
   int vector = 1;  ///< lanes of a whole vector
@@ -71,6 +73,7 @@ struct Translator::Tile {
   std::size_t written_out = 0;          ///< from this one on all loops are
   std::int64_t written_steps = 1;       ///< how many steps those are
 
+  std::int64_t sums() const { return contract.rows * static_cast<std::int64_t>(segments.size()); }
   std::size_t at(std::int64_t row, std::size_t segment) const {
     return static_cast<std::size_t>(row) * segments.size() + segment;
   }
@@ -94,7 +97,29 @@ struct Translator::Tile {
     });
   }
   void choose_written_out();
+  /// Steps of the loop `level` in one iteration of the code's loop.
+  std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
+  std::int64_t steps_in_code(const Target& target) const;
+  bool stores_along_rows() const;
+
+  enum class Epilogue : std::uint8_t { repeated, transposed, looped };
+  Epilogue epilogue() const;
 };
+
+Translator::Tile::Tile(const Contract& source, DType input_type, const Target& target)
+    : contract(source),
+      input(input_type),
+      sum(source.accumulator->dtype),
+      vector(target.lanes(sum)),
+      loops(source.around) {
+  for (std::int64_t column = 0; column < source.columns; column += vector) {
+    const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
+    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    segments.push_back({column, width, active});
+  }
+  loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
+  choose_written_out();
+}
 
 // Whether a row is in bounds must be known where the code is written: all loops that move it are repeated. So are the
 // innermost loops, if they are short.
@@ -111,6 +136,53 @@ void Translator::Tile::choose_written_out() {
   }
 }
 
+std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
+  if (level + 1 != written_out) return 1;
+  return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);
+}
+
+// How often a step of all loops together stands in the code: see contract_loops().
+std::int64_t Translator::Tile::steps_in_code(const Target& target) const {
+  std::int64_t count = 1;
+  for (std::size_t level = 0; level < loops.size(); ++level) {
+    if (range(level)) continue;
+    const std::int64_t extent = loops[level].extent, steps = unrolled_steps(level, target);
+    const bool loops_in_code = !written[level] && extent / steps > 1;
+    count *= loops_in_code ? steps + extent % steps : extent;
+  }
+  return count;
+}
+
+// Are neighbours in memory those of a column, in all that is stored?
+bool Translator::Tile::stores_along_rows() const {
+  const Contract& c = contract;
+  if (c.rows < 2 || c.rows > vector) return false;
+  bool stores = false;
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    if (std::holds_alternative<kernel::Define>(statement)) continue;
+    const auto* store = std::get_if<kernel::Store>(&statement);
+    if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
+    stores = true;
+  }
+  return stores;
+}
+
+Translator::Tile::Epilogue Translator::Tile::epilogue() const {
+  const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
+  if (stores_along_rows() && statements * contract.columns <= kEpilogueLimit) return Epilogue::transposed;
+  if (statements * sums() > kEpilogueLimit && contract.rows > 1) return Epilogue::looped;
+  return Epilogue::repeated;
+}
+
+std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
+  const Tile tile(source, source.accumulator->dtype, target);
+  const Tile::Epilogue how = tile.epilogue();
+  const std::int64_t copies = how == Tile::Epilogue::transposed ? source.columns
+                              : how == Tile::Epilogue::looped   ? static_cast<std::int64_t>(tile.segments.size())
+                                                                : tile.sums();
+  return tile.sums() * tile.steps_in_code(target) + copies * epilogue;
+}
+
 /// Elements of A, B and the copy of B: a pointer, and how far from it.
 struct Translator::Place {
   llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
@@ -120,24 +192,12 @@ struct Translator::Place {
 
 void Translator::contract(const Contract& source) {
   function_->addFnAttr(kInOrder);
-  const DType sum = source.accumulator->dtype;
-  Tile tile{source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype,
-            sum,    context_.target().lanes(sum),
-            {},     {},
-            {},     {},
-            {},     source.around};
-  for (std::int64_t column = 0; column < source.columns; column += tile.vector) {
-    const int active = static_cast<int>(std::min<std::int64_t>(tile.vector, source.columns - column));
-    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
-    tile.segments.push_back({column, width, active});
-  }
+  Tile tile(source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype, context_.target());
   if (source.depth > 0) {
     tile.a = address(source.a.buffer, resolve(source.a.base));
     tile.b = address(source.b.buffer, resolve(source.b.base));
     if (source.copy.buffer >= 0) tile.copy = address(source.copy.buffer, resolve(source.copy.base));
   }
-  tile.loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
-  tile.choose_written_out();
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
   fetch_for_epilogue(tile);
@@ -230,9 +290,7 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
     contract_loops(tile, level + 1, next, state);
   };
   if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
-  std::int64_t steps = 1;
-  if (level + 1 == tile.written_out)
-    steps = std::max<std::int64_t>(1, unroll(context_.target(), sums.size()) / tile.written_steps);
+  const std::int64_t steps = tile.unrolled_steps(level, context_.target());
   const std::int64_t whole = loop.extent / steps * steps;
   std::int64_t done = 0;
   if (!tile.written[level] && whole > steps) {
@@ -323,32 +381,12 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  const std::size_t statements = count_statements(tile.contract.epilogue);
-  if (stores_along_rows(tile) && statements * static_cast<std::size_t>(tile.contract.columns) <= kEpilogueLimit) {
-    epilogues_transposed(tile, sums);
-    return;
-  }
-  if (statements * sums.size() > kEpilogueLimit && tile.contract.rows > 1) {
-    epilogues_by_loop(tile, sums);
-    return;
-  }
+  const Tile::Epilogue how = tile.epilogue();
+  if (how == Tile::Epilogue::transposed) return epilogues_transposed(tile, sums);
+  if (how == Tile::Epilogue::looped) return epilogues_by_loop(tile, sums);
   for (std::size_t s = 0; s < tile.segments.size(); ++s)
     for (std::int64_t row = 0; row < tile.contract.rows; ++row)
       epilogue(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
-}
-
-// Are neighbours in memory those of a column, in all that is stored?
-bool Translator::stores_along_rows(const Tile& tile) const {
-  const Contract& c = tile.contract;
-  if (c.rows < 2 || c.rows > tile.vector) return false;
-  bool stores = false;
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    if (std::holds_alternative<kernel::Define>(statement)) continue;
-    const auto* store = std::get_if<kernel::Store>(&statement);
-    if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
-    stores = true;
-  }
-  return stores;
 }
 
 // The tile is transposed in registers: lanes are rows.

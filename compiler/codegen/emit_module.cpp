@@ -276,11 +276,7 @@ std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
     } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
       size += size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
     } else if (const auto* contract = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
-      const kernel::Contract& c = **contract;
-      constexpr std::int64_t kStepsOfDepth = 5;
-      const int lanes = target.lanes(c.accumulator->dtype);
-      const std::int64_t tile = c.rows * ((c.columns + lanes - 1) / lanes);
-      size += tile * (kStepsOfDepth + size_of_code(c.epilogue, target));
+      size += Translator::code_size(**contract, size_of_code((*contract)->epilogue, target), target);
     }
   }
   return size;

@@ -35,6 +35,7 @@ struct Piece {
   std::string llvm_text, asm_text;
   llvm::SmallVector<char, 0> object;
   Timings timings;
+  SkippedPasses skipped;
 };
 
 Piece compile_part(const schedule::Module& schedule, const Part& part, const Options& options) {
@@ -46,7 +47,7 @@ Piece compile_part(const schedule::Module& schedule, const Part& part, const Opt
   const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
   const auto module =
       timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, *machine); });
-  gate.read(*module);
+  gate.note_functions(*module);
   timed(times.optimize, [&] { optimize(*module, *machine); });
   if (options.want_llvm_text) {
     llvm::raw_string_ostream stream(piece.llvm_text);
@@ -54,6 +55,7 @@ Piece compile_part(const schedule::Module& schedule, const Part& part, const Opt
   }
   if (options.want_asm_text) piece.asm_text = emit_assembly(*module, *machine);
   piece.object = timed(times.emit, [&] { return emit_object(*module, *machine); });
+  piece.skipped = gate.skipped();
   return piece;
 }
 
@@ -92,7 +94,11 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   result.llvm_text = std::move(pieces.front().llvm_text);
   result.asm_text = std::move(pieces.front().asm_text);
   std::vector<llvm::ArrayRef<char>> objects;
-  for (const Piece& piece : pieces) objects.push_back(piece.object);
+  for (const Piece& piece : pieces) {
+    objects.push_back(piece.object);
+    result.skipped.strength_reduction += piece.skipped.strength_reduction;
+    result.skipped.scheduling += piece.skipped.scheduling;
+  }
   if (options.want_image) result.image = timed(result.timings.link, [&] { return image_of(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });

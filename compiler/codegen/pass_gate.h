@@ -6,23 +6,31 @@
 #include <llvm/IR/Module.h>
 #include <llvm/IR/OptBisect.h>
 
+#include "compiler/codegen/api.h"
+
 namespace pullback::codegen {
 
-/// A function with this attribute is scheduled as it is written: register tiles, whose order is what the tile's shape
-/// was chosen for.
+/// A function with this attribute is scheduled as it is written: kernels with register tiles, whose order is what the
+/// tile's shape was chosen for. LLVM schedules functions, so the kernel's other loops (those that pack operands, an
+/// epilogue's) stay as they are written, too.
 inline constexpr llvm::StringRef kInOrder = "pullback-in-order";
 
 /// Installed in a context (LLVMContext::setOptPassGate), which it must outlive.
 class PassGate final : public llvm::OptPassGate {
  public:
   /// Takes note of the module's functions that are kInOrder.
-  void read(const llvm::Module& module);
+  void note_functions(const llvm::Module& module);
 
   bool isEnabled() const override { return true; }
+  /// LLVM's names of passes and its descriptions of functions are not part of its interface: should they change, all
+  /// passes run, and nothing but skipped() tells.
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef description) override;
+
+  const SkippedPasses& skipped() const { return skipped_; }
 
  private:
   llvm::StringSet<> in_order_;  ///< as LLVM describes functions to the gate
+  SkippedPasses skipped_;
 };
 
 }  // namespace pullback::codegen

@@ -35,6 +35,9 @@ class Translator {
   /// The body of `source` over vectors of `width` lanes.
   void translate_function(const kernel::Function& source, int width);
 
+  /// About how many instructions a tile becomes, when one copy of its epilogue is `epilogue`.
+  static std::int64_t code_size(const kernel::Contract& tile, std::int64_t epilogue, const Target& target);
+
  private:
   /// An LLVM value, the scope that it is available in.
   struct Bound {
@@ -103,7 +106,6 @@ class Translator {
                       std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
-  bool stores_along_rows(const Tile& tile) const;
   void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 

@@ -8,10 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <pullback/error.h>
 
+#include "compiler/support/hash.h"
 #include "runtime/bytes.h"
 #include "runtime/file.h"
 
@@ -24,17 +23,6 @@ namespace {
 constexpr std::string_view kExtension = ".code";
 
 constexpr std::string_view kTemporary = ".tmp";
-
-// FNV-1a from two starts: 128 bits. The file holds the whole key as well, so that no two programs ever meet.
-std::string digest(std::string_view text) {
-  std::uint64_t first = 0xcbf29ce484222325, second = 0x9e3779b97f4a7c15;
-  for (const char c : text) {
-    first = (first ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    second = (second ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    second ^= second >> 29;
-  }
-  return fmt::format("{:016x}{:016x}", first, second);
-}
 
 struct Entry {
   fs::path path;
@@ -81,6 +69,7 @@ std::vector<std::byte> with_key(const std::string& key, const runtime::CodeImage
 
 }  // namespace
 
+// The file holds the whole key as well, so that no two programs ever meet.
 fs::path CodeCache::file_of(const std::string& key) const {
   return folder_ / (digest(key) + std::string(kExtension));
 }

@@ -11,6 +11,13 @@
 
 namespace pullback {
 
+namespace {
+
+// Positions are computed in double, which tells that many apart.
+constexpr double kMostSteps = 0x1p53;
+
+}  // namespace
+
 Tensor full(Graph& graph, const Shape& shape, double value, DType dtype, SourceLocation where) {
   return graph.constant(value, shape, dtype, where);
 }
@@ -46,6 +53,9 @@ Tensor arange(Graph& graph, double start, double end, double step, DType dtype, 
   if (!(size >= 0) || std::isinf(size))
     detail::fail("arange", fmt::format("from {} to {} there is no way in steps of {}", start, end, step),
                  graph.trace()->line(where));
+  if (size > kMostSteps)
+    detail::fail("arange", fmt::format("from {} to {} there are {} steps of {}, too many", start, end, size, step),
+                 graph.trace()->line(where));
   // In double, and rounded once.
   return cast(graph.iota({static_cast<std::int64_t>(size)}, 0, f64) * step + start, dtype);
 }
@@ -53,6 +63,8 @@ Tensor arange(Graph& graph, double start, double end, double step, DType dtype, 
 Tensor linspace(Graph& graph, double start, double end, std::int64_t steps, DType dtype, SourceLocation where) {
   detail::Pin pin(graph.trace().get(), where);
   if (steps < 0) detail::fail("linspace", fmt::format("{} steps are asked for", steps), graph.trace()->line(where));
+  if (static_cast<double>(steps) > kMostSteps)
+    detail::fail("linspace", fmt::format("{} steps are too many", steps), graph.trace()->line(where));
   const Tensor i = graph.iota({steps}, 0, f64);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends to the middle, so that both are exact.

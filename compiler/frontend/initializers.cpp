@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "compiler/ir/literal.h"
+#include "compiler/support/hash.h"
 
 namespace pullback::detail {
 
@@ -22,16 +23,9 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// FNV-1a, the same on every machine.
-std::uint64_t hash_of(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
-
 class Numbers {
  public:
-  Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ hash_of(name)) {}
+  Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ fnv1a(name)) {}
   /// In [0, 1).
   double uniform(std::uint64_t counter) const { return static_cast<double>(mix(key_ + mix(counter)) >> 11) * 0x1p-53; }
   /// Standard normal, by Box and Muller's transform.

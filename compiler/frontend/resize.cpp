@@ -62,6 +62,8 @@ std::vector<ResizedAxis> resized_axes(const Spatial& s, const InterpolateOptions
       const double size = std::floor(static_cast<double>(s.known_size(d)) * factors[d]);
       if (!(factors[d] > 0) || !(size >= 1))
         s.fail(fmt::format("the scale factor {} leaves nothing of {} elements", factors[d], s.known_size(d)));
+      if (size > 0x1p53)
+        s.fail(fmt::format("the scale factor {} makes {} elements of {}", factors[d], size, s.known_size(d)));
       axes[d] = {s.known_size(d), static_cast<std::int64_t>(size), options.recompute_scale_factor ? 0 : 1 / factors[d]};
     }
   }

@@ -56,11 +56,4 @@ struct ContractionSpec {
   }
 };
 
-/// Floating operations, two for each product: of all products, and of those whose elements lie within A and B, which
-/// padding does not.
-struct FlopCount {
-  double nominal = 0, in_bounds = 0;
-};
-FlopCount count_flop(const ContractionSpec& spec);
-
 }  // namespace pullback::ops

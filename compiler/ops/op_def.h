@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/ir/graph.h"
+#include "compiler/ops/flop.h"
 
 namespace pullback::ir {
 class Builder;
@@ -24,7 +25,6 @@ class GradContext;
 class LowerContext;
 class EvalContext;
 struct ContractionSpec;
-struct FlopCount;
 
 /// Facts that passes and lowering ask for.
 struct Traits {

@@ -63,7 +63,7 @@ void RowSorter::merge_pass(const Index& pass) {
   kernel::Value* run = b_.shl(number(1), b_.index_value(pass));
   kernel::Value* within_pair = b_.sub(b_.add(run, run), number(1));
   kernel::Value* end = number(capacity_);
-  b_.loop("k", capacity_, {}, {{number(0)}, {number(0)}}, [&](const Index& k, const std::vector<kernel::Value*>& carried) {
+  b_.loop("k", capacity_, {}, {{number(0)}, {number(0)}}, [&](const Index& k, const auto& carried) {
     kernel::Value* place = b_.index_value(k);
     kernel::Value* start = b_.bit_and(place, b_.bit_not(within_pair));
     kernel::Value* fresh = b_.eq(place, start);

@@ -1,7 +1,8 @@
-// relu(z) = select(z <= 0, 0, z), and its gradient asks z <= 0 again, long after. relu(z) <= 0 says the same: whatever
-// reads relu(z) keeps it anyway, and z is not kept. So for every clamp at a number b that keeps b's side
-// distinguishable: select(z <= b, b, z), select(z >= b, b, z), select(z > b, z, b), select(z < b, z, b). A NaN compares
-// false in both places: the first two hand it on, the last two give b.
+// relu(z) = select(z <= 0, 0, z), and its gradient asks z <= 0 again, long after. relu(z) <= 0 says the same and
+// usually costs nothing: what reads relu(z) mostly keeps it for a gradient of its own, while nothing else needs z then.
+// So for every clamp at a number b that keeps b's side distinguishable: select(z <= b, b, z), select(z >= b, b, z),
+// select(z > b, z, b), select(z < b, z, b). A NaN compares false in both places: the first two hand it on, the last two
+// give b.
 #include <memory>
 #include <string>
 #include <unordered_map>

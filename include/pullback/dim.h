@@ -44,17 +44,19 @@ class Dim {
   static Dim parse(const std::string& text);
 
  private:
-  using Monomial = std::vector<std::string>;              // sorted symbol names, repeated for powers; empty: the constant
-  using Polynomial = std::map<Monomial, std::int64_t>;    // no zero coefficients
+  using Monomial = std::vector<std::string>;            // sorted symbol names, repeated for powers; empty: the constant
+  using Polynomial = std::map<Monomial, std::int64_t>;  // no zero coefficients
   static Dim from(Polynomial polynomial);
   Polynomial polynomial() const;
 
-  std::int64_t constant_ = 0;                    // used when symbolic_ is null
-  std::shared_ptr<const Polynomial> symbolic_;   // at least one non-constant monomial
+  std::int64_t constant_ = 0;                   // used when symbolic_ is null
+  std::shared_ptr<const Polynomial> symbolic_;  // at least one non-constant monomial
 };
 
 /// A named dimension: its number is given when the program is bound to data.
-inline Dim dim(const std::string& name) { return Dim::symbol(name); }
+inline Dim dim(const std::string& name) {
+  return Dim::symbol(name);
+}
 
 /// Sizes of a tensor's axes, outermost first. {} is a scalar.
 using Shape = std::vector<Dim>;

@@ -29,8 +29,8 @@ class TrainingStep {
   /// Further numbers of train_batch() alone: the gradient's norm.
   virtual std::vector<std::string> training_metrics() const { return {}; }
   /// Updates the state by one step on a batch: one array [batch, ...] per input, in the order of inputs(), valid during
-  /// the call. Puts the loss into results[0], the metrics and the training metrics behind it, as means over the batch. Full batches of an
-  /// epoch come in the same memory when shuffled.
+  /// the call. Puts the loss into results[0], the metrics and the training metrics behind it, as means over the batch.
+  /// Full batches of an epoch come in the same memory when shuffled.
   virtual void train_batch(std::span<const Array> batch, std::span<double> results) = 0;
   /// The same without an update, and as the network behaves outside of training.
   virtual void evaluate_batch(std::span<const Array> batch, std::span<double> results) = 0;
@@ -68,10 +68,10 @@ struct EpochRecord {
   int epoch = 0;  ///< from 0
   double loss = 0;
   std::vector<double> metrics;
-  std::optional<double> val_loss;  ///< with validation data
+  std::optional<double> val_loss;   ///< with validation data
   std::vector<double> val_metrics;  ///< without the training metrics
-  double seconds = 0;              ///< of the training part
-  double examples_per_second = 0;  ///< of the training part
+  double seconds = 0;               ///< of the training part
+  double examples_per_second = 0;   ///< of the training part
 };
 
 /// Results of one training batch.

@@ -27,7 +27,9 @@ struct InterpolateOptions {
   /// Positions follow from the sizes, not from scale_factor: they differ where a size was rounded.
   bool recompute_scale_factor = false;
 };
-/// x [N,C,spatial...] with other spatial sizes, which are numbers (as PyTorch's F.interpolate).
+/// x [N,C,spatial...] with one to three spatial axes -> [N,C,new...] (as PyTorch's F.interpolate); all spatial sizes
+/// are numbers. Throws Error, naming the shape and the user's line, when x has another form, the mode is for another
+/// number of axes, not exactly one of size and scale_factor is given, or a size would not be at least 1.
 Tensor interpolate(const Tensor& x, const InterpolateOptions& options,
                    SourceLocation where = SourceLocation::current());
 

@@ -19,7 +19,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-NAMES = ["tiny_b1", "mlp_b1", "mlp_b128", "mlp_big_b256", "lenet_b64", "resnet_b16", "lstm_b32", "gpt_b8", "elementwise"]
+NAMES = ["tiny_b1", "mlp_b1", "mlp_b128", "mlp_big_b256", "lenet_b64", "resnet_b16", "lstm_b32", "gpt_b8",
+         "elementwise"]
 
 
 class Torch:
@@ -74,7 +75,8 @@ def main():
         sys.exit("compare.py: PyTorch is not installed (Debian: python3-torch)")
     print(f"PyTorch {torch.__version__}, {options.threads} thread(s), {options.rounds} rounds")
     peers = {name: Torch(options.threads, *how) for name, how in variants(options.threads).items()}
-    print(f"{'workload':24} {'Pullback us':>12} {'peer us':>10} {'ratio':>7} {'from':>6} {'to':>6} {'% peak':>7}  variant")
+    print(f"{'workload':24} {'Pullback us':>12} {'peer us':>10} {'ratio':>7} {'from':>6} {'to':>6} {'% peak':>7}"
+          "  variant")
     results = []
     for workload in options.workloads:
         ours, theirs = [], {name: [] for name in peers}

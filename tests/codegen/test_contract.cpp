@@ -1,6 +1,9 @@
 // Register tiles of contractions: row and column tails, depths around the unrolling, chains through C, epilogues.
 #include <catch2/catch.hpp>
 
+#include <memory>
+
+#include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/builder.h"
 #include "tests/codegen/harness.h"
 
@@ -217,4 +220,30 @@ TEST_CASE("products out of bounds are left out and not read") {
                    [&](const Index&, const Index& j, Value* value) { b.store(y, i * columns + j, value); });
       });
     });
+}
+
+TEST_CASE("passes of LLVM that contractions do without are left out") {
+  const auto compiled = [](bool contracts) {
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, 3 * 20, Access::in), x = b.buffer("b", f32, 20 * 16, Access::in);
+    const int c = b.buffer("c", f32, 3 * 16, Access::out);
+    if (contracts) {
+      Contract tile;
+      tile.rows = 3, tile.columns = 16, tile.depth = 20;
+      tile.a = {a, Index(0), 20, 1};
+      tile.b = {x, Index(0), 16};
+      b.contract(std::move(tile), f32,
+                 [&](const Index& i, const Index& j, Value* value) { b.store(c, i * 16 + j, value); });
+    } else {
+      b.serial_loop("i", 48, [&](const Index& i) { b.store(c, i, b.load(a, i)); });
+    }
+    return driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v3")});
+  };
+  // LLVM calls its passes and functions by names that nothing but these numbers checks.
+  const codegen::SkippedPasses with = compiled(true).skipped, without = compiled(false).skipped;
+  CHECK(with.strength_reduction > 0);
+  CHECK(with.scheduling == 1);
+  CHECK(without.strength_reduction > 0);
+  CHECK(without.scheduling == 0);
 }

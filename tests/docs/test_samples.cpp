@@ -89,8 +89,8 @@ TEST_CASE("a convolutional network learns digits in few epochs", "[samples]") {
   CHECK(accuracy[0] > 95);  // two epochs of fifteen
 }
 
-// A guess costs log(number of characters), about 4.4 nats. Training at full length takes minutes; this little shows that
-// the losses fall below that, and that both write.
+// A guess costs log(number of characters), about 4.4 nats. Training at full length takes minutes; this little shows
+// that the losses fall below that, and that both write.
 TEST_CASE("networks that write learn from a little text", "[samples]") {
   for (const char* sample : {"charlstm README.md 100", "gpt README.md 40"}) {
     const std::string text = run(sample);

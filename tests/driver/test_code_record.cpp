@@ -63,7 +63,8 @@ class InstructionCount {
     const std::int64_t lanes = target_.lanes(tile.accumulator->dtype), vectors = (tile.columns + lanes - 1) / lanes;
     double depth = static_cast<double>(tile.depth);
     for (const kernel::Contract::Around& around : tile.around) depth *= static_cast<double>(around.extent);
-    const double step = static_cast<double>(tile.rows * vectors + tile.rows + vectors);
+    const std::int64_t copied = tile.copy.buffer >= 0 ? vectors : 0;
+    const double step = static_cast<double>(tile.rows * vectors + tile.rows + vectors + copied);
     return depth * step + static_cast<double>(tile.rows * vectors) * of(tile.epilogue);
   }
 

@@ -140,6 +140,7 @@ TEST_CASE("Invalid pools are refused with their sizes", "[pooling][errors]") {
   CHECK_THAT(error_of([&] { adaptive_max_pool2d(x, {1, 2, 3}); }), Contains("3 output sizes are given for 2"));
   CHECK_THAT(error_of([&] { adaptive_avg_pool2d(n.input({1, 1, dim("h"), 3}), 1); }), Contains("must be a number"));
   CHECK_THAT(error_of([&] { interpolate(x, {}); }), Contains("either size or scale_factor must be given"));
+  CHECK_THAT(error_of([&] { interpolate(x, {.scale_factor = {1e300}}); }), Contains("the scale factor 1e+300 makes"));
   CHECK_THAT(error_of([&] { interpolate(x, {.size = 3, .mode = Interpolation::linear}); }),
              Contains("the mode is for 1 spatial axis"));
   CHECK_THAT(error_of([&] { interpolate(x, {.size = 3, .align_corners = true}); }), Contains("align_corners is for"));

@@ -98,7 +98,8 @@ TEST_CASE("gradients are tensors that a loss may be made of") {
   CHECK(numbers(g.gradient(sum(inside), {x}).compile().step(feeds)[0]) == Numbers{4, 4, 4});
 
   CHECK_THAT(error_of([&] { gradients(x, {w}); }), Contains("gradients: the loss x is f64[3]: a floating scalar"));
-  CHECK_THAT(error_of([&] { gradients({x}, {w}, {cube, cube}); }), Contains("1 outputs, but 2 cotangents (test_graph.cpp"));
+  CHECK_THAT(error_of([&] { gradients({x}, {w}, {cube, cube}); }),
+             Contains("1 outputs, but 2 cotangents (test_graph.cpp"));
   CHECK_THAT(error_of([&] { gradients({x}, {w}, {cube}); }), Contains("the cotangent of f64[3] is f64[]"));
 }
 

@@ -1,4 +1,6 @@
 // Functions that rearrange: numbers and gradients, compiled and by the reference evaluator.
+#include <limits>
+
 #include "tests/frontend/compiled.h"
 
 namespace pullback::test {
@@ -95,6 +97,12 @@ TEST_CASE("tensors without inputs") {
   CHECK(computed(g, full(g, {2}, 7, i32)) == Numbers{7, 7});
   CHECK(ones_like(g.input("x", f64, {dim("n")})).type_string() == "f64[n]");
   CHECK_THAT(error_of([&] { arange(g, 0, 1, -1, f32); }), Contains("arange: from 0 to 1"));
+  CHECK_THAT(error_of([&] { arange(g, 0, 1e300, 1, f64); }),
+             Contains("arange: from 0 to 1e+300 there are 1e+300 steps of 1, too many"));
+  CHECK_THAT(error_of([&] { arange(g, 0, -0x1p63, -1, i64); }), Contains("steps of -1, too many"));
+  CHECK_THAT(error_of([&] { arange(g, 0, 1, 0, f32); }), Contains("there is no way in steps of 0"));
+  CHECK_THAT(error_of([&] { linspace(g, 0, 1, std::numeric_limits<std::int64_t>::max()); }),
+             Contains("linspace: 9223372036854775807 steps are too many"));
 }
 
 TEST_CASE("products of vectors and matrices") {

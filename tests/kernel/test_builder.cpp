@@ -1,6 +1,8 @@
 // Building, printing, hashing and verifying kernels.
 #include <catch2/catch.hpp>
 
+#include <functional>
+
 #include "compiler/ir/kernel/builder.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/kernel/verify.h"
@@ -68,7 +70,8 @@ TEST_CASE("contracts, branches and predicated accesses print") {
   verify(kernel, "test");
   CHECK(print(kernel) == R"(kernel @tile(a: f32[64] in, w: f32[128] in, c: f32[64] inout) {
   serial block in 0..2 {
-    contract 2x16 depth 8: a = a[32*block] row 16 depth 1, b = w[0] depth 16, start = c[32*block] row 16 -> (row, column, %0: f32) {
+    contract 2x16 depth 8: a = a[32*block] row 16 depth 1, b = w[0] depth 16, start = c[32*block] row 16)"
+                         R"( -> (row, column, %0: f32) {
       %1: f32 = max %0, 0:f32
       store c[32*block + 16*row + column] = %1
     }
@@ -81,6 +84,17 @@ TEST_CASE("contracts, branches and predicated accesses print") {
       store c[block] = %5 if %6
     }
   }
+}
+)");
+}
+
+TEST_CASE("buffers of one name print apart") {
+  Kernel kernel;
+  Builder b(kernel);
+  for (const char* name : {"x", "x", "x.1", "x"}) b.buffer(name, f32, 4, Access::in);
+  b.load(3, 0);
+  CHECK(print(kernel) == R"(kernel @(x: f32[4] in, x.1: f32[4] in, x.1.1: f32[4] in, x.2: f32[4] in) {
+  %0: f32 = load x.2[0]
 }
 )");
 }
@@ -215,6 +229,31 @@ TEST_CASE("broken kernels are refused") {
                "loop i has width 3 x 1: no powers of two");
   check_broken([](Builder& b, Kernel&) { b.fma(b.integer(i32, 1), b.integer(i32, 1), b.integer(i32, 1)); },
                "fma is not defined on i32");
+}
+
+TEST_CASE("copies of B that would disturb the tile or leave their buffer are refused") {
+  // B is x, 2x4; the copy goes to y unless told otherwise.
+  const auto check_copy = [](const std::function<void(Contract&, int spare)>& change, const std::string& message) {
+    check_broken(
+        [&](Builder& b, Kernel&) {
+          const int spare = b.buffer("spare", f32, 8, Access::inout);
+          Contract tile;
+          tile.rows = 1, tile.columns = 4, tile.depth = 2;
+          tile.a = {0, 0, 0, 1};
+          tile.b = {0, 0, 4};
+          tile.copy = {1, 0, 4};
+          change(tile, spare);
+          b.contract(std::move(tile), f32, [](const Index&, const Index&, Value*) {});
+        },
+        message);
+  };
+  const std::string reads = "a contract copies its b to spare, which it reads";
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.a.buffer = spare; }, reads);
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.b.buffer = spare; }, reads);
+  check_copy([](Contract& c, int spare) { c.copy.buffer = c.start.buffer = spare; }, reads);
+  check_copy([](Contract& c, int) { c.copy.base = 1; }, "y[8] is outside its 8 elements");
+  check_copy([](Contract& c, int) { c.copy.stride_depth = -4; }, "y[-4] is outside its 8 elements");
+  check_copy([](Contract& c, int) { c.copy.base = 4, c.copy.stride_depth = -6; }, "y[-2] is outside its 8 elements");
 }
 
 TEST_CASE("unknown functions and wrong numbers of yielded values are refused while building") {

@@ -195,3 +195,25 @@ TEST_CASE("an address outside its buffer is found") {
   void* const parameters[] = {positions.data(), result.data()};
   CHECK_THROWS_WITH(interpret(kernel, parameters), Catch::Contains("result[5] is outside the buffer of 1 elements"));
 }
+
+TEST_CASE("each element that a contraction copies has its place") {
+  std::vector<std::int64_t> positions{3};
+  std::vector<float> x{1, 2, 3, 4}, copy(6);
+  Kernel kernel;
+  Builder b(kernel);
+  const int p = b.buffer("positions", i64, 1, Access::in), in = b.buffer("x", f32, 4, Access::in);
+  const int out = b.buffer("copy", f32, 6, Access::out);
+  Contract tile;
+  tile.rows = 1, tile.columns = 4, tile.depth = 1;
+  tile.a = {in, 0, 0, 0};
+  tile.b = {in, 0, 4};
+  tile.copy = {out, Index::dynamic(b.load(p, 0)), 4};
+  b.contract(std::move(tile), f32, [](const Index&, const Index&, Value*) {});
+  verify(kernel, "test");
+  void* const parameters[] = {positions.data(), x.data(), copy.data()};
+  CHECK_THROWS_WITH(interpret(kernel, parameters), Catch::Contains("copy[6] is outside the buffer of 6 elements"));
+  positions[0] = 2;
+  copy.assign(6, 0);
+  interpret(kernel, parameters);
+  CHECK(copy == std::vector<float>{0, 0, 1, 2, 3, 4});
+}

@@ -81,6 +81,66 @@ constexpr PassCase kClamps[] = {
      "\"lt\"}\n"
      "%r: f32[7] = select(%c, %b, %z)\n%d: f32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
      ""},
+    {"from above", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 6.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"ge\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%d: f32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 6.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"ge\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\n%m: bool[7] = compare(%r, %b) {direction = \"ge\"}\n"
+     "%d: f32[7] = select(%m, %b, %g)\nreturn r = %r, d = %d"},
+    {"from below, NaN clamped too", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"gt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%d: f32[7] = select(%c, %g, %b)\nreturn r = %r, d = %d",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"gt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%m: bool[7] = compare(%r, %b) {direction = \"gt\"}\n"
+     "%d: f32[7] = select(%m, %g, %b)\nreturn r = %r, d = %d"},
+    {"integers", "%x: i32[7], %g: i32[7]",
+     "%z: i32[7] = neg(%x)\n%o: i32[] = constant() {value = dense<i32[]: -50>}\n"
+     "%b: i32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: i32[7] = select(%c, %b, %z)\n%d: i32[7] = select(%c, %b, %g)\nreturn r = %r, d = %d",
+     "%z: i32[7] = neg(%x)\n%o: i32[] = constant() {value = dense<i32[]: -50>}\n"
+     "%b: i32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: i32[7] = select(%c, %b, %z)\n%m: bool[7] = compare(%r, %b) {direction = \"le\"}\n"
+     "%d: i32[7] = select(%m, %b, %g)\nreturn r = %r, d = %d"},
+    {"a bound that is NaN: neither z nor the clamp is on its side", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: nan>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"gt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%d: f32[7] = select(%c, %g, %z)\nreturn r = %r, d = %d",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: nan>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"gt\"}\n"
+     "%r: f32[7] = select(%c, %z, %b)\n%m: bool[7] = compare(%r, %b) {direction = \"gt\"}\n"
+     "%d: f32[7] = select(%m, %g, %z)\nreturn r = %r, d = %d"},
+    {"within a region", "%x: f32[7], %g: f32[7]",
+     "%d: f32[7] = composite(%x, %g) {name = \"inner\"} region(%u: f32[7], %v: f32[7]) {\n"
+     "  %z: f32[7] = neg(%u)\n  %o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "  %b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n  %c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "  %r: f32[7] = select(%c, %b, %z)\n  %s: f32[7] = select(%c, %b, %v)\n  %t: f32[7] = add(%r, %s)\n"
+     "  return %t\n}\nreturn d = %d",
+     "%d: f32[7] = composite(%x, %g) {name = \"inner\"} region(%u: f32[7], %v: f32[7]) {\n"
+     "  %z: f32[7] = neg(%u)\n  %o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "  %b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n  %c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "  %r: f32[7] = select(%c, %b, %z)\n  %m: bool[7] = compare(%r, %b) {direction = \"le\"}\n"
+     "  %s: f32[7] = select(%m, %b, %v)\n  %t: f32[7] = add(%r, %s)\n"
+     "  return %t\n}\nreturn d = %d"},
+    {"the predicate as a result stays what it is", "%x: f32[7], %g: f32[7]",
+     "%z: f32[7] = neg(%x)\n%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
+     "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "
+     "\"le\"}\n"
+     "%r: f32[7] = select(%c, %b, %z)\nreturn r = %r, c = %c",
+     ""},
     {"an argument is kept anyway", "%z: f32[7], %g: f32[7]",
      "%o: f32[] = constant() {value = dense<f32[]: 0.0>}\n"
      "%b: f32[7] = broadcast(%o) {shape = shape[7], dimensions = []}\n%c: bool[7] = compare(%z, %b) {direction = "

@@ -146,9 +146,10 @@ class Machine {
       for (std::int64_t column = 0; column < c->columns; ++column) tile.push_back(chain(*c, row, column));
     if (c->copy.buffer >= 0)
       for (std::int64_t k = 0; k < c->depth; ++k)
-        std::memcpy(element(c->copy.buffer, address(c->copy.base) + k * c->copy.stride_depth),
-                    element(c->b.buffer, address(c->b.base) + k * c->b.stride_depth),
-                    static_cast<std::size_t>(c->columns) * size_of(dtype_of_buffer(c->b.buffer)));
+        for (std::int64_t column = 0; column < c->columns; ++column)
+          std::memcpy(element(c->copy.buffer, address(c->copy.base) + k * c->copy.stride_depth + column),
+                      element(c->b.buffer, address(c->b.base) + k * c->b.stride_depth + column),
+                      size_of(dtype_of_buffer(c->b.buffer)));
     for (std::int64_t row = 0; row < c->rows; ++row)
       for (std::int64_t column = 0; column < c->columns; ++column) {
         variables_[static_cast<std::size_t>(c->row.id)] = row;

@@ -43,7 +43,7 @@ enum class Opcode : std::uint8_t {
   neg,
   abs,  ///< numbers; integer abs(MIN) = MIN; floats touch the sign bit alone
   min,
-  max,  ///< numbers and bool. Floats: IEEE 754-2019 minimum/maximum (a NaN wins, -0 < +0)
+  max,    ///< numbers and bool. Floats: IEEE 754-2019 minimum/maximum (a NaN wins, -0 < +0)
   fma,    ///< a*b + c, rounded once; f32 and f64
   scale,  ///< x * 2^n, rounded once; f32 and f64. |x| is in [1/4, 4] or NaN, n is whole, |n| at most twice the largest
           ///< exponent
@@ -219,7 +219,9 @@ struct Contract {
     std::int64_t stride_row = 0;
   };
   struct Copy {
-    int buffer = -1;  ///< -1: no copy. Of B's dtype; not with loops around
+    /// -1: no copy. Of B's dtype, another buffer than those of a, b and start. Not with loops around or bounds. All of
+    /// the copy is written before the epilogue begins, which may read it.
+    int buffer = -1;
     Index base;
     std::int64_t stride_depth = 0;
   };

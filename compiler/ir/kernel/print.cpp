@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/kernel/interpret.h"
+#include "compiler/support/hash.h"
 
 namespace pullback::kernel {
 
@@ -35,16 +36,19 @@ std::string constant_text(DType dtype, std::uint64_t bits) {
 
 namespace {
 
-std::uint64_t fnv1a(std::string_view text) {
-  std::uint64_t h = 0xCBF29CE484222325u;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  return h;
-}
-
 class Printer {
  public:
   /// Anonymous: no name of a value, variable or buffer shows, and constants and tables show their bits.
-  Printer(const std::vector<Buffer>* buffers, bool anonymous) : buffers_(buffers), anonymous_(anonymous) {}
+  /// Buffers of one name are told apart by numbers behind it.
+  Printer(const std::vector<Buffer>& buffers, bool anonymous) : anonymous_(anonymous) {
+    std::set<std::string> used;
+    for (const Buffer& b : buffers) {
+      const std::string first = anonymous || b.name.empty() ? fmt::format("#{}", buffer_names_.size()) : b.name;
+      std::string name = first;
+      for (int more = 1; !used.insert(name).second; ++more) name = fmt::format("{}.{}", first, more);
+      buffer_names_.push_back(std::move(name));
+    }
+  }
 
   std::string block(const Block& body) {
     std::string text;
@@ -75,9 +79,8 @@ class Printer {
     return known == names_.end() ? fmt::format("<undefined {}>", v->id) : known->second;
   }
   std::string buffer_name(int position) const {
-    if (!buffers_ || position < 0 || position >= static_cast<int>(buffers_->size())) return "<no buffer>";
-    const std::string& name = (*buffers_)[static_cast<std::size_t>(position)].name;
-    return anonymous_ || name.empty() ? fmt::format("#{}", position) : name;
+    if (position < 0 || position >= static_cast<int>(buffer_names_.size())) return "<no buffer>";
+    return buffer_names_[static_cast<std::size_t>(position)];
   }
 
  private:
@@ -189,7 +192,7 @@ class Printer {
     return line(head + braced(c->epilogue));
   }
 
-  const std::vector<Buffer>* buffers_;
+  std::vector<std::string> buffer_names_;  // by position
   bool anonymous_;
   int indent_ = 2, next_value_ = 0, next_variable_ = 0;
   std::unordered_map<const Value*, std::string> names_;
@@ -198,7 +201,7 @@ class Printer {
 };
 
 std::string print(const Kernel& kernel, bool anonymous) {
-  Printer printer(&kernel.buffers, anonymous);
+  Printer printer(kernel.buffers, anonymous);
   std::string text = anonymous ? "kernel (" : "kernel @" + kernel.name + "(";
   for (std::size_t i = 0; i < kernel.buffers.size(); ++i) {
     const Buffer& b = kernel.buffers[i];
@@ -215,7 +218,7 @@ std::string print(const Kernel& kernel) {
 }
 
 std::string print(const Function& function) {
-  Printer printer(nullptr, false);
+  Printer printer({}, false);
   std::string text = "function @" + function.name + "(";
   for (std::size_t i = 0; i < function.parameters.size(); ++i)
     text += (i ? ", " : "") + printer.define_typed(*function.parameters[i]);

@@ -311,14 +311,28 @@ class Verifier {
     require(bound.step_row ? bound.base.is_constant() : moves <= 1, "a bound that is not known for each row");
   }
 
+  /// The furthest elements before and behind a base.
+  struct Reach {
+    std::int64_t low = 0, high = 0;
+    void add(std::int64_t count, std::int64_t stride) {
+      (stride < 0 ? low : high) += std::max<std::int64_t>(count - 1, 0) * stride;
+    }
+  };
+
   void copy_of(const Contract& c) {
     const Buffer& b = buffer(c.copy.buffer);
     writable(b);
+    // The copy is written between the tile's reads.
+    require(c.copy.buffer != c.a.buffer && c.copy.buffer != c.b.buffer && c.copy.buffer != c.start.buffer,
+            "a contract copies its b to {}, which it reads", b.name);
     require(b.dtype == buffer(c.b.buffer).dtype, "a contract's copy of its b is {}", name_of(b.dtype));
     require(c.around.empty() && c.bounds.empty(), "a contract with loops around or bounds copies its b");
     if (c.depth == 0) return;
-    address(b, c.copy.base, in_branch_ > 0);
-    address(b, c.copy.base + (c.columns - 1) + (c.depth - 1) * c.copy.stride_depth, in_branch_ > 0);
+    Reach reach;
+    reach.add(c.columns, 1);
+    reach.add(c.depth, c.copy.stride_depth);
+    address(b, c.copy.base + reach.low, in_branch_ > 0);
+    address(b, c.copy.base + reach.high, in_branch_ > 0);
   }
 
   void statement(const std::unique_ptr<Contract>& c) {
@@ -327,13 +341,6 @@ class Verifier {
             c->depth);
     const DType dtype = c->accumulator ? c->accumulator->dtype : DType::boolean;
     require(is_computing_float(dtype), "a contract accumulates in {}", name_of(dtype));
-    // The furthest elements before and behind the base.
-    struct Reach {
-      std::int64_t low = 0, high = 0;
-      void add(std::int64_t count, std::int64_t stride) {
-        (stride < 0 ? low : high) += std::max<std::int64_t>(count - 1, 0) * stride;
-      }
-    };
     const auto input = [&](int position, const Index& base, const Reach& reach, std::string_view what) {
       const Buffer& b = buffer(position);
       readable(b);

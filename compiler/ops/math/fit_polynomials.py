@@ -2,8 +2,9 @@
 """Writes polynomials.h: minimax polynomials, fitted by the Remez exchange in 60 digits, then rounded to their type.
 
 Usage: fit_polynomials.py > polynomials.h      (needs mpmath)
-Each fit minimizes max |weight(x) * (f(x) - p(x))| over [a, b]; the error printed beside it is that maximum, as a power of
-two, before rounding of the coefficients. Weights make it the relative error of the function that the polynomial is for.
+Each fit minimizes max |weight(x) * (f(x) - p(x))| over [a, b]; the error printed beside it is that maximum, as a power
+of two, before rounding of the coefficients. Weights make it the relative error of the function that the polynomial is
+for.
 """
 import struct
 from mpmath import mp, mpf, matrix, lu_solve, exp, expm1, log, sin, cos, tanh, asin, atan, erf, erfc, sqrt, pi, cbrt
@@ -93,7 +94,8 @@ emit('log_tail', 'f64', '(log(1+f) - 2s) / s^3 in z = s^2, s = f/(2+f), 1+f with
 emit('log_long_tail', 'f64', '((log(1+f) - 2s) / s^3 - 2/3) / z in z = s^2, for double-double logarithms',
      atanh_tail, lambda z: z * z, TINY, z_log, 8)
 emit('log_tail', 'f32', '(log(1+f) - f + f^2/2) / f^3, 1+f in [sqrt(1/2), sqrt(2)]',
-     lambda f: (log(1 + f) - f + f * f / 2) / f ** 3, lambda f: f * f, 1 / root2 - 1 - mpf('0.0001'), root2 - 1 + mpf('0.0001'), 7)
+     lambda f: (log(1 + f) - f + f * f / 2) / f ** 3, lambda f: f * f,
+     1 / root2 - 1 - mpf('0.0001'), root2 - 1 + mpf('0.0001'), 7)
 quarter = pi / 4 * mpf('1.0005')
 for dtype, degree in (('f64', 5), ('f32', 2)):
     emit('sin_tail', dtype, '(sin(r) - r) / r^3 in r^2, |r| <= pi/4',

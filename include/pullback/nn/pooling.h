@@ -1,5 +1,6 @@
-// Pooling layers; see pooling.h for the formulas. x is [N,C,spatial...] or, without a batch, [C,spatial...]. They have
-// no parameters.
+// Pooling layers; see pooling.h for the formulas. x is [N,C,spatial...] or, without a batch, [C,spatial...], with as
+// many spatial axes as the layer's name says; the result has the same form. They have no parameters. A layer throws
+// Error, naming the shapes and the user's line, when it is called and x or one of its own numbers doesn't fit.
 #pragma once
 
 #include <pullback/nn/containers.h>
@@ -40,7 +41,7 @@ struct LPPool3d : Lambda {
   LPPool3d(double p, const PerAxis& kernel, const LpPoolOptions& options = {});
 };
 
-/// Means of as many windows as the result has elements.
+/// Means of as many windows as the result has elements: `output` are its spatial sizes.
 struct AdaptiveAvgPool1d : Lambda {
   explicit AdaptiveAvgPool1d(const OutputSize& output);
 };

@@ -37,6 +37,10 @@ struct LSTMOptions {
 /// (PyTorch's weight_ih_lk, ...), of the backward direction with the ending _reverse. I is the input's size, in layers
 /// behind the first that of the results of the layer before. With a projection to P: w_hh_lk [G*H,P] and w_hr_lk [P,H].
 ///
+/// Making one throws Error when a size or num_layers is below 1, dropout is not in [0, 1], or proj_size not in
+/// [0, hidden). Calling one throws Error, naming the layer, the shapes and the user's line, when x is not floating, not
+/// of the form given, or not of the size `in`, or when a state has another shape.
+///
 /// Called with one tensor, as in a Sequential, a layer gives the results of all steps.
 class RecurrentLayer : public Module {
  protected:
@@ -59,7 +63,8 @@ class RNN : public RecurrentLayer {
   /// Without `in` (std::nullopt) it is that of what the layer meets first.
   RNN(std::optional<std::int64_t> in, std::int64_t hidden, const RNNOptions& options = {},
       SourceLocation where = SourceLocation::current());
-  /// x [T,B,I] or [T,I]; h0 [layers*directions,B,H], zeros when undefined.
+  /// x [T,B,I] or [T,I], with batch_first [B,T,I]; h0 [layers*directions,B,H] (no B without a batch), zeros when
+  /// undefined. The result: see Recurrent.
   Recurrent operator()(const Tensor& x, const Tensor& h0 = {}, SourceLocation where = SourceLocation::current()) const;
 
  protected:
@@ -74,7 +79,8 @@ class LSTM : public RecurrentLayer {
  public:
   LSTM(std::optional<std::int64_t> in, std::int64_t hidden, const LSTMOptions& options = {},
        SourceLocation where = SourceLocation::current());
-  /// c0 [layers*directions,B,H], zeros when undefined.
+  /// x as RNN's; h0 [layers*directions,B,H], or P with a projection instead of H; c0 [layers*directions,B,H]; zeros
+  /// when undefined.
   Recurrent operator()(const Tensor& x, const Tensor& h0 = {}, const Tensor& c0 = {},
                        SourceLocation where = SourceLocation::current()) const;
 
@@ -87,13 +93,16 @@ class GRU : public RecurrentLayer {
  public:
   GRU(std::optional<std::int64_t> in, std::int64_t hidden, const RecurrentLayerOptions& options = {},
       SourceLocation where = SourceLocation::current());
+  /// x and h0 as RNN's.
   Recurrent operator()(const Tensor& x, const Tensor& h0 = {}, SourceLocation where = SourceLocation::current()) const;
 
  protected:
   Tensor forward(const Tensor& x) const override;
 };
 
-/// One step. Parameters: w_ih [G*H,I], w_hh [G*H,H], b_ih [G*H], b_hh [G*H].
+/// One step: x [B,I] and states [B,H], or without B; states that are undefined are zeros. Parameters: w_ih [G*H,I],
+/// w_hh [G*H,H], b_ih [G*H], b_hh [G*H]. Making one throws Error when a size is below 1; calling one throws Error,
+/// naming the cell, the shapes and the user's line, when x is not floating or x or a state has another shape.
 class RecurrentCell : public Module {
  protected:
   RecurrentCell(const char* type, std::int64_t gates, std::int64_t in, std::int64_t hidden, bool bias,
@@ -119,7 +128,7 @@ class RNNCell : public RecurrentCell {
  public:
   RNNCell(std::int64_t in, std::int64_t hidden, const RNNCellOptions& options = {},
           SourceLocation where = SourceLocation::current());
-  /// The next h.
+  /// The next h [B,H].
   Tensor operator()(const Tensor& x, const Tensor& h = {}, SourceLocation where = SourceLocation::current()) const;
 
  private:
@@ -136,6 +145,7 @@ class LSTMCell : public RecurrentCell {
   };
   LSTMCell(std::int64_t in, std::int64_t hidden, const CellOptions& options = {},
            SourceLocation where = SourceLocation::current());
+  /// The next h and c, [B,H] each.
   State operator()(const Tensor& x, const State& state = {}, SourceLocation where = SourceLocation::current()) const;
 };
 
@@ -143,6 +153,7 @@ class GRUCell : public RecurrentCell {
  public:
   GRUCell(std::int64_t in, std::int64_t hidden, const CellOptions& options = {},
           SourceLocation where = SourceLocation::current());
+  /// The next h [B,H].
   Tensor operator()(const Tensor& x, const Tensor& h = {}, SourceLocation where = SourceLocation::current()) const;
 };
 

@@ -1,4 +1,5 @@
-// Layers that change shapes only, or nothing. They have no parameters.
+// Layers that change shapes only, or nothing. They have no parameters. A layer throws Error, naming the shapes and the
+// user's line, when it is called with an x that has no such axes.
 #pragma once
 
 #include <pullback/nn/containers.h>
@@ -13,7 +14,8 @@ struct Identity : Lambda {
 struct Flatten : Lambda {
   explicit Flatten(int start_dim = 1, int end_dim = -1);
 };
-/// Splits the axis `dim` into `sizes`, of which one may be -1: the inverse of Flatten.
+/// Splits the axis `dim` into `sizes`, of which one may be -1: the inverse of Flatten. The sizes' product must be the
+/// axis's size.
 struct Unflatten : Lambda {
   Unflatten(int dim, Shape sizes);
 };

@@ -69,8 +69,8 @@ FunctionTable indexing_functions() {
        }},
       {"scatter_reduce", "input, dim, index, src, reduce, include_self=True",
        [](const Arguments& a) {
-         return scatter_reduce(a.tensor("input"), a.axis("dim"), a.tensor("index"), a.tensor("src"), scatter_reduction_of(a),
-                               a.flag("include_self"));
+         return scatter_reduce(a.tensor("input"), a.axis("dim"), a.tensor("index"), a.tensor("src"),
+                               scatter_reduction_of(a), a.flag("include_self"));
        }},
       {"index_add", "input, dim, index, source, alpha=1",
        [](const Arguments& a) {
