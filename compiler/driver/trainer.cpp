@@ -100,9 +100,10 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
       throw Error(fmt::format("Trainer: a second number is called {}: name the metric otherwise", metric.first), line);
 }
 
-void set_rate(State& state, const std::string& name, double rate) {
-  if (!(rate >= 0)) throw Error(fmt::format("the learning rate {} is no number of at least 0", rate));
-  state.set(name, Array::scalar(rate));
+void set_rate(State& state, const std::string& name, double rate, const SourceLocation& where) {
+  if (!(rate >= 0) || std::isinf(rate))
+    throw Error(fmt::format("Trainer: the learning rate {} is no finite number of at least 0", rate), where);
+  state.set(name, Array::scalar(rate), where);
 }
 
 // The function reading the averages of the weights wherever it has some.
@@ -405,16 +406,16 @@ double Trainer::learning_rate() const {
   return impl().graph.state()->get(impl().prefix + driver::kLearningRate).item();
 }
 
-void Trainer::set_learning_rate(double rate) {
-  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate);
+void Trainer::set_learning_rate(double rate, SourceLocation where) {
+  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate, where);
 }
 
-double Trainer::learning_rate(std::size_t group) const {
-  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group)).item();
+double Trainer::learning_rate(std::size_t group, SourceLocation where) const {
+  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group), where).item();
 }
 
-void Trainer::set_learning_rate(double rate, std::size_t group) {
-  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate);
+void Trainer::set_learning_rate(double rate, std::size_t group, SourceLocation where) {
+  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate, where);
 }
 
 Program& Trainer::program() {

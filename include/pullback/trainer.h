@@ -114,10 +114,11 @@ class Trainer : public TrainingStep {
 
   /// The base rate, which schedule and groups act on: a scalar of the state. Changing it compiles nothing.
   double learning_rate() const;
-  void set_learning_rate(double rate);
+  /// Throws Error unless it is a finite number of at least 0.
+  void set_learning_rate(double rate, SourceLocation where = SourceLocation::current());
   /// Of a group (its index in TrainerOptions::groups) that has an lr of its own; else Error.
-  double learning_rate(std::size_t group) const;
-  void set_learning_rate(double rate, std::size_t group);
+  double learning_rate(std::size_t group, SourceLocation where = SourceLocation::current()) const;
+  void set_learning_rate(double rate, std::size_t group, SourceLocation where = SourceLocation::current());
 
   /// For a loop of one's own: tells a schedule that an epoch is over, with the number that ReduceLROnPlateau watches.
   /// fit() does this by itself.

@@ -1,5 +1,6 @@
 // Tiny wrong programs, and what they are told.
 #include <cmath>
+#include <limits>
 
 #include "tests/frontend/support.h"
 
@@ -158,6 +159,64 @@ TEST_CASE("errors of fit, evaluate and observe carry the line of the call") {
   CHECK_THAT(error_of([&] { trainer.evaluate(narrow); }), Contains("axis 1 has size 1") && Contains(here(__LINE__)));
   CHECK_THAT(error_of([&] { trainer.observe(std::vector<Array>{}); }),
              Contains("0 arrays are given for 1 inputs (test_errors.cpp:"));
+}
+
+TEST_CASE("handles that were moved from are what they were") {
+  Graph g("g");
+  Tensor x = g.input("x", f32, {dim("batch"), 2});
+  const Tensor x2 = std::move(x);
+  CHECK((x + x2).shape() == x2.shape());
+  Graph h = std::move(g);
+  CHECK(g.name() == "g");
+  Function f = g.function({x * 2.0});
+  const Function f2 = std::move(f);
+  CHECK(f.text() == f2.text());
+  Program program = f.compile(reference());
+  Program program2 = std::move(program);
+  const Array ones = floats({1, 1}, {1, 2});
+  BoundStep step = program.bind({{x, ones}});
+  BoundStep step2 = std::move(step);
+  step.step();
+  CHECK(numbers(step2.outputs()[0]) == std::vector<double>{2, 2});
+  Array gone = floats({1, 1}, {1, 2});
+  const Array kept = std::move(gone);
+  CHECK_THAT(error_of([&] { program2.step({{x, gone}}); }),
+             Contains("g: input x is f32[batch,2], but f32[] was given (test_errors.cpp:"));
+  const Tensor s = h.input("s", f32, {});
+  Array scalar = Array::scalar(1.0f);
+  const Array kept_scalar = std::move(scalar);
+  CHECK_THAT(error_of([&] { h.compile({s * 2.0}, reference()).step({{s, scalar}}); }),
+             Contains("it was moved from, there are no elements in it (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { Graph(Tensor().trace()); }),
+             Contains("Graph: an undefined tensor belongs to no graph (test_errors.cpp:"));
+}
+
+TEST_CASE("what a program does not have") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2});
+  const Tensor w = g.parameter("w", {2});
+  Program program = g.compile({x * w}, reference());
+  const Outputs outputs = program.step({{x, floats({1, 2}, {2})}});
+  CHECK_THAT(error_of([&] { (void)outputs[1]; }), Contains("there is no output 1: there are 1"));
+  CHECK_THAT(error_of([&] { (void)outputs[-1]; }), Contains("there is no output -1: there are 1"));
+  CHECK_THAT(error_of([&] { program.get("v"); }), Contains("state: there is no 'v'") && Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { program.set(w, floats({1}, {1})); }),
+             Contains("'w' is f32[2], the new value is f32[1] (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { Program().step(); }), Contains("this Program is empty") && Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { g.parameter("big", {std::int64_t{1} << 60}); }),
+             Contains("out of memory") && Contains("(test_errors.cpp:"));
+}
+
+TEST_CASE("a learning rate is a finite number of at least 0") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2});
+  Trainer trainer(g, {.loss = mean(square(nn::linear(x, 1, "fc"))), .optimizer = SGD{}, .compile = reference()});
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  for (const double rate : {nan, infinity, -1.0})
+    CHECK_THAT(error_of([&] { trainer.set_learning_rate(rate); }),
+               Contains("is no finite number of at least 0 (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { trainer.set_learning_rate(1, 7); }), Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { (void)trainer.learning_rate(7); }), Contains("(test_errors.cpp:"));
 }
 
 TEST_CASE("losses and gradients that make no sense") {
