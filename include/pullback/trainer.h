@@ -94,7 +94,7 @@ class Trainer : public TrainingStep {
                       SourceLocation where = SourceLocation::current());
   /// One training step; returns the loss before the update. Arrays come in the order of inputs(), or by name; an
   /// example without its batch axis is a batch of one. Throws Error, before anything is changed, when a number in them
-  /// is NaN.
+  /// is infinite or NaN.
   double observe(const std::vector<Array>& inputs, SourceLocation where = SourceLocation::current());
   double observe(const Array& x, const Array& y, SourceLocation where = SourceLocation::current()) {
     return observe(std::vector<Array>{x, y}, where);
