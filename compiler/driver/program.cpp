@@ -72,7 +72,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
   driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds, line);
   auto step = std::make_shared<BoundStep::Impl>();
   step->program = impl;
-  step->code = program.version_for(bound.bindings);
+  step->code = runtime::with_line(line, [&] { return program.version_for(bound.bindings); });
   std::vector<std::pair<std::string, Array>> outputs;
   auto input = bound.inputs.begin();
   for (const runtime::ExternalSlot& slot : step->code->slots) {

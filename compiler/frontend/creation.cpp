@@ -43,7 +43,7 @@ Tensor arange(Graph& graph, const Dim& size, DType dtype, SourceLocation where) 
 Tensor arange(Graph& graph, double start, double end, double step, DType dtype, SourceLocation where) {
   detail::Pin pin(graph.trace().get(), where);
   const double size = std::ceil((end - start) / step);
-  if (!(size >= 0) || std::isinf(size))
+  if (!(size >= 0 && size < 0x1p62))
     detail::fail("arange", fmt::format("from {} to {} there is no way in steps of {}", start, end, step),
                  graph.trace()->line(where));
   // In double, and rounded once.
@@ -53,6 +53,8 @@ Tensor arange(Graph& graph, double start, double end, double step, DType dtype, 
 Tensor linspace(Graph& graph, double start, double end, std::int64_t steps, DType dtype, SourceLocation where) {
   detail::Pin pin(graph.trace().get(), where);
   if (steps < 0) detail::fail("linspace", fmt::format("{} steps are asked for", steps), graph.trace()->line(where));
+  detail::require_number("linspace", "start", start, graph.trace()->line(where));
+  detail::require_number("linspace", "end", end, graph.trace()->line(where));
   const Tensor i = graph.iota({steps}, 0, f64);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends to the middle, so that both are exact.
