@@ -11,6 +11,7 @@
 #include <pullback/error.h>
 
 #include "runtime/memory.h"
+#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -59,37 +60,41 @@ double half_to_double(std::uint16_t bits) {
 
 }  // namespace
 
-Array::Array(DType dtype, std::vector<std::int64_t> dims)
-    : dtype_(dtype), dims_(std::move(dims)), size_(element_count(dtype, dims_)) {
-  data_ = runtime::allocate_zeroed(bytes());
+Array::Array(DType dtype, std::vector<std::int64_t> dims, std::source_location where)
+    : dtype_(dtype), dims_(std::move(dims)) {
+  runtime::with_line(where, [&] {
+    size_ = element_count(dtype, dims_);
+    data_ = runtime::allocate_zeroed(bytes());
+  });
 }
 
-Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data) {
+Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data, std::source_location where) {
   Array array;
   array.dtype_ = dtype;
   array.dims_ = std::move(dims);
-  array.size_ = element_count(dtype, array.dims_);
+  array.size_ = runtime::with_line(where, [&] { return element_count(dtype, array.dims_); });
+  if (!data && array.size_ > 0) throw Error(fmt::format("array: {} is a view of no memory", array.type_string()), where);
   array.data_ = {static_cast<std::byte*>(data), [](std::byte*) {}};
   return array;
 }
 
 Array Array::copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
                      std::source_location where) {
-  const std::int64_t wanted = element_count(dtype, dims);
+  const std::int64_t wanted = runtime::with_line(where, [&] { return element_count(dtype, dims); });
   if (static_cast<std::size_t>(wanted) != count)
     throw Error(fmt::format("array: {} values given for {}, which has {}", count, type_name(dtype, dims), wanted),
                 where);
-  Array array(dtype, std::move(dims));
+  Array array(dtype, std::move(dims), where);
   if (count) std::memcpy(array.raw(), data, array.bytes());
   return array;
 }
 
-void Array::require(DType wanted) const {
-  if (dtype_ != wanted) throw Error(fmt::format("array: {} read as {}", type_string(), name_of(wanted)));
+void Array::require(DType wanted, const std::source_location& where) const {
+  if (dtype_ != wanted) throw Error(fmt::format("array: {} read as {}", type_string(), name_of(wanted)), where);
 }
 
-double Array::item() const {
-  if (size_ != 1) throw Error(fmt::format("array: item() of {}, which has {} elements", type_string(), size_));
+double Array::item(std::source_location where) const {
+  if (size_ != 1) throw Error(fmt::format("array: item() of {}, which has {} elements", type_string(), size_), where);
   switch (dtype_) {
     case DType::boolean:
     case DType::u8:
@@ -113,15 +118,18 @@ double Array::item() const {
 }
 
 Array Array::clone() const {
+  if (!data_) return *this;  // without elements
   Array array(dtype_, dims_);
   if (size_) std::memcpy(array.raw(), raw(), bytes());
   return array;
 }
 
-Array Array::reshape(std::vector<std::int64_t> dims) const {
-  if (element_count(dtype_, dims) != size_)
+Array Array::reshape(std::vector<std::int64_t> dims, std::source_location where) const {
+  const std::int64_t wanted = runtime::with_line(where, [&] { return element_count(dtype_, dims); });
+  if (wanted != size_)
     throw Error(fmt::format("array: cannot reshape {} to {}: {} elements against {}", type_string(),
-                            type_name(dtype_, dims), size_, element_count(dtype_, dims)));
+                            type_name(dtype_, dims), size_, wanted),
+                where);
   Array array = *this;
   array.dims_ = std::move(dims);
   return array;

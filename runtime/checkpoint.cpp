@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <pullback/error.h>
 #include <pullback/state.h>
@@ -74,6 +75,14 @@ TableEntry read_entry(ByteReader& table) {
   return entry;
 }
 
+// Whether an array of this type has so many bytes: a table that lies about sizes must not make us allocate them.
+bool holds(const TableEntry& entry, std::size_t bytes) {
+  std::int64_t wanted = static_cast<std::int64_t>(size_of(entry.dtype));
+  for (const std::int64_t dim : entry.dims)
+    if (dim < 0 || __builtin_mul_overflow(wanted, dim, &wanted)) return false;
+  return static_cast<std::size_t>(wanted) == bytes;
+}
+
 // The table, with preamble and checksum verified. `file` continues at the data.
 std::vector<TableEntry> read_table(const std::string& what, ByteReader& file, Bytes bytes) {
   if (bytes.empty()) file.fail("the file is empty");
@@ -122,10 +131,10 @@ State read_checkpoint(const std::string& path) {
     const Bytes data = file.take(entry.bytes);
     if (crc_of(data) != entry.crc)
       file.fail(fmt::format("the file is damaged: the checksum of '{}' is wrong", entry.name));
-    Array value(entry.dtype, std::move(entry.dims));
-    if (value.bytes() != data.size())
-      file.fail(fmt::format("the file is damaged: '{}' is {} but has {} bytes", entry.name, value.type_string(),
-                            data.size()));
+    if (!holds(entry, data.size()))
+      file.fail(fmt::format("the file is damaged: '{}' is {}[{}] but has {} bytes", entry.name, name_of(entry.dtype),
+                            fmt::join(entry.dims, ","), data.size()));
+    Array value(entry.dtype, std::move(entry.dims), {});
     if (!data.empty()) std::memcpy(value.raw(), data.data(), data.size());
     state.add(std::move(entry.name), entry.kind, std::move(value));
   }

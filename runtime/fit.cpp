@@ -11,6 +11,7 @@
 
 #include <pullback/error.h>
 
+#include "runtime/finite.h"
 #include "runtime/monitor.h"
 #include "runtime/names.h"
 #include "runtime/progress.h"
@@ -60,6 +61,7 @@ data::Dataset in_input_order(const TrainingStep& step, const data::Dataset& data
   if (dataset.size() == 0) throw Error(what + ": the data has no examples");
   data::Dataset ordered;
   for (const std::string& name : inputs) ordered.add(name, dataset.column(name));
+  ordered.check_finite();  // an infinite number may leave the loss finite and spoil the weights
   return ordered;
 }
 
@@ -126,6 +128,7 @@ class Fit {
   bool train_epoch(int epoch);  // false: nothing was trained
   void train_batch(int epoch, std::int64_t index, Means& means);
   void refuse_loss(double loss, int epoch, std::int64_t batch);
+  void require_finite_parameters(int epoch);
   void validate(EpochRecord& record);
   void save_checkpoint(const EpochRecord& record);
   void stop_early(const EpochRecord& record);
@@ -202,6 +205,7 @@ bool Fit::train_epoch(int epoch) {
     progress_.batch(epoch, i + 1, means.all(), means.examples(), seconds_since(start));
   }
   if (means.examples() == 0) return false;
+  require_finite_parameters(epoch);
   EpochRecord record;
   record.epoch = epoch;
   record.loss = means.loss();
@@ -229,8 +233,20 @@ void Fit::refuse_loss(double loss, int epoch, std::int64_t batch) {
   step_.state().copy_from(epoch_begin_);
   throw Error(
       fmt::format("fit: the loss is {} in epoch {}/{}, batch {}/{}; the state is again that of the epoch's beginning. "
-                  "A smaller learning rate may help; Dataset::check_finite() finds bad numbers in the data",
+                  "The data are finite: a smaller learning rate may help",
                   loss, epoch + 1, options_.epochs, batch + 1, batches_.count()));
+}
+
+// The last batch's loss was computed before the update that it led to.
+void Fit::require_finite_parameters(int epoch) {
+  std::string spoilt;
+  for (const auto& [name, kind, value] : step_.state().entries())
+    if (spoilt.empty() && kind == StateKind::parameter && runtime::first_not_finite(value)) spoilt = name;
+  if (spoilt.empty()) return;
+  step_.state().copy_from(epoch_begin_);
+  throw Error(fmt::format("fit: parameter {} is not finite after epoch {}/{}; the state is again that of the epoch's "
+                          "beginning. The data are finite: a smaller learning rate may help",
+                          spoilt, epoch + 1, options_.epochs));
 }
 
 void Fit::validate(EpochRecord& record) {

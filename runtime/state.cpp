@@ -17,7 +17,7 @@ namespace pullback {
 namespace {
 
 bool same_type(const Array& a, const Array& b) {
-  return a.dtype() == b.dtype() && a.dims() == b.dims();
+  return a.dtype() == b.dtype() && a.dims() == b.dims() && a.size() == b.size();
 }
 
 void copy_elements(const Array& from, Array to) {
@@ -71,22 +71,23 @@ const State::Entry* State::find(std::string_view name) const {
   return nullptr;
 }
 
-const State::Entry& State::at(std::string_view name) const {
+const State::Entry& State::at(std::string_view name, const std::source_location& where) const {
   if (const Entry* entry = find(name)) return *entry;
   std::vector<std::string> names;
   for (const Entry& entry : entries_) names.push_back(entry.name);
-  throw Error(fmt::format("state: there is no '{}'{}", name, runtime::suggestion(name, names)));
+  throw Error(fmt::format("state: there is no '{}'{}", name, runtime::suggestion(name, names)), where);
 }
 
-Array State::get(std::string_view name) const {
-  return at(name).value;
+Array State::get(std::string_view name, std::source_location where) const {
+  return at(name, where).value;
 }
 
-void State::set(std::string_view name, const Array& value) {
-  const Entry& entry = at(name);
+void State::set(std::string_view name, const Array& value, std::source_location where) {
+  const Entry& entry = at(name, where);
   if (!same_type(entry.value, value))
     throw Error(
-        fmt::format("state: '{}' is {}, the new value is {}", name, entry.value.type_string(), value.type_string()));
+        fmt::format("state: '{}' is {}, the new value is {}", name, entry.value.type_string(), value.type_string()),
+        where);
   copy_elements(value, entry.value);
 }
 
@@ -96,10 +97,10 @@ State State::clone() const {
   return copy;
 }
 
-void State::copy_from(const State& other) {
+void State::copy_from(const State& other, std::source_location where) {
   const std::string problem = mismatch(*this, other);
-  if (!problem.empty()) throw Error(fmt::format("state: the other state does not fit: {}", problem));
-  for (Entry& entry : entries_) copy_elements(other.at(entry.name).value, entry.value);
+  if (!problem.empty()) throw Error(fmt::format("state: the other state does not fit: {}", problem), where);
+  for (Entry& entry : entries_) copy_elements(other.get(entry.name), entry.value);
 }
 
 void State::save(const std::string& path, std::source_location where) const {
@@ -110,7 +111,7 @@ void State::load(const std::string& path, std::source_location where) {
   const State saved = read(path, where);
   const std::string problem = mismatch(*this, saved);
   if (!problem.empty()) throw Error(fmt::format("checkpoint {}: does not fit this state: {}", path, problem), where);
-  for (Entry& entry : entries_) copy_elements(saved.at(entry.name).value, entry.value);
+  for (Entry& entry : entries_) copy_elements(saved.get(entry.name), entry.value);
 }
 
 State State::read(const std::string& path, std::source_location where) {

@@ -7,14 +7,14 @@
 
 namespace pullback::runtime {
 
-/// action(); an Error that knows no line gets this one.
-template <class Action>
-auto with_line(const SourceLine& line, Action&& action) {
+/// action(); an Error that knows no line gets this one: a SourceLine, or a location that becomes one when it is needed.
+template <class Line, class Action>
+auto with_line(const Line& line, Action&& action) {
   try {
     return std::forward<Action>(action)();
   } catch (const Error& error) {
     if (error.where().known()) throw;
-    throw Error(error.what(), line);
+    throw Error(error.what(), SourceLine(line));
   }
 }
 

@@ -32,6 +32,7 @@ void match_sizes(const std::string& program, const ir::Value& input, const Array
                 line);
   };
   if (array.dtype() != input.type.dtype || array.dims().size() != shape.size()) mismatch("");
+  if (array.dims().empty() && array.size() == 0) mismatch(": it was moved from, there are no elements in it");
   for (std::size_t i = 0; i < shape.size(); ++i) {
     const std::int64_t size = array.dims()[i];
     if (shape[i].is_constant()) {

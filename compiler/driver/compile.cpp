@@ -94,6 +94,15 @@ void require_known_sizes(const ir::Function& function) {
                             fmt::join(unknown, ", ")));
 }
 
+void require_options(const ir::Function& function, const CompileOptions& options) {
+  const auto require = [&](bool good, const char* option, std::int64_t value, const char* wanted) {
+    if (!good) throw Error(fmt::format("{}: {} is {}: it must be {}", function.name, option, value, wanted));
+  };
+  require(options.threads >= 0 && options.threads <= 1024, "threads", options.threads, "0, or 1 to 1024");
+  require(options.memory_limit >= 0, "memory_limit", options.memory_limit, "at least 0");
+  require(options.max_specializations >= 1, "max_specializations", options.max_specializations, "at least 1");
+}
+
 void reduce_precision(ir::Function& function, DType precision) {
   if (precision == DType::bf16)
     passes::to_bf16(function);
@@ -117,6 +126,7 @@ void report_at_end(Specialization& specialization) {
 
 std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
                                               const CompileOptions& options) {
+  require_options(function, options);
   const Environment environment = read_environment();
   const DumpSink dump(environment);
   StageTimer timer;

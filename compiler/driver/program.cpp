@@ -10,6 +10,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
+#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -46,9 +47,15 @@ std::shared_ptr<const driver::Specialization> Program::Impl::latest(const char* 
   return version_for({});
 }
 
-static Program::Impl& checked(const std::shared_ptr<Program::Impl>& impl) {
-  if (!impl) throw Error("this Program is empty: compile() gives one");
+static Program::Impl& checked(const std::shared_ptr<Program::Impl>& impl, const SourceLine& line = {}) {
+  if (!impl) throw Error("this Program is empty: compile() gives one", line);
   return *impl;
+}
+
+const Array& Outputs::operator[](std::size_t i) const {
+  if (i >= entries_.size())
+    throw Error(fmt::format("there is no output {}: there are {}", static_cast<std::ptrdiff_t>(i), entries_.size()));
+  return entries_[i].second;
 }
 
 const Array& Outputs::operator[](const std::string& name) const {
@@ -61,11 +68,11 @@ const Array& Outputs::operator[](const std::string& name) const {
 
 BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::vector<Feed>& feeds,
                        const SourceLine& line) {
-  Program::Impl& program = checked(impl);
+  Program::Impl& program = checked(impl, line);
   driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds, line);
   auto step = std::make_shared<BoundStep::Impl>();
   step->program = impl;
-  step->code = program.version_for(bound.bindings);
+  step->code = runtime::with_line(line, [&] { return program.version_for(bound.bindings); });
   std::vector<std::pair<std::string, Array>> outputs;
   auto input = bound.inputs.begin();
   for (const runtime::ExternalSlot& slot : step->code->slots) {
@@ -78,7 +85,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
         array = program.state->get(slot.name);
         break;
       case runtime::SlotRole::output:
-        array = Array(slot.dtype, slot.dims);
+        array = runtime::with_line(line, [&] { return Array(slot.dtype, slot.dims, {}); });
         outputs.emplace_back(slot.name, array);
         break;
     }
@@ -142,12 +149,12 @@ const State& Program::state() const {
   return *checked(impl_).state;
 }
 
-Array Program::get(const std::string& parameter) const {
-  return state().get(parameter).clone();
+Array Program::get(const std::string& parameter, SourceLocation where) const {
+  return state().get(parameter, where).clone();
 }
 
-void Program::set(const std::string& parameter, const Array& value) {
-  state().set(parameter, value);
+void Program::set(const std::string& parameter, const Array& value, SourceLocation where) {
+  state().set(parameter, value, where);
 }
 
 static std::string later_text(Program::Impl& program, Stage stage) {

@@ -21,6 +21,7 @@
 #include "compiler/ir/text.h"
 #include "compiler/support/dump.h"
 #include "compiler/support/environment.h"
+#include "runtime/finite.h"
 #include "runtime/monitor.h"
 #include "runtime/names.h"
 
@@ -100,9 +101,10 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
       throw Error(fmt::format("Trainer: a second number is called {}: name the metric otherwise", metric.first), line);
 }
 
-void set_rate(State& state, const std::string& name, double rate) {
-  if (!(rate >= 0)) throw Error(fmt::format("the learning rate {} is no number of at least 0", rate));
-  state.set(name, Array::scalar(rate));
+void set_rate(State& state, const std::string& name, double rate, const SourceLocation& where) {
+  if (!(rate >= 0) || std::isinf(rate))
+    throw Error(fmt::format("Trainer: the learning rate {} is no finite number of at least 0", rate), where);
+  state.set(name, Array::scalar(rate), where);
 }
 
 // The function reading the averages of the weights wherever it has some.
@@ -346,21 +348,12 @@ static std::vector<Feed> as_batches(const std::vector<Feed>& feeds, const ir::Fu
   return batches;
 }
 
-template <class T>
-static void refuse_nan_of(const Feed& feed, const SourceLine& line) {
-  const std::span<const T> numbers = feed.value.values<T>();
-  const auto found = std::find_if(numbers.begin(), numbers.end(), [](T number) { return std::isnan(number); });
-  if (found != numbers.end())
-    throw Error(fmt::format("observe: element {} of input {} is NaN; the state is unchanged",
-                            std::distance(numbers.begin(), found), feed.name),
-                line);
-}
-
-static void refuse_nan(const std::vector<Feed>& feeds, const SourceLine& line) {
-  for (const Feed& feed : feeds) {
-    if (feed.value.dtype() == f32) refuse_nan_of<float>(feed, line);
-    if (feed.value.dtype() == f64) refuse_nan_of<double>(feed, line);
-  }
+static void require_finite(const std::vector<Feed>& feeds, const SourceLocation& where) {
+  for (const Feed& feed : feeds)
+    if (const auto bad = runtime::first_not_finite(feed.value))
+      throw Error(fmt::format("observe: element {} of input {} is {}: numbers must be finite; the state is unchanged",
+                              *bad, feed.name, runtime::element_of(feed.value, *bad)),
+                  where);
 }
 
 double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) {
@@ -369,7 +362,7 @@ double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) 
 
 double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
   Program& training = impl().training;
-  refuse_nan(inputs, where);
+  require_finite(inputs, where);
   return training.step(as_batches(inputs, *training.impl()->function), where)[kLoss].item();
 }
 
@@ -405,16 +398,16 @@ double Trainer::learning_rate() const {
   return impl().graph.state()->get(impl().prefix + driver::kLearningRate).item();
 }
 
-void Trainer::set_learning_rate(double rate) {
-  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate);
+void Trainer::set_learning_rate(double rate, SourceLocation where) {
+  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate, where);
 }
 
-double Trainer::learning_rate(std::size_t group) const {
-  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group)).item();
+double Trainer::learning_rate(std::size_t group, SourceLocation where) const {
+  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group), where).item();
 }
 
-void Trainer::set_learning_rate(double rate, std::size_t group) {
-  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate);
+void Trainer::set_learning_rate(double rate, std::size_t group, SourceLocation where) {
+  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate, where);
 }
 
 Program& Trainer::program() {

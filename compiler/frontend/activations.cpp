@@ -22,6 +22,10 @@ void require_activation(const char* op, const Tensor& x, const SourceLocation& w
   detail::require_float(op, x, x.trace()->line(where));
 }
 
+void require_option(const char* op, const char* what, double value, const Tensor& x, const SourceLocation& where) {
+  detail::require_number(op, what, value, x.trace()->line(where));
+}
+
 [[noreturn]] void fail_at(const char* op, const Tensor& x, const std::string& message, const SourceLocation& where) {
   detail::fail(op, message, x.trace()->line(where));
 }
@@ -60,6 +64,7 @@ Tensor relu6(const Tensor& x, SourceLocation where) {
 
 Tensor leaky_relu(const Tensor& x, double negative_slope, SourceLocation where) {
   require_activation("leaky_relu", x, where);
+  require_option("leaky_relu", "negative_slope", negative_slope, x, where);
   detail::Pin pin(x, where);
   return leaky(x, negative_slope);
 }
@@ -110,6 +115,7 @@ Tensor hardswish(const Tensor& x, SourceLocation where) {
 
 Tensor hardshrink(const Tensor& x, double lambda, SourceLocation where) {
   require_activation("hardshrink", x, where);
+  require_option("hardshrink", "lambda", lambda, x, where);
   detail::Pin pin(x, where);
   return pullback::where((x >= -lambda) & (x <= lambda), 0.0, x);
 }
@@ -124,18 +130,22 @@ Tensor softshrink(const Tensor& x, double lambda, SourceLocation where) {
 
 Tensor threshold(const Tensor& x, double limit, double value, SourceLocation where) {
   require_activation("threshold", x, where);
+  require_option("threshold", "limit", limit, x, where);
+  require_option("threshold", "value", value, x, where);
   detail::Pin pin(x, where);
   return pullback::where(x <= limit, value, x);
 }
 
 Tensor elu(const Tensor& x, double alpha, SourceLocation where) {
   require_activation("elu", x, where);
+  require_option("elu", "alpha", alpha, x, where);
   detail::Pin pin(x, where);
   return exponential_linear(x, alpha, 1, 1);
 }
 
 Tensor celu(const Tensor& x, double alpha, SourceLocation where) {
   require_activation("celu", x, where);
+  require_option("celu", "alpha", alpha, x, where);
   if (alpha == 0) fail_at("celu", x, "alpha is 0: it divides x", where);
   detail::Pin pin(x, where);
   return exponential_linear(x, alpha, alpha, 1);
@@ -178,6 +188,8 @@ Tensor silu(const Tensor& x, SourceLocation where) {
 
 Tensor softplus(const Tensor& x, double beta, double threshold, SourceLocation where) {
   require_activation("softplus", x, where);
+  require_option("softplus", "beta", beta, x, where);
+  require_option("softplus", "threshold", threshold, x, where);
   if (beta == 0) fail_at("softplus", x, "beta is 0: it divides the result", where);
   detail::Pin pin(x, where);
   if (beta == 1) return pullback::where(x > threshold, x, detail::stable_softplus(x));

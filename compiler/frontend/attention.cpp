@@ -54,11 +54,11 @@ Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const
   std::vector<Tensor> operands{query, key, value};
   if (options.mask.defined()) operands.push_back(broadcast_to(options.mask, scores, line));
   // Dropping out ones gives what to multiply the weights with.
-  if (options.dropout > 0) operands.push_back(dropout(fill(trace, query.dtype(), scores, 1, line), options.dropout));
+  if (options.dropout != 0) operands.push_back(dropout(fill(trace, query.dtype(), scores, 1, line), options.dropout));
   return trace.create("attention", operands,
                       {{"causal", options.causal},
                        {"mask", options.mask.defined()},
-                       {"factor", options.dropout > 0},
+                       {"factor", options.dropout != 0},
                        {"scale", options.scale}},
                       line);
 }
@@ -114,7 +114,10 @@ struct Scale {
   double inner = 1;
 };
 Scale scale_of(const Tensor& query, const AttentionOptions& options, const SourceLine& line) {
-  if (options.scale) return {1.0, *options.scale};
+  if (options.scale) {
+    detail::require_number("scaled_dot_product_attention", "scale", *options.scale, line);
+    return {1.0, *options.scale};
+  }
   if (query.size(-1).is_constant()) return {1.0, 1 / std::sqrt(static_cast<double>(query.size(-1).constant()))};
   return {rsqrt(detail::folded_count(query, {static_cast<int>(query.rank()) - 1}, query.dtype(), line)), 1};
 }
@@ -166,7 +169,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   if (options.causal)
     scores = detail::masked(scores, detail::causal_mask(scores, scores.size(-2), scores.size(-1), line));
   const Tensor weights = detail::attention_weights(scores);
-  return matmul(options.dropout > 0 ? dropout(weights, options.dropout) : weights, values);
+  return matmul(options.dropout != 0 ? dropout(weights, options.dropout) : weights, values);
 }
 
 }  // namespace pullback

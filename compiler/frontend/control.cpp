@@ -19,6 +19,8 @@ std::vector<Tensor> cond(const Tensor& predicate, const Branch& then_branch, con
   const SourceLine line = trace.line(where);
   if (predicate.dtype() != boolean || predicate.rank() != 0)
     detail::fail("cond", fmt::format("the predicate is {}: a bool scalar is needed", predicate.type_string()), line);
+  detail::require_function("cond", "first branch", then_branch, line);
+  detail::require_function("cond", "second branch", else_branch, line);
   Trace::Frame then_frame(trace), else_frame(trace);
   const std::vector<Tensor> then_results = trace_region(trace, then_frame, "cond", line, then_branch);
   // Both regions take all that either of them captured, in one order.
@@ -43,8 +45,10 @@ std::vector<Tensor> cond(const Tensor& predicate, const Branch& then_branch, con
 
 Tensor cond(const Tensor& predicate, const std::function<Tensor()>& then_branch,
             const std::function<Tensor()>& else_branch, SourceLocation where) {
-  const auto listed = [](const std::function<Tensor()>& branch) { return [&] { return std::vector{branch()}; }; };
-  return cond(predicate, Branch(listed(then_branch)), Branch(listed(else_branch)), where).front();
+  const auto listed = [](const std::function<Tensor()>& branch) {
+    return branch ? Branch([&] { return std::vector{branch()}; }) : Branch();
+  };
+  return cond(predicate, listed(then_branch), listed(else_branch), where).front();
 }
 
 // The shared part of composite and custom_gradient: operands, then what the body captured.
@@ -55,6 +59,8 @@ static std::vector<Tensor> block(const char* op, ir::Attributes attributes, cons
   for (const Tensor& operand : operands) detail::require_defined(op, operand, where);
   Trace& trace = *operands.front().trace();
   const SourceLine line = trace.line(where);
+  detail::require_function(op, "body", body, line);
+  if (gradient) detail::require_function(op, "gradient", *gradient, line);
   Trace::Frame frame(trace);
   for (const Tensor& operand : operands) frame.region->add_argument(operand.value()->type, operand.name());
   const std::vector<Tensor> results =

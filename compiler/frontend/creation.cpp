@@ -65,6 +65,8 @@ Tensor linspace(Graph& graph, double start, double end, std::int64_t steps, DTyp
   if (steps < 0) detail::fail("linspace", fmt::format("{} steps are asked for", steps), graph.trace()->line(where));
   if (static_cast<double>(steps) > kMostSteps)
     detail::fail("linspace", fmt::format("{} steps are too many", steps), graph.trace()->line(where));
+  detail::require_number("linspace", "start", start, graph.trace()->line(where));
+  detail::require_number("linspace", "end", end, graph.trace()->line(where));
   const Tensor i = graph.iota({steps}, 0, f64);
   const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
   // From both ends to the middle, so that both are exact.

@@ -16,6 +16,10 @@ Graph::Graph(std::string name, GraphOptions options) : trace_(std::make_shared<d
   trace_->state = std::make_shared<State>();
 }
 
+Graph::Graph(std::shared_ptr<detail::Trace> trace, SourceLocation where) : trace_(std::move(trace)) {
+  if (!trace_) detail::fail("Graph", "an undefined tensor belongs to no graph", where);
+}
+
 const std::string& Graph::name() const {
   return trace_->name();
 }

@@ -82,13 +82,18 @@ Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length
   axis = detail::normalize_axis("narrow", x, axis, line);
   const auto place = static_cast<std::size_t>(axis);
   const Dim& size = x.shape()[place];
+  const auto refuse = [&] {
+    fail("narrow", fmt::format("{} elements from {} lie outside axis {} of {}", length, start, axis, x.type_string()),
+         line);
+  };
+  std::int64_t end = 0;
+  if (length < 0 || __builtin_add_overflow(start, length, &end)) refuse();
   Shape begin(x.rank(), Dim(0)), limit = x.shape();
   begin[place] = start < 0 ? size + Dim(start) : Dim(start);
   limit[place] = begin[place] + Dim(length);
-  if (length < 0 || (begin[place].is_constant() && begin[place].constant() < 0) ||
+  if ((begin[place].is_constant() && begin[place].constant() < 0) ||
       (size.is_constant() && limit[place].constant() > size.constant()))
-    fail("narrow", fmt::format("{} elements from {} lie outside axis {} of {}", length, start, axis, x.type_string()),
-         line);
+    refuse();
   return slice_to(x, begin, limit, ir::Integers(x.rank(), 1), line);
 }
 

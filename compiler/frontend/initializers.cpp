@@ -10,6 +10,7 @@
 
 #include "compiler/ir/literal.h"
 #include "compiler/support/hash.h"
+#include "runtime/user_line.h"
 
 namespace pullback::detail {
 
@@ -145,8 +146,12 @@ void check_shape(const Initializer& initializer, const std::vector<std::int64_t>
     refuse(fmt::format("the values are {}", initializer.array.type_string()));
 }
 
-void require(bool good, const std::string& problem) {
-  if (!good) throw Error("initializer: " + problem);
+void require(bool good, const std::string& problem, const SourceLocation& where) {
+  if (!good) throw Error("initializer: " + problem, where);
+}
+
+void require_gain(const char* initializer, double gain, const SourceLocation& where) {
+  require(std::isfinite(gain), fmt::format("{}: the gain is {}: it must be finite", initializer, gain), where);
 }
 
 Initializer symmetric(Initializer::Kind kind, double size, Initializer::Scale scale) {
@@ -168,7 +173,7 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
                      std::uint64_t seed, const std::string& name, const SourceLine& line) {
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
-  Array array(dtype, dims);
+  Array array = runtime::with_line(line, [&] { return Array(dtype, dims, {}); });
   const auto each = [&](const auto& set) {
     const double scale = scale_of(initializer, dims);
     for (std::int64_t i = 0, count = array.size(); i < count; ++i)
@@ -207,7 +212,7 @@ namespace pullback {
 
 using detail::fan_of;
 using detail::kaiming_gain;
-using detail::require;
+using detail::require, detail::require_gain;
 using detail::symmetric;
 
 double gain_of(Nonlinearity nonlinearity, double slope) {
@@ -225,35 +230,43 @@ double gain_of(Nonlinearity nonlinearity, double slope) {
   }
 }
 
-Initializer Initializer::uniform(double low, double high) {
-  require(low <= high, fmt::format("uniform: low is {} and high {}", low, high));
+Initializer Initializer::uniform(double low, double high, SourceLocation where) {
+  require(low <= high && std::isfinite(high - low), fmt::format("uniform: low is {} and high {}", low, high), where);
   return {.kind = Kind::uniform, .a = low, .b = high};
 }
 
-Initializer Initializer::normal(double mean, double deviation) {
-  require(deviation >= 0, fmt::format("normal: the deviation is {}: it must be at least 0", deviation));
+Initializer Initializer::normal(double mean, double deviation, SourceLocation where) {
+  require(std::isfinite(mean), fmt::format("normal: the mean is {}: it must be finite", mean), where);
+  require(deviation >= 0, fmt::format("normal: the deviation is {}: it must be at least 0", deviation), where);
   return {.kind = Kind::normal, .a = mean, .b = deviation};
 }
 
-Initializer Initializer::truncated_normal(double mean, double deviation, double low, double high) {
-  require(deviation > 0, fmt::format("truncated_normal: the deviation is {}: it must be above 0", deviation));
-  require(low < high, fmt::format("truncated_normal: low is {} and high {}", low, high));
+Initializer Initializer::truncated_normal(double mean, double deviation, double low, double high,
+                                          SourceLocation where) {
+  require(std::isfinite(mean), fmt::format("truncated_normal: the mean is {}: it must be finite", mean), where);
+  require(deviation > 0, fmt::format("truncated_normal: the deviation is {}: it must be above 0", deviation), where);
+  require(low < high, fmt::format("truncated_normal: low is {} and high {}", low, high), where);
   return {.kind = Kind::truncated_normal, .a = mean, .b = deviation, .low = low, .high = high};
 }
 
-Initializer Initializer::xavier_uniform(double gain) {
+Initializer Initializer::xavier_uniform(double gain, SourceLocation where) {
+  require_gain("xavier_uniform", gain, where);
   return symmetric(Kind::uniform, gain * std::sqrt(6.0), Scale::fan_average);
 }
-Initializer Initializer::xavier_normal(double gain) {
+Initializer Initializer::xavier_normal(double gain, SourceLocation where) {
+  require_gain("xavier_normal", gain, where);
   return symmetric(Kind::normal, gain * std::numbers::sqrt2, Scale::fan_average);
 }
-Initializer Initializer::kaiming_uniform(const KaimingOptions& options) {
+Initializer Initializer::kaiming_uniform(const KaimingOptions& options, SourceLocation where) {
+  require_gain("kaiming_uniform", kaiming_gain(options), where);
   return symmetric(Kind::uniform, kaiming_gain(options) * std::sqrt(3.0), fan_of(options.mode));
 }
-Initializer Initializer::kaiming_normal(const KaimingOptions& options) {
+Initializer Initializer::kaiming_normal(const KaimingOptions& options, SourceLocation where) {
+  require_gain("kaiming_normal", kaiming_gain(options), where);
   return symmetric(Kind::normal, kaiming_gain(options), fan_of(options.mode));
 }
-Initializer Initializer::kaiming(double gain) {
+Initializer Initializer::kaiming(double gain, SourceLocation where) {
+  require_gain("kaiming", gain, where);
   return symmetric(Kind::uniform, gain * std::sqrt(3.0), Scale::fan_in);
 }
 Initializer Initializer::lecun_uniform() {
@@ -262,7 +275,8 @@ Initializer Initializer::lecun_uniform() {
 Initializer Initializer::lecun_normal() {
   return symmetric(Kind::normal, 1, Scale::fan_in);
 }
-Initializer Initializer::orthogonal(double gain) {
+Initializer Initializer::orthogonal(double gain, SourceLocation where) {
+  require_gain("orthogonal", gain, where);
   return {.kind = Kind::orthogonal, .a = gain};
 }
 Initializer Initializer::identity() {

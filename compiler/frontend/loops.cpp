@@ -181,6 +181,7 @@ ScanResult scan(const std::vector<Tensor>& carry, const std::vector<Tensor>& xs,
                 const ScanOptions& options, SourceLocation where) {
   Trace& trace = trace_of("scan", carry, xs, where);
   const SourceLine line = trace.line(where);
+  detail::require_function("scan", "body", body, line);
   const Loop loop{trace, line, carry, xs, length_of(xs, options, line), options.reverse};
   return run_scan("scan", loop, [&](const Tensor&, const std::vector<Tensor>& c, const std::vector<Tensor>& x) {
     return body(c, x);
@@ -192,6 +193,7 @@ std::vector<Tensor> fori_loop(const Dim& trips, const std::vector<Tensor>& carry
   Trace& trace = trace_of("fori_loop", carry, {}, where);
   if (trips.is_constant() && trips.constant() < 0)
     detail::fail("fori_loop", fmt::format("{} trips are asked for", trips.constant()), trace.line(where));
+  detail::require_function("fori_loop", "body", body, trace.line(where));
   const Loop loop{trace, trace.line(where), carry, {}, trips};
   return run_scan("fori_loop", loop,
                   [&](const Tensor& i, const std::vector<Tensor>& c, const std::vector<Tensor>&) -> ScanResult {
@@ -207,6 +209,8 @@ std::vector<Tensor> while_loop(const std::vector<Tensor>& carry, const LoopCondi
   const SourceLine line = trace.line(where);
   if (options.max_trips && options.max_trips->is_constant() && options.max_trips->constant() < 0)
     detail::fail("while_loop", fmt::format("max_trips is {}", options.max_trips->constant()), line);
+  detail::require_function("while_loop", "condition", condition, line);
+  detail::require_function("while_loop", "body", body, line);
   const Loop loop{trace, line, carry, {}, options.max_trips.value_or(0)};
   return options.max_trips ? bounded_while(loop, condition, body) : unbounded_while(loop, condition, body);
 }

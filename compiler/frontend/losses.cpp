@@ -200,6 +200,7 @@ Tensor poisson_nll(const Tensor& prediction, const Tensor& target, const Poisson
                    SourceLocation where) {
   require_pair("poisson_nll", prediction, target, where);
   detail::Pin pin(prediction, where);
+  detail::require_at_least_zero("poisson_nll", "eps", options.eps, prediction.trace()->line(where));
   Tensor losses =
       options.log_input ? exp(prediction) - target * prediction : prediction - target * log(prediction + options.eps);
   if (options.full) {

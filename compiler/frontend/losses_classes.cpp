@@ -169,6 +169,7 @@ Tensor multi_margin(const Tensor& logits, const Tensor& labels, const MultiMargi
                     SourceLocation where) {
   const int axis = require_classes("multi_margin", logits, labels, -1, where);
   const SourceLine line = detail::require_labels("multi_margin", logits, labels, axis, where);
+  detail::require_number("multi_margin", "margin", options.margin, line);
   if (options.p != 1 && options.p != 2)
     detail::fail("multi_margin", fmt::format("p is {}: 1 and 2 are possible", options.p), line);
   detail::Pin pin(logits, where);

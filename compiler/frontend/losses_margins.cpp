@@ -29,6 +29,7 @@ Tensor hinge_embedding(const Tensor& x, const Tensor& target, double margin, Red
                        SourceLocation where) {
   require_pair("hinge_embedding", x, target, where);
   detail::Pin pin(x, where);
+  detail::require_number("hinge_embedding", "margin", margin, x.trace()->line(where));
   const Tensor apart = pullback::where(equal(target, 1.0), 0.0, hinged(margin - x));
   const Tensor close = pullback::where(equal(target, -1.0), 0.0, x);
   return reduced(apart + close, reduction, x);
@@ -39,6 +40,7 @@ Tensor margin_ranking(const Tensor& a, const Tensor& b, const Tensor& target, do
   require_pair("margin_ranking", a, b, where);
   require_pair("margin_ranking", a, target, where);
   detail::Pin pin(a, where);
+  detail::require_number("margin_ranking", "margin", margin, a.trace()->line(where));
   return reduced(hinged(margin - target * (a - b)), reduction, a);
 }
 
@@ -47,6 +49,7 @@ Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, 
   require_pair("cosine_embedding", a, b, where);
   detail::require_defined("cosine_embedding", target, where);
   detail::Pin pin(a, where);
+  detail::require_number("cosine_embedding", "margin", margin, a.trace()->line(where));
   const SourceLine line = a.trace()->line(where);
   if (a.rank() == 0 || target.dtype() != a.dtype() || target.shape() != Shape(a.shape().begin(), a.shape().end() - 1))
     detail::fail("cosine_embedding",
@@ -85,6 +88,10 @@ Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor
   require_pair("triplet_margin", anchor, positive, where);
   require_pair("triplet_margin", anchor, negative, where);
   detail::Pin pin(anchor, where);
+  const SourceLine line = anchor.trace()->line(where);
+  detail::require_number("triplet_margin", "margin", options.margin, line);
+  detail::require_number("triplet_margin", "p", options.p, line);
+  detail::require_number("triplet_margin", "eps", options.eps, line);
   const auto distance = [&](const Tensor& a, const Tensor& b) {
     return pairwise_distance(a, b, options.p, options.eps);
   };

@@ -68,7 +68,7 @@ class MultiHead {
     for (const Tensor& mask : masks(k.size(1))) scores = detail::masked(scores, mask);
     if (options_.causal) scores = detail::masked(scores, causal_mask(q, k.size(1)));
     const Tensor weights = detail::attention_weights(scores);
-    const Tensor mixed = matmul(options_.dropout > 0 ? dropout(weights, options_.dropout) : weights, by_head(v));
+    const Tensor mixed = matmul(options_.dropout != 0 ? dropout(weights, options_.dropout) : weights, by_head(v));
     MultiHeadResult result;
     result.output = output(by_head(mixed));
     if (!options_.need_weights) return result;

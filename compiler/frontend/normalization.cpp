@@ -218,6 +218,7 @@ BatchNormResult batch_norm_training(const Tensor& x, const Tensor& running_mean,
                                     const Tensor& weight, const Tensor& bias, double momentum, double eps,
                                     SourceLocation where) {
   const SourceLine line = require_channels("batch_norm", x, 2, where);
+  detail::require_at_least_zero("batch_norm", "eps", eps, line);
   detail::Pin pin(x, where);
   require_statistics("batch_norm", x, running_mean, running_var, line);
   require_affine("batch_norm", x, weight, bias, {x.size(1)}, line);
@@ -234,6 +235,7 @@ BatchNormResult batch_norm_training(const Tensor& x, const Tensor& running_mean,
 Tensor batch_norm_inference(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                             const Tensor& weight, const Tensor& bias, double eps, SourceLocation where) {
   const SourceLine line = require_channels("batch_norm", x, 2, where);
+  detail::require_at_least_zero("batch_norm", "eps", eps, line);
   detail::require_defined("batch_norm", running_mean, where);
   detail::require_defined("batch_norm", running_var, where);
   detail::Pin pin(x, where);
@@ -246,6 +248,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& running_mean, const T
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight,
                   const Tensor& bias, const BatchNormOptions& options, SourceLocation where) {
   const SourceLine line = require_channels("batch_norm", x, 2, where);
+  detail::require_at_least_zero("batch_norm", "eps", options.eps, line);
   detail::Pin pin(x, where);
   require_statistics("batch_norm", x, running_mean, running_var, line);
   require_affine("batch_norm", x, weight, bias, {x.size(1)}, line);
@@ -259,6 +262,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
 
 Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, SourceLocation where) {
   const SourceLine line = require_channels("instance_norm", x, 3, where);
+  detail::require_at_least_zero("instance_norm", "eps", eps, line);
   detail::Pin pin(x, where);
   require_affine("instance_norm", x, weight, bias, {x.size(1)}, line);
   require_several("instance_norm", x, axes_from(x, 2), line);
@@ -269,6 +273,7 @@ Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& 
                      const Tensor& bias, const BatchNormOptions& options, SourceLocation where) {
   if (!running_mean.defined() && !running_var.defined()) return instance_norm(x, weight, bias, options.eps, where);
   const SourceLine line = require_channels("instance_norm", x, 3, where);
+  detail::require_at_least_zero("instance_norm", "eps", options.eps, line);
   detail::Pin pin(x, where);
   require_statistics("instance_norm", x, running_mean, running_var, line);
   require_affine("instance_norm", x, weight, bias, {x.size(1)}, line);
@@ -280,6 +285,7 @@ Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
                   SourceLocation where) {
   const SourceLine line = require_channels("group_norm", x, 2, where);
+  detail::require_at_least_zero("group_norm", "eps", eps, line);
   detail::Pin pin(x, where);
   require_affine("group_norm", x, weight, bias, {x.size(1)}, line);
   const std::optional<Dim> width = groups > 0 ? x.size(1).divided_by(Dim(groups)) : std::nullopt;
@@ -300,6 +306,7 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
   detail::Pin pin(x, where);
   const SourceLine line = x.trace()->line(where);
   detail::require_float("layer_norm", x, line);
+  detail::require_at_least_zero("layer_norm", "eps", eps, line);
   const std::vector<int> axes = trailing_axes("layer_norm", x, normalized_shape, line);
   require_affine("layer_norm", x, weight, bias, normalized_shape, line);
   Tensor y = standardized(x, moments(x, axes), eps);
@@ -313,6 +320,7 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   detail::Pin pin(x, where);
   const SourceLine line = x.trace()->line(where);
   detail::require_float("rms_norm", x, line);
+  detail::require_at_least_zero("rms_norm", "eps", eps.value_or(0), line);
   const std::vector<int> axes = trailing_axes("rms_norm", x, normalized_shape, line);
   require_affine("rms_norm", x, weight, {}, normalized_shape, line);
   const Tensor y = x * rsqrt(mean(square(x), axes, true) + eps.value_or(epsilon_of(x.dtype())));
@@ -322,6 +330,9 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
 Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, double beta, double k,
                            SourceLocation where) {
   const SourceLine line = require_channels("local_response_norm", x, 2, where);
+  detail::require_number("local_response_norm", "alpha", alpha, line);
+  detail::require_number("local_response_norm", "beta", beta, line);
+  detail::require_number("local_response_norm", "k", k, line);
   if (size < 1) detail::fail("local_response_norm", fmt::format("a window of {} channels is empty", size), line);
   detail::Pin pin(x, where);
   std::vector<Padding> padding(x.rank());

@@ -24,7 +24,7 @@ Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim, SourceLoc
   detail::Pin pin(x, where);
   const SourceLine line = x.trace()->line(where);
   detail::require_float("norm", x, line);
-  if (std::isnan(p)) detail::fail("norm", "p is no number", line);
+  detail::require_number("norm", "p", p, line);
   detail::normalize_axes("norm", x, axes, line);
   if (p == 0) return sum(cast(not_equal(x, 0.0), x.dtype()), axes, keepdim);
   if (p == 1) return sum(abs(x), axes, keepdim);
@@ -38,6 +38,7 @@ Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdim, SourceLoc
 Tensor normalize(const Tensor& x, double p, const Axes& axes, double eps, SourceLocation where) {
   detail::require_defined("normalize", x, where);
   detail::Pin pin(x, where);
+  detail::require_at_least_zero("normalize", "eps", eps, x.trace()->line(where));
   return x / clamp_min(norm(x, p, axes, true), eps);
 }
 
@@ -45,6 +46,7 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps,
   const Operand left(a, where), right(b, where);
   detail::Operands operands("cosine_similarity", {&left, &right}, where);
   detail::Pin pin(a, where);
+  detail::require_at_least_zero("cosine_similarity", "eps", eps, operands.line());
   const std::vector<Tensor> pair = operands.unified();
   axis = detail::normalize_axis("cosine_similarity", pair[0], axis, operands.line());
   return sum(normalize(pair[0], 2, axis, eps) * normalize(pair[1], 2, axis, eps), axis);
@@ -54,6 +56,7 @@ Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps,
   const Operand left(a, where), right(b, where);
   detail::Operands operands("pairwise_distance", {&left, &right}, where);
   detail::Pin pin(a, where);
+  detail::require_number("pairwise_distance", "eps", eps, operands.line());
   const std::vector<Tensor> pair = operands.unified();
   return norm(pair[0] - pair[1] + eps, p, -1, keepdim);
 }

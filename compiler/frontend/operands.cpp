@@ -1,6 +1,8 @@
 #include "compiler/frontend/operands.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -56,6 +58,7 @@ Tensor Operands::materialize(const Operand& operand, DType dtype) const {
          fmt::format("{}: the number {} does not fit {}; cast() the tensor to a floating type", describe(),
                      operand.real(), name_of(dtype)),
          line_);
+  if (operand.kind() == Operand::Kind::integer) require_fit(op_, operand.integer(), dtype, line_);
   ir::Literal literal = operand.kind() == Operand::Kind::real || is_float(dtype)
                             ? ir::Literal::filled(dtype, {}, operand.real())
                             : ir::Literal::filled_integer(dtype, {}, operand.integer());
@@ -104,6 +107,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape, const SourceLine& line)
 }
 
 Tensor fill(Trace& trace, DType dtype, const Shape& shape, double value, const SourceLine& line) {
+  require_fit("constant", value, dtype, line);
   auto literal = std::make_shared<const ir::Literal>(ir::Literal::filled(dtype, {}, value));
   return broadcast_to(trace.create("constant", {}, {{"value", std::move(literal)}}, line), shape, line);
 }
@@ -133,6 +137,45 @@ std::vector<std::int64_t> as_integers(const std::vector<int>& axes) {
 void require_float(std::string_view op, const Tensor& x, const SourceLine& line) {
   if (!is_float(x.dtype()))
     fail(op, fmt::format("the operand is {}: a floating type is needed; cast() it", x.type_string()), line);
+}
+
+void require_number(std::string_view op, const char* what, double value, const SourceLine& line) {
+  if (std::isnan(value)) fail(op, fmt::format("{} is {}: it is no number", what, value), line);
+}
+
+void require_at_least_zero(std::string_view op, const char* what, double value, const SourceLine& line) {
+  if (!(value >= 0) || std::isinf(value))
+    fail(op, fmt::format("{} is {}: it must be a finite number of at least 0", what, value), line);
+}
+
+// The integers of a type, [low, high].
+static std::pair<std::int64_t, std::int64_t> range_of(DType dtype) {
+  switch (dtype) {
+    case DType::boolean:
+      return {0, 1};
+    case DType::u8:
+      return {0, std::numeric_limits<std::uint8_t>::max()};
+    case DType::u32:
+      return {0, std::numeric_limits<std::uint32_t>::max()};
+    case DType::i32:
+      return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+    default:
+      return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
+  }
+}
+
+void require_fit(std::string_view op, double value, DType dtype, const SourceLine& line) {
+  if (is_float(dtype)) return;
+  if (!(value >= -0x1p63 && value < 0x1p63) || std::floor(value) != value)
+    fail(op, fmt::format("the number {} does not fit {}", value, name_of(dtype)), line);
+  require_fit(op, static_cast<std::int64_t>(value), dtype, line);
+}
+
+void require_fit(std::string_view op, std::int64_t value, DType dtype, const SourceLine& line) {
+  if (is_float(dtype)) return;
+  const auto [low, high] = range_of(dtype);
+  if (value < low || value > high)
+    fail(op, fmt::format("the number {} does not fit {}, which holds {} to {}", value, name_of(dtype), low, high), line);
 }
 
 void require_defined(std::string_view op, const Tensor& x, const SourceLocation& where) {

@@ -57,6 +57,18 @@ std::vector<std::int64_t> as_integers(const std::vector<int>& axes);
 
 void require_float(std::string_view op, const Tensor& x, const SourceLine& line);
 void require_defined(std::string_view op, const Tensor& x, const SourceLocation& where);
+/// An option that is NaN: "leaky_relu: negative_slope is nan: it is no number".
+void require_number(std::string_view op, const char* what, double value, const SourceLine& line);
+/// An option that must be finite and at least 0, such as what is added to a divisor.
+void require_at_least_zero(std::string_view op, const char* what, double value, const SourceLine& line);
+/// Throws Error unless a number can be an element of this type: integers take whole numbers of their range.
+void require_fit(std::string_view op, double value, DType dtype, const SourceLine& line);
+void require_fit(std::string_view op, std::int64_t value, DType dtype, const SourceLine& line);
+/// Throws Error unless the user's function, a branch or body, is there.
+template <class Function>
+void require_function(std::string_view op, const char* what, const Function& function, const SourceLine& line) {
+  if (!function) fail(op, std::string("the ") + what + " is an empty function", line);
+}
 /// The line in the trace of `x`, which must be defined.
 SourceLine line_of(std::string_view op, const Tensor& x, const SourceLocation& where);
 

@@ -106,6 +106,7 @@ Tensor pad(const Tensor& x, const std::vector<Padding>& padding, PaddingMode mod
   detail::require_defined("pad", x, where);
   const SourceLine line = x.trace()->line(where);
   require_entries(x, padding, line);
+  detail::require_fit("pad", value, x.dtype(), line);
   if (mode == PaddingMode::constant) return pad_constant(x, padding, value, line);
   // What is taken away goes first; then axis by axis, so that corners are made of borders.
   std::vector<Padding> cropped;

@@ -1,6 +1,8 @@
 // Pooling over windows of fixed size.
 #include <pullback/pooling.h>
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include <pullback/activations.h>
@@ -117,7 +119,7 @@ Tensor avg_pool(const std::string& op, std::size_t axes, const Tensor& x, const 
 Tensor lp_pool(const std::string& op, std::size_t axes, const Tensor& x, double p, const PerAxis& kernel,
                const LpPoolOptions& options, const SourceLocation& where) {
   const Spatial s(op, axes, x, where);
-  if (p == 0) s.fail("the norm's p is 0");
+  if (!(p > 0) || std::isinf(p)) s.fail(fmt::format("the norm's p is {}: it must be a positive number", p));
   double taps = 1;
   for (const std::int64_t size : s.values("kernel", kernel, 1)) taps *= static_cast<double>(size);
   const Tensor mean =

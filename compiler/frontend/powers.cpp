@@ -76,6 +76,8 @@ Tensor log10(const Tensor& x, SourceLocation where) {
 Tensor logit(const Tensor& x, std::optional<double> eps, SourceLocation where) {
   detail::require_defined("logit", x, where);
   detail::require_float("logit", x, x.trace()->line(where));
+  if (eps && !(*eps >= 0 && *eps <= 0.5))
+    detail::fail("logit", fmt::format("eps is {}: it lies in [0, 0.5]", *eps), x.trace()->line(where));
   detail::Pin pin(x, where);
   const Tensor p = eps ? clamp(x, *eps, 1 - *eps) : x;
   return log(p / (1.0 - p));

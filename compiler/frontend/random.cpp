@@ -64,6 +64,8 @@ Tensor uniform(Graph& graph, const Shape& shape, DType dtype, double low, double
   detail::Pin pin(&trace, where);
   const SourceLine line = trace.line(where);
   detail::require_random("uniform", dtype, line);
+  if (!(low <= high) || std::isinf(high - low))
+    detail::fail("uniform", fmt::format("low is {} and high is {}", low, high), line);
   const Tensor unit = detail::unit_uniform(trace, shape, dtype, line);
   return low == 0 && high == 1 ? unit : unit * (high - low) + low;
 }
@@ -89,6 +91,8 @@ Tensor randint(Graph& graph, std::int64_t low, std::int64_t high, const Shape& s
       static_cast<std::int64_t>(static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low));
   if (low >= high || range < 1 || range > std::int64_t{1} << 31)
     detail::fail("randint", fmt::format("the range is [{}, {}): it needs 1 to 2^31 integers", low, high), line);
+  detail::require_fit("randint", low, dtype, line);
+  detail::require_fit("randint", high - 1, dtype, line);
   // A 32-bit number scaled to the range by a product of 63 bits.
   return cast(((cast(detail::random_bits(trace, shape, line), i64) * range) >> 32) + low, dtype);
 }

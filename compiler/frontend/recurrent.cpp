@@ -82,7 +82,7 @@ class Network {
     batch_ = x.size(1);
     std::vector<std::vector<Tensor>> last(cell_.has_cell_state ? 2 : 1);
     for (std::size_t layer = 0; layer < layers_.size() / directions_; ++layer) {
-      if (layer > 0 && options_.dropout > 0) x = dropout(x, options_.dropout);
+      if (layer > 0 && options_.dropout != 0) x = dropout(x, options_.dropout);
       std::vector<Tensor> ys;
       for (std::size_t direction = 0; direction < directions_; ++direction) {
         const ScanResult result = run_direction(x, layer * directions_ + direction, direction == 1, initial, batched);

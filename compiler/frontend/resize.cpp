@@ -60,7 +60,9 @@ std::vector<ResizedAxis> resized_axes(const Spatial& s, const InterpolateOptions
       s.fail(fmt::format("{} scale factors are given for {} spatial axes", factors.size(), axes.size()));
     for (std::size_t d = 0; d < axes.size(); ++d) {
       const double size = std::floor(static_cast<double>(s.known_size(d)) * factors[d]);
-      if (!(factors[d] > 0) || !(size >= 1))
+      if (!(factors[d] > 0) || !(size < 0x1p62))
+        s.fail(fmt::format("the scale factor {} makes no size of {} elements", factors[d], s.known_size(d)));
+      if (!(size >= 1))
         s.fail(fmt::format("the scale factor {} leaves nothing of {} elements", factors[d], s.known_size(d)));
       if (size > 0x1p53)
         s.fail(fmt::format("the scale factor {} makes {} elements of {}", factors[d], size, s.known_size(d)));
@@ -68,6 +70,8 @@ std::vector<ResizedAxis> resized_axes(const Spatial& s, const InterpolateOptions
     }
   }
   for (ResizedAxis& axis : axes) {
+    constexpr std::int64_t most = std::int64_t{1} << 24;  // positions are computed in f32
+    if (axis.to > most) s.fail(fmt::format("a spatial axis would have {} elements: {} are possible", axis.to, most));
     if (axis.from < 1) s.fail(fmt::format("x {} has an empty spatial axis", s.x().type_string()));
     const bool corners = options.align_corners && is_smooth(options.mode);
     if (corners)

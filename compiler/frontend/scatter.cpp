@@ -152,6 +152,7 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& indices, const Tensor&
   detail::require_defined("index_add", x, where);
   detail::require_defined("index_add", updates, where);
   detail::Pin pin(x, where);
+  detail::require_number("index_add", "alpha", alpha, x.trace()->line(where));
   return scatter_slices("index_add", x, axis, indices, alpha == 1 ? updates : updates * alpha, ops::scatter_add, where);
 }
 

@@ -1,5 +1,7 @@
 #include "compiler/frontend/spatial.h"
 
+#include <limits>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -39,8 +41,11 @@ std::vector<std::int64_t> Spatial::values(const char* what, const PerAxis& given
   if (result.size() != axes_)
     fail(fmt::format("{} [{}] needs one entry, or one for each of {} spatial axes", what, fmt::join(result, ","),
                      axes_));
-  for (const std::int64_t value : result)
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();  // so that no size overflows
+  for (const std::int64_t value : result) {
     if (value < least) fail(fmt::format("{} {} is below {}", what, value, least));
+    if (value > most) fail(fmt::format("{} {} is above {}", what, value, most));
+  }
   return result;
 }
 

@@ -73,7 +73,11 @@ class DimParser {
   }
 
  private:
-  [[noreturn]] void fail() const { throw Error("dimension: '" + text_ + "' is not a polynomial in named symbols"); }
+  [[noreturn]] void fail() const {
+    constexpr std::size_t most = 60;  // characters that are shown
+    const std::string shown = text_.size() > most ? text_.substr(0, most) + "..." : text_;
+    throw Error("dimension: '" + shown + "' is not a polynomial in named symbols");
+  }
 
   void skip_space() {
     while (position_ < text_.size() && text_[position_] == ' ') ++position_;

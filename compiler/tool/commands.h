@@ -55,8 +55,8 @@ void list_ops(bool markdown);
 std::vector<std::unique_ptr<ir::Function>> read_functions(const Source& source);
 /// The function that `source` names. Throws Error, with the names that exist, when there is none or several to choose.
 std::unique_ptr<ir::Function> read_function(const Source& source);
-/// {"batch=128", ...} as numbers for symbols. Throws Error for anything else.
-Bindings parse_bindings(const std::vector<std::string>& texts);
+/// {"batch=128", ...} as numbers for the function's symbols. Throws Error for anything else.
+Bindings parse_bindings(const std::vector<std::string>& texts, const ir::Function& function);
 /// Prints a function under a comment that names its stage, so that the output can be read again.
 void print_stage(const std::string& stage, const ir::Function& function, const Source& source);
 

@@ -31,8 +31,8 @@ std::vector<passes::Pass> chosen_passes(const std::vector<std::string>& names) {
 
 void opt(const Source& source, const OptOptions& options) {
   const std::vector<passes::Pass> passes = chosen_passes(options.passes);
-  const Bindings bindings = parse_bindings(options.bindings);
   std::unique_ptr<ir::Function> function = read_function(source);
+  const Bindings bindings = parse_bindings(options.bindings, *function);
   if (!bindings.empty()) function = passes::specialize(*function, bindings);
   std::vector<std::string> changes;
   for (const passes::PassReport& report : passes::run(*function, passes, {.verify = true}))

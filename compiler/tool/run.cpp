@@ -124,7 +124,7 @@ void require_bound(const ir::Function& function, const Bindings& bindings) {
 
 void run(const Source& source, const RunOptions& options) {
   const auto function = read_function(source);
-  const Bindings bindings = parse_bindings(options.bindings);
+  const Bindings bindings = parse_bindings(options.bindings, *function);
   require_bound(*function, bindings);
   const Inputs inputs = parse_inputs(options.inputs, *function);
   set_dump(options.dump);

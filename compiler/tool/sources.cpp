@@ -1,8 +1,10 @@
 // Reading text IR and printing it again.
 #include <algorithm>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,22 +13,24 @@
 #include "compiler/ir/text.h"
 #include "compiler/ops/registry.h"
 #include "compiler/tool/commands.h"
+#include "runtime/file.h"
 
 namespace pullback::tool {
 
 namespace {
 
-std::string read_all(std::istream& stream) {
-  return {std::istreambuf_iterator<char>(stream), {}};
+std::string read_standard_input(const std::string& shown) {
+  std::string text;
+  char block[1 << 16];
+  while (const std::size_t count = std::fread(block, 1, sizeof block, stdin)) text.append(block, count);
+  if (std::ferror(stdin)) throw Error(fmt::format("{}: cannot be read: {}", shown, std::strerror(errno)));
+  return text;
 }
 
-std::string read_text(const std::string& file) {
-  if (file == "-") return read_all(std::cin);
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Error(fmt::format("{}: cannot be opened", file));
-  std::string text = read_all(stream);
-  if (stream.bad()) throw Error(fmt::format("{}: cannot be read", file));
-  return text;
+std::string read_text(const std::string& shown, const std::string& file) {
+  if (file == "-") return read_standard_input(shown);
+  const std::vector<std::byte> bytes = runtime::read_file(shown, file);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::string names_of(const std::vector<std::unique_ptr<ir::Function>>& functions) {
@@ -39,7 +43,7 @@ std::string names_of(const std::vector<std::unique_ptr<ir::Function>>& functions
 
 std::vector<std::unique_ptr<ir::Function>> read_functions(const Source& source) {
   const std::string shown = source.file == "-" ? "<stdin>" : source.file;
-  auto functions = ir::parse(read_text(source.file), ops::registry(), shown);
+  auto functions = ir::parse(read_text(shown, source.file), ops::registry(), shown);
   if (functions.empty()) throw Error(fmt::format("{}: there is no function in it", shown));
   return functions;
 }
@@ -60,14 +64,19 @@ std::unique_ptr<ir::Function> read_function(const Source& source) {
   return std::move(*found);
 }
 
-Bindings parse_bindings(const std::vector<std::string>& texts) {
+Bindings parse_bindings(const std::vector<std::string>& texts, const ir::Function& function) {
+  const std::set<std::string> symbols = ir::symbols_of(function);
   Bindings bindings;
   for (const std::string& text : texts) {
     const std::size_t sign = std::min(text.find('='), text.size());
     const auto value = ir::parse_integer(std::string_view(text).substr(std::min(sign + 1, text.size())));
     if (sign == 0 || !value || *value < 0)
       throw Error(fmt::format("--bind {}: expected a symbol and its size, such as batch=128", text));
-    bindings[text.substr(0, sign)] = *value;
+    const std::string name = text.substr(0, sign);
+    if (!symbols.contains(name))
+      throw Error(fmt::format("--bind {}: @{} has no size {}: there {}", text, function.name, name,
+                              symbols.empty() ? "are none" : fmt::format("are {}", fmt::join(symbols, ", "))));
+    if (!bindings.emplace(name, *value).second) throw Error(fmt::format("--bind {}: {} is given twice", text, name));
   }
   return bindings;
 }

@@ -7,18 +7,33 @@
 #include <source_location>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <pullback/dtype.h>
 
 namespace pullback {
 
-/// A dense row-major array. Copies share their storage; clone() does not.
+/// A dense row-major array. Copies share their storage; clone() does not. One that was moved from has no elements.
 class Array {
  public:
   Array() = default;
+  Array(const Array&) = default;
+  Array& operator=(const Array&) = default;
+  Array(Array&& other) noexcept
+      : dtype_(other.dtype_),
+        dims_(std::move(other.dims_)),
+        size_(std::exchange(other.size_, 0)),
+        data_(std::move(other.data_)) {}
+  Array& operator=(Array&& other) noexcept {
+    dtype_ = other.dtype_;
+    dims_ = std::move(other.dims_);
+    size_ = std::exchange(other.size_, 0);
+    data_ = std::move(other.data_);
+    return *this;
+  }
   /// Zero-filled. Throws Error on a negative or overflowing size.
-  Array(DType dtype, std::vector<std::int64_t> dims);
+  Array(DType dtype, std::vector<std::int64_t> dims, std::source_location where = std::source_location::current());
   /// Copies `values`, whose count must be the product of `dims` (else Error).
   template <class T>
   static Array from(std::span<const T> values, std::vector<std::int64_t> dims,
@@ -34,8 +49,10 @@ class Array {
   static Array scalar(T value) {
     return copy_of(dtype_of<T>, &value, 1, {}, {});
   }
-  /// Borrows memory that outlives the array; element alignment is enough.
-  static Array view(DType dtype, std::vector<std::int64_t> dims, void* data);
+  /// Borrows memory that outlives the array; element alignment is enough. Throws Error when it is null but for arrays
+  /// without elements.
+  static Array view(DType dtype, std::vector<std::int64_t> dims, void* data,
+                    std::source_location where = std::source_location::current());
 
   DType dtype() const { return dtype_; }
   const std::vector<std::int64_t>& dims() const { return dims_; }
@@ -46,27 +63,28 @@ class Array {
   const void* raw() const { return data_.get(); }
   /// Throws Error when T is not the element type.
   template <class T>
-  std::span<T> values() {
-    require(dtype_of<T>);
+  std::span<T> values(std::source_location where = std::source_location::current()) {
+    require(dtype_of<T>, where);
     return {static_cast<T*>(raw()), static_cast<std::size_t>(size_)};
   }
   template <class T>
-  std::span<const T> values() const {
-    require(dtype_of<T>);
+  std::span<const T> values(std::source_location where = std::source_location::current()) const {
+    require(dtype_of<T>, where);
     return {static_cast<const T*>(raw()), static_cast<std::size_t>(size_)};
   }
   /// The only element, converted to double. Throws Error when there is not exactly one.
-  double item() const;
+  double item(std::source_location where = std::source_location::current()) const;
   Array clone() const;
   /// The same elements under other dims of equal product (else Error). Shares storage.
-  Array reshape(std::vector<std::int64_t> dims) const;
+  Array reshape(std::vector<std::int64_t> dims,
+                std::source_location where = std::source_location::current()) const;
   /// "f32[3,4]".
   std::string type_string() const;
 
  private:
   static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
                        std::source_location where);
-  void require(DType wanted) const;
+  void require(DType wanted, const std::source_location& where) const;
 
   DType dtype_ = DType::f32;
   std::vector<std::int64_t> dims_{0};

@@ -21,10 +21,13 @@ class ScopeGuard;
 }
 class State;
 
-/// A piece of a graph with named inputs and results: what is differentiated, printed and compiled.
+/// A piece of a graph with named inputs and results: what is differentiated, printed and compiled. Moving copies the
+/// handle.
 class Function {
  public:
   Function(std::shared_ptr<const ir::Function> function, std::shared_ptr<State> state);
+  Function(const Function&) = default;
+  Function& operator=(const Function&) = default;
 
   const std::string& name() const;
   std::vector<std::string> input_names() const;
@@ -46,11 +49,14 @@ struct GraphOptions {
   std::uint64_t seed = 0;  ///< of first values and random numbers
 };
 
+/// A handle: copies are the same graph, and moving copies.
 class Graph {
  public:
   explicit Graph(std::string name, GraphOptions options = {});
-  /// The graph that a tensor belongs to: Graph(x.trace()).
-  explicit Graph(std::shared_ptr<detail::Trace> trace) : trace_(std::move(trace)) {}
+  /// The graph that a tensor belongs to: Graph(x.trace()). Throws Error when the tensor is undefined.
+  explicit Graph(std::shared_ptr<detail::Trace> trace, SourceLocation where = SourceLocation::current());
+  Graph(const Graph&) = default;
+  Graph& operator=(const Graph&) = default;
 
   const std::string& name() const;
   /// A tensor that is given with each step. Throws Error when the name is taken or no identifier.

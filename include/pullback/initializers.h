@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <source_location>
 
 #include <pullback/array.h>
 
@@ -45,24 +46,29 @@ struct Initializer {
   static Initializer ones() { return constant(1); }
   static Initializer constant(double value) { return {.kind = Kind::constant, .a = value}; }
   /// In [low, high).
-  static Initializer uniform(double low = 0, double high = 1);
-  static Initializer normal(double mean = 0, double deviation = 1);
+  static Initializer uniform(double low = 0, double high = 1,
+                             std::source_location where = std::source_location::current());
+  static Initializer normal(double mean = 0, double deviation = 1,
+                            std::source_location where = std::source_location::current());
   /// normal(mean, deviation) under the condition that it lies in [low, high].
-  static Initializer truncated_normal(double mean = 0, double deviation = 1, double low = -2, double high = 2);
+  static Initializer truncated_normal(double mean = 0, double deviation = 1, double low = -2, double high = 2,
+                                      std::source_location where = std::source_location::current());
   /// Uniform in +-gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010).
-  static Initializer xavier_uniform(double gain = 1);
+  static Initializer xavier_uniform(double gain = 1, std::source_location where = std::source_location::current());
   /// Normal with variance gain^2 * 2 / (fan_in + fan_out).
-  static Initializer xavier_normal(double gain = 1);
+  static Initializer xavier_normal(double gain = 1, std::source_location where = std::source_location::current());
   /// Uniform in +-gain * sqrt(3 / fan) (He et al. 2015).
-  static Initializer kaiming_uniform(const KaimingOptions& options = {});
+  static Initializer kaiming_uniform(const KaimingOptions& options = {},
+                                     std::source_location where = std::source_location::current());
   /// Normal with variance gain^2 / fan.
-  static Initializer kaiming_normal(const KaimingOptions& options = {});
+  static Initializer kaiming_normal(const KaimingOptions& options = {},
+                                    std::source_location where = std::source_location::current());
   /// Variance 1 / fan_in (LeCun et al. 1998; for SELU, Klambauer et al. 2017).
   static Initializer lecun_uniform();
   static Initializer lecun_normal();
   /// gain * Q, with orthonormal rows or columns, whichever are fewer, of [first axis, product of the others] (Saxe et
   /// al. 2014). The shape has two axes or more.
-  static Initializer orthogonal(double gain = 1);
+  static Initializer orthogonal(double gain = 1, std::source_location where = std::source_location::current());
   /// 1 on the diagonal of a matrix, 0 elsewhere.
   static Initializer identity();
   /// A copy of these elements, which have the parameter's shape; they are converted to its dtype.
@@ -71,7 +77,8 @@ struct Initializer {
   /// Uniform in +-sqrt(6 / (fan_in + fan_out)): xavier_uniform().
   static Initializer xavier() { return xavier_uniform(); }
   /// Uniform in +-gain * sqrt(3 / fan_in); the default gain is relu's.
-  static Initializer kaiming(double gain = 1.4142135623730951);
+  static Initializer kaiming(double gain = 1.4142135623730951,
+                             std::source_location where = std::source_location::current());
 
   /// The same for a parameter whose axes are laid out otherwise.
   Initializer with_fans(Fans layout) const;

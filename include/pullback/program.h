@@ -23,7 +23,7 @@ struct CompileOptions {
   enum class Executor : std::uint8_t { compiled, reference };
   Executor executor = Executor::compiled;
   std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4
-  /// 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from threads runs
+  /// Up to 1024; 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from threads runs
   /// on one, whatever is asked for. Never changes a result.
   int threads = 0;
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
@@ -54,9 +54,9 @@ class Outputs {
   Outputs() = default;
   explicit Outputs(std::vector<std::pair<std::string, Array>> entries) : entries_(std::move(entries)) {}
   std::size_t size() const { return entries_.size(); }
-  const Array& operator[](std::size_t i) const { return entries_.at(i).second; }
-  const Array& operator[](int i) const { return entries_.at(static_cast<std::size_t>(i)).second; }
-  /// Throws Error when there is no such output.
+  // They throw Error when there is no such output.
+  const Array& operator[](std::size_t i) const;
+  const Array& operator[](int i) const { return (*this)[static_cast<std::size_t>(i)]; }
   const Array& operator[](const std::string& name) const;
   const Array& operator[](const char* name) const { return (*this)[std::string(name)]; }
   const std::vector<std::pair<std::string, Array>>& entries() const { return entries_; }
@@ -83,9 +83,13 @@ struct StepCost {
   std::int64_t kernel_calls = 0;  ///< loops count all trips
 };
 
-/// A program with its buffers bound once: step() only runs it. Keeps program, inputs and outputs alive.
+/// A program with its buffers bound once: step() only runs it. Keeps program, inputs and outputs alive. Copies share
+/// everything, and moving copies.
 class BoundStep {
  public:
+  BoundStep(const BoundStep&) = default;
+  BoundStep& operator=(const BoundStep&) = default;
+
   /// Reads the bound input arrays, updates the state, writes the outputs. Throws Error when a check fails; the state
   /// is then as before.
   void step();
@@ -99,10 +103,12 @@ class BoundStep {
   std::shared_ptr<Impl> impl_;
 };
 
-/// A function, compiled for the sizes it meets. Copies share everything.
+/// A function, compiled for the sizes it meets. Copies share everything, and moving copies.
 class Program {
  public:
   Program() = default;
+  Program(const Program&) = default;
+  Program& operator=(const Program&) = default;
 
   /// Runs one step. Throws Error when an input is missing, unknown, or has the wrong dtype or shape, when a size is
   /// 0, or when a check fails; the state is then as before.
@@ -117,11 +123,15 @@ class Program {
   State& state();
   const State& state() const;
   /// A copy of a parameter's values, by full name or tensor. Throws Error for an unknown name.
-  Array get(const std::string& parameter) const;
-  Array get(const Tensor& parameter) const { return get(parameter.name()); }
+  Array get(const std::string& parameter, SourceLocation where = SourceLocation::current()) const;
+  Array get(const Tensor& parameter, SourceLocation where = SourceLocation::current()) const {
+    return get(parameter.name(), where);
+  }
   /// Replaces a parameter's values; dtype and dims must agree, else Error.
-  void set(const std::string& parameter, const Array& value);
-  void set(const Tensor& parameter, const Array& value) { set(parameter.name(), value); }
+  void set(const std::string& parameter, const Array& value, SourceLocation where = SourceLocation::current());
+  void set(const Tensor& parameter, const Array& value, SourceLocation where = SourceLocation::current()) {
+    set(parameter.name(), value, where);
+  }
 
   /// The text of a stage. Stages from `optimized` on show the specialization used last; Error when there is none yet
   /// and the program has symbolic sizes.

@@ -43,15 +43,16 @@ class State {
 
   /// The entry's array, which shares its storage: who writes to its elements changes the state. Throws Error, with
   /// similar names, when there is no such entry.
-  Array get(std::string_view name) const;
+  Array get(std::string_view name, std::source_location where = std::source_location::current()) const;
   /// Copies the elements of `value` into the entry. Throws Error when the name is unknown or the type differs.
-  void set(std::string_view name, const Array& value);
+  void set(std::string_view name, const Array& value,
+           std::source_location where = std::source_location::current());
 
   /// A copy with its own storage.
   State clone() const;
   /// Copies all elements of `other`, whose entries must be the same in names and types, in any order (else Error,
   /// and nothing is changed).
-  void copy_from(const State& other);
+  void copy_from(const State& other, std::source_location where = std::source_location::current());
 
   /// Writes a checkpoint: to a temporary file beside `path` that replaces it only when it is complete and on disk.
   /// Throws Error when that fails; a file that was there before is then unharmed.
@@ -64,7 +65,7 @@ class State {
 
  private:
   const Entry* find(std::string_view name) const;
-  const Entry& at(std::string_view name) const;
+  const Entry& at(std::string_view name, const std::source_location& where) const;
 
   std::vector<Entry> entries_;
 };

@@ -25,12 +25,15 @@ class Trace;
 /// The user's line. Functions of the DSL take it as their defaulted last parameter.
 using SourceLocation = std::source_location;
 
-/// A value of the graph: it has a type and a shape, and gets numbers when a Program runs. A cheap handle to copy.
+/// A value of the graph: it has a type and a shape, and gets numbers when a Program runs. A cheap handle to copy; moving
+/// copies, so that the tensor that was moved from is still the same value.
 class Tensor {
  public:
   /// Undefined; using it throws Error.
   Tensor() = default;
   Tensor(std::shared_ptr<detail::Trace> trace, ir::Value* value) : trace_(std::move(trace)), value_(value) {}
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
 
   bool defined() const { return value_ != nullptr; }
   DType dtype() const;

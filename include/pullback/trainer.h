@@ -94,7 +94,7 @@ class Trainer : public TrainingStep {
                       SourceLocation where = SourceLocation::current());
   /// One training step; returns the loss before the update. Arrays come in the order of inputs(), or by name; an
   /// example without its batch axis is a batch of one. Throws Error, before anything is changed, when a number in them
-  /// is NaN.
+  /// is infinite or NaN.
   double observe(const std::vector<Array>& inputs, SourceLocation where = SourceLocation::current());
   double observe(const Array& x, const Array& y, SourceLocation where = SourceLocation::current()) {
     return observe(std::vector<Array>{x, y}, where);
@@ -114,10 +114,11 @@ class Trainer : public TrainingStep {
 
   /// The base rate, which schedule and groups act on: a scalar of the state. Changing it compiles nothing.
   double learning_rate() const;
-  void set_learning_rate(double rate);
+  /// Throws Error unless it is a finite number of at least 0.
+  void set_learning_rate(double rate, SourceLocation where = SourceLocation::current());
   /// Of a group (its index in TrainerOptions::groups) that has an lr of its own; else Error.
-  double learning_rate(std::size_t group) const;
-  void set_learning_rate(double rate, std::size_t group);
+  double learning_rate(std::size_t group, SourceLocation where = SourceLocation::current()) const;
+  void set_learning_rate(double rate, std::size_t group, SourceLocation where = SourceLocation::current());
 
   /// For a loop of one's own: tells a schedule that an epoch is over, with the number that ReduceLROnPlateau watches.
   /// fit() does this by itself.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include <pullback/error.h>
 
 #include "runtime/data/rows.h"
+#include "runtime/finite.h"
 #include "runtime/names.h"
 
 namespace pullback::data {
@@ -20,18 +22,6 @@ namespace {
 void check_rows(std::span<const std::int64_t> rows, std::int64_t size) {
   for (const std::int64_t row : rows)
     if (row < 0 || row >= size) throw Error(fmt::format("data: row {} of {} rows", row, size));
-}
-
-template <class T>
-void check_finite(const Dataset::Column& column) {
-  const auto values = column.values.values<T>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    const std::size_t per_row = values.size() / static_cast<std::size_t>(column.values.dims().front());
-    const std::string element = per_row == 1 ? "" : fmt::format(", element {}", i % per_row);
-    throw Error(fmt::format("dataset: column '{}', row {}{}: {} is not finite", column.name, i / per_row, element,
-                            static_cast<double>(values[i])));
-  }
 }
 
 }  // namespace
@@ -124,9 +114,13 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction, std::uint64_t seed) 
 }
 
 void Dataset::check_finite() const {
-  for (const Column& column : columns_) {
-    if (column.values.dtype() == f32) data::check_finite<float>(column);
-    if (column.values.dtype() == f64) data::check_finite<double>(column);
+  for (const auto& [name, values] : columns_) {
+    const std::optional<std::int64_t> bad = runtime::first_not_finite(values);
+    if (!bad) continue;
+    const std::int64_t per_row = values.size() / values.dims().front();
+    const std::string element = per_row == 1 ? "" : fmt::format(", element {}", *bad % per_row);
+    throw Error(fmt::format("dataset: column '{}', row {}{}: {} is not finite", name, *bad / per_row, element,
+                            runtime::element_of(values, *bad)));
   }
 }
 

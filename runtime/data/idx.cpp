@@ -34,7 +34,7 @@ T big_endian(const std::byte* bytes) {
 // Elements stored as Stored become elements of type T.
 template <class Stored, class T>
 Array convert_elements(const std::byte* data, std::vector<std::int64_t> dims) {
-  Array array(dtype_of<T>, std::move(dims));
+  Array array(dtype_of<T>, std::move(dims), {});
   for (T& value : array.values<T>()) {
     value = static_cast<T>(big_endian<Stored>(data));
     data += sizeof(Stored);

@@ -1,5 +1,6 @@
 // Tiny wrong programs, and what they are told.
 #include <cmath>
+#include <limits>
 
 #include "tests/frontend/support.h"
 
@@ -75,6 +76,102 @@ TEST_CASE("shapes and axes that don't exist") {
       {[&] { return pad(x, {{1, 1}}); }, "pad: 1 paddings are given for f32[128,784]"},
       {[&] { return take(x, w); }, "take: indices are f32[512,10]: i32 or i64 is needed"},
   });
+}
+
+TEST_CASE("options that are no numbers or out of range") {
+  Graph g("g");
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  const Tensor x = g.input("x", f32, {4, 6}), t = g.input("t", f32, {4, 6}), n = g.input("n", i32, {4});
+  const Tensor image = g.input("image", f32, {2, 3, 8, 8}), w = g.input("w", f32, {5, 3, 3, 3});
+  const Tensor rows = g.input("rows", f32, {2, 4, 6}), byte = g.input("byte", u8, {4}), c = g.input("c", f32, {3});
+  check_messages({
+      {[&] { return leaky_relu(x, nan); }, "leaky_relu: negative_slope is nan: it is no number"},
+      {[&] { return hardshrink(x, nan); }, "hardshrink: lambda is nan"},
+      {[&] { return threshold(x, nan, 0); }, "threshold: limit is nan"},
+      {[&] { return elu(x, nan); }, "elu: alpha is nan"},
+      {[&] { return celu(x, nan); }, "celu: alpha is nan"},
+      {[&] { return softplus(x, nan); }, "softplus: beta is nan"},
+      {[&] { return softplus(x, 1, nan); }, "softplus: threshold is nan"},
+      {[&] { return logit(x, -1); }, "logit: eps is -1: it lies in [0, 0.5]"},
+      {[&] { return scaled_dot_product_attention(rows, rows, rows, {.scale = nan}); },
+       "scaled_dot_product_attention: scale is nan"},
+      {[&] { return scaled_dot_product_attention(rows, rows, rows, {.dropout = nan}); }, "dropout: p is nan"},
+      {[&] { return scaled_dot_product_attention(rows, rows, rows, {.dropout = -1}); }, "dropout: p is -1"},
+      {[&] { return layer_norm(x, {6}, {}, {}, -1); },
+       "layer_norm: eps is -1: it must be a finite number of at least 0"},
+      {[&] { return rms_norm(x, {6}, {}, nan); }, "rms_norm: eps is nan"},
+      {[&] { return group_norm(image, 3, {}, {}, infinity); }, "group_norm: eps is inf"},
+      {[&] { return instance_norm(image, {}, {}, -1); }, "instance_norm: eps is -1"},
+      {[&] { return batch_norm_inference(image, c, c, {}, {}, nan); }, "batch_norm: eps is nan"},
+      {[&] { return nn::BatchNorm2d(3, {.eps = -1})(image); }, "batch_norm: eps is -1"},
+      {[&] { return local_response_norm(image, 3, nan); }, "local_response_norm: alpha is nan"},
+      {[&] { return normalize(x, 2, 1, nan); }, "normalize: eps is nan"},
+      {[&] { return cosine_similarity(x, t, 1, -1); }, "cosine_similarity: eps is -1"},
+      {[&] { return pairwise_distance(x, t, 2, nan); }, "pairwise_distance: eps is nan"},
+      {[&] { return norm(x, nan); }, "norm: p is nan: it is no number"},
+      {[&] { return hinge_embedding(x, t, nan); }, "hinge_embedding: margin is nan"},
+      {[&] { return margin_ranking(x, x, t, nan); }, "margin_ranking: margin is nan"},
+      {[&] { return multi_margin(x, n, {.margin = nan}); }, "multi_margin: margin is nan"},
+      {[&] { return triplet_margin(x, x, t, {.margin = nan}); }, "triplet_margin: margin is nan"},
+      {[&] { return poisson_nll(x, t, {.log_input = false, .eps = -1}); }, "poisson_nll: eps is -1"},
+      {[&] { return lp_pool2d(image, -1, 2); }, "lp_pool2d: the norm's p is -1: it must be a positive number"},
+      {[&] { return lp_pool2d(image, nan, 2); }, "lp_pool2d: the norm's p is nan"},
+      {[&] { return conv2d(image, w, {.dilation = huge}); }, "conv2d: dilation 9223372036854775807 is above 2147483647"},
+      {[&] { return max_pool2d(image, 2, {.stride = huge}); }, "max_pool2d: stride 9223372036854775807 is above"},
+      {[&] { return interpolate(image, {.size = 1 << 30}); }, "a spatial axis would have 1073741824 elements"},
+      {[&] { return interpolate(image, {.scale_factor = {1e30}}); }, "the scale factor 1e+30 makes no size"},
+      {[&] { return narrow(x, 0, huge, 1); }, "narrow: 1 elements from 9223372036854775807 lie outside axis 0"},
+      {[&] { return narrow(x, 0, 1, huge); }, "narrow: 9223372036854775807 elements from 1 lie outside axis 0"},
+      {[&] { return full(g, {2}, 1.5, i32); }, "constant: the number 1.5 does not fit i32"},
+      {[&] { return full(g, {2}, nan, i32); }, "constant: the number nan does not fit i32"},
+      {[&] { return full(g, {2}, 300, u8); }, "constant: the number 300 does not fit u8, which holds 0 to 255"},
+      {[&] { return n + 3000000000; }, "add: the number 3000000000 does not fit i32"},
+      {[&] { return byte - 256; }, "sub: the number 256 does not fit u8"},
+      {[&] { return pad(n, {{1, 1}}, 0.5); }, "pad: the number 0.5 does not fit i32"},
+      {[&] { return arange(g, 0, 1e18, 1e-9, f32); }, "arange: from 0 to 1e+18 there is no way in steps of 1e-09"},
+      {[&] { return linspace(g, nan, 1, 3); }, "linspace: start is nan"},
+      {[&] { return uniform(g, {2}, f32, 1, 0); }, "uniform: low is 1 and high is 0"},
+      {[&] { return uniform(g, {2}, f32, 0, infinity); }, "uniform: low is 0 and high is inf"},
+      {[&] { return randint(g, -5, 5, {2}, u32); }, "randint: the number -5 does not fit u32"},
+      {[&] { return index_add(x, 0, n, t, nan); }, "index_add: alpha is nan"},
+      {[&] { return g.parameter("a", {2, 2}, Initializer::uniform(1, 0)); }, "initializer: uniform: low is 1 and high 0"},
+      {[&] { return g.parameter("a", {2, 2}, Initializer::normal(nan)); }, "initializer: normal: the mean is nan"},
+      {[&] { return g.parameter("a", {2, 2}, Initializer::xavier_uniform(nan)); }, "xavier_uniform: the gain is nan"},
+  });
+}
+
+TEST_CASE("branches and bodies that are empty functions") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2}), p = g.input("p", boolean, {});
+  const auto same = [](const std::vector<Tensor>& v) { return v; };
+  check_messages({
+      {[&] { return cond(p, Branch(), [&] { return std::vector{x}; })[0]; },
+       "cond: the first branch is an empty function"},
+      {[&] { return cond(p, [&] { return x; }, std::function<Tensor()>()); },
+       "cond: the second branch is an empty function"},
+      {[&] { return scan({x}, {x}, nullptr).carry[0]; }, "scan: the body is an empty function"},
+      {[&] { return fori_loop(3, {x}, nullptr)[0]; }, "fori_loop: the body is an empty function"},
+      {[&] { return while_loop({x}, nullptr, same)[0]; }, "while_loop: the condition is an empty function"},
+      {[&] { return while_loop({x}, [&](const auto&) { return p; }, nullptr)[0]; },
+       "while_loop: the body is an empty function"},
+      {[&] { return composite("f", {x}, nullptr)[0]; }, "composite: the body is an empty function"},
+      {[&] { return custom_gradient("f", {x}, same, nullptr)[0]; }, "custom_gradient: the gradient is an empty function"},
+      {[&] { return checkpoint(nullptr)({x})[0]; }, "checkpoint: the body is an empty function"},
+  });
+}
+
+TEST_CASE("options of a compilation are checked with the first step") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {});
+  const auto message = [&](const CompileOptions& options) {
+    return error_of([&] { g.compile({x * 2.0}, options).step({{x, Array::scalar(1.0f)}}); });
+  };
+  CHECK_THAT(message({.threads = -1}), Contains("g: threads is -1: it must be 0, or 1 to 1024 (test_errors.cpp:"));
+  CHECK_THAT(message({.threads = 100000}), Contains("g: threads is 100000"));
+  CHECK_THAT(message({.memory_limit = -1}), Contains("g: memory_limit is -1: it must be at least 0"));
+  CHECK_THAT(message({.max_specializations = 0}), Contains("g: max_specializations is 0: it must be at least 1"));
+  CHECK_THAT(message({.target = "vax"}), Contains("unknown target") && Contains("(test_errors.cpp:"));
 }
 
 TEST_CASE("names and types of inputs and parameters") {
@@ -158,6 +255,64 @@ TEST_CASE("errors of fit, evaluate and observe carry the line of the call") {
   CHECK_THAT(error_of([&] { trainer.evaluate(narrow); }), Contains("axis 1 has size 1") && Contains(here(__LINE__)));
   CHECK_THAT(error_of([&] { trainer.observe(std::vector<Array>{}); }),
              Contains("0 arrays are given for 1 inputs (test_errors.cpp:"));
+}
+
+TEST_CASE("handles that were moved from are what they were") {
+  Graph g("g");
+  Tensor x = g.input("x", f32, {dim("batch"), 2});
+  const Tensor x2 = std::move(x);
+  CHECK((x + x2).shape() == x2.shape());
+  Graph h = std::move(g);
+  CHECK(g.name() == "g");
+  Function f = g.function({x * 2.0});
+  const Function f2 = std::move(f);
+  CHECK(f.text() == f2.text());
+  Program program = f.compile(reference());
+  Program program2 = std::move(program);
+  const Array ones = floats({1, 1}, {1, 2});
+  BoundStep step = program.bind({{x, ones}});
+  BoundStep step2 = std::move(step);
+  step.step();
+  CHECK(numbers(step2.outputs()[0]) == std::vector<double>{2, 2});
+  Array gone = floats({1, 1}, {1, 2});
+  const Array kept = std::move(gone);
+  CHECK_THAT(error_of([&] { program2.step({{x, gone}}); }),
+             Contains("g: input x is f32[batch,2], but f32[] was given (test_errors.cpp:"));
+  const Tensor s = h.input("s", f32, {});
+  Array scalar = Array::scalar(1.0f);
+  const Array kept_scalar = std::move(scalar);
+  CHECK_THAT(error_of([&] { h.compile({s * 2.0}, reference()).step({{s, scalar}}); }),
+             Contains("it was moved from, there are no elements in it (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { Graph(Tensor().trace()); }),
+             Contains("Graph: an undefined tensor belongs to no graph (test_errors.cpp:"));
+}
+
+TEST_CASE("what a program does not have") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2});
+  const Tensor w = g.parameter("w", {2});
+  Program program = g.compile({x * w}, reference());
+  const Outputs outputs = program.step({{x, floats({1, 2}, {2})}});
+  CHECK_THAT(error_of([&] { (void)outputs[1]; }), Contains("there is no output 1: there are 1"));
+  CHECK_THAT(error_of([&] { (void)outputs[-1]; }), Contains("there is no output -1: there are 1"));
+  CHECK_THAT(error_of([&] { program.get("v"); }), Contains("state: there is no 'v'") && Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { program.set(w, floats({1}, {1})); }),
+             Contains("'w' is f32[2], the new value is f32[1] (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { Program().step(); }), Contains("this Program is empty") && Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { g.parameter("big", {std::int64_t{1} << 60}); }),
+             Contains("out of memory") && Contains("(test_errors.cpp:"));
+}
+
+TEST_CASE("a learning rate is a finite number of at least 0") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {dim("batch"), 2});
+  Trainer trainer(g, {.loss = mean(square(nn::linear(x, 1, "fc"))), .optimizer = SGD{}, .compile = reference()});
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  for (const double rate : {nan, infinity, -1.0})
+    CHECK_THAT(error_of([&] { trainer.set_learning_rate(rate); }),
+               Contains("is no finite number of at least 0 (test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { trainer.set_learning_rate(1, 7); }), Contains("(test_errors.cpp:"));
+  CHECK_THAT(error_of([&] { (void)trainer.learning_rate(7); }), Contains("(test_errors.cpp:"));
 }
 
 TEST_CASE("losses and gradients that make no sense") {

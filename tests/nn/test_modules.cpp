@@ -47,6 +47,36 @@ Names names_of(const Graph& g) {
 
 }  // namespace
 
+TEST_CASE("a module that was moved from can't be used, and says so") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2, 4});
+  nn::Linear fc(3);
+  const nn::Linear kept = std::move(fc);
+  CHECK(kept(x).shape() == Shape{2, 3});
+  const auto message = Contains("a module is used that was moved from");
+  CHECK_THAT(error_of([&] { fc(x); }), message && Contains("(test_modules.cpp:"));
+  CHECK_THAT(error_of([&] { fc.summary(); }), message);
+  CHECK_THAT(error_of([&] { fc.named_parameters(); }), message);
+  CHECK_THAT(error_of([&] { fc.freeze(); }), message);
+  CHECK_THAT(error_of([&] { fc.set_name("fc"); }), message);
+  CHECK_THAT(error_of([&] { fc.parameter("w"); }), message && Contains("(test_modules.cpp:"));
+  CHECK_THAT(error_of([&] { nn::Sequential net(fc); }), message);
+  Block block;
+  const Block other = std::move(block);
+  CHECK_THAT(error_of([&] { block(x); }), message);
+  fc = kept;
+  CHECK(fc(x).shape() == Shape{2, 3});
+}
+
+TEST_CASE("a lambda without a function, or with one that gives nothing") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2, 4});
+  CHECK_THAT(error_of([&] { nn::Lambda(nullptr)(x); }),
+             Contains("Lambda lambda: it has no function to call (test_modules.cpp:"));
+  CHECK_THAT(error_of([&] { nn::Lambda([](const Tensor&) { return Tensor(); })(x); }),
+             Contains("Lambda lambda: its function gives an undefined tensor (test_modules.cpp:"));
+}
+
 TEST_CASE("full names come from the nesting") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {dim("batch"), 4});

@@ -33,6 +33,34 @@ TEST_CASE("arrays are zero-filled, aligned and share storage", "[array]") {
   CHECK_THROWS_WITH(a.values<double>(), Contains("f32[3,4] read as f64"));
 }
 
+TEST_CASE("an array that was moved from has no elements", "[array]") {
+  Array a = Array::scalar(1.0f);
+  const Array b = std::move(a);
+  CHECK(b.item() == 1);
+  CHECK(a.size() == 0);
+  CHECK(a.values<float>().empty());
+  CHECK(a.clone().size() == 0);
+  CHECK_THROWS_WITH(a.item(), Contains("item() of f32[], which has 0 elements (test_array.cpp:"));
+  CHECK_THROWS_WITH(a.reshape({1}), Contains("0 elements against 1"));
+  a = Array(f32, {2});
+  CHECK(a.values<float>().size() == 2);
+  Array c;
+  c = std::move(a);
+  CHECK(a.size() == 0);
+  CHECK(c.size() == 2);
+}
+
+TEST_CASE("an array's errors carry the line of the call", "[array]") {
+  Array a(f32, {2});
+  CHECK_THROWS_WITH(Array(f32, {-1}), Contains("array: f32[-1] has a negative size (test_array.cpp:"));
+  CHECK_THROWS_WITH(Array(f32, {std::int64_t{1} << 60}), Contains("out of memory") && Contains("(test_array.cpp:"));
+  CHECK_THROWS_WITH(a.values<double>(), Contains("f32[2] read as f64 (test_array.cpp:"));
+  CHECK_THROWS_WITH(a.reshape({3}), Contains("2 elements against 3 (test_array.cpp:"));
+  CHECK_THROWS_WITH(a.item(), Contains("which has 2 elements (test_array.cpp:"));
+  CHECK_THROWS_WITH(Array::view(f32, {2}, nullptr), Contains("f32[2] is a view of no memory (test_array.cpp:"));
+  CHECK(Array::view(f32, {0, 2}, nullptr).clone().size() == 0);
+}
+
 TEST_CASE("an empty array still has a valid pointer", "[array]") {
   CHECK(Array(i32, {0, 5}).raw() != nullptr);
   CHECK(Array(i32, {0, 5}).size() == 0);

@@ -92,6 +92,10 @@ TEST_CASE("dataset: numbers that are none are found", "[data]") {
   CHECK_THROWS_WITH(set.check_finite(), "dataset: column 'x', row 1, element 1: nan is not finite");
   const data::Dataset flat({{"t", Array::from(std::vector<double>{1, -INFINITY}, {2})}});
   CHECK_THROWS_WITH(flat.check_finite(), "dataset: column 't', row 1: -inf is not finite");
+  Array half(bf16, {2000, 1});
+  data::Dataset({{"h", half}}).check_finite();
+  static_cast<std::uint16_t*>(half.raw())[1999] = 0x7f80;
+  CHECK_THROWS_WITH(data::Dataset({{"h", half}}).check_finite(), "dataset: column 'h', row 1999: inf is not finite");
 }
 
 TEST_CASE("batches: the order depends on seed and epoch alone", "[batches]") {

@@ -38,6 +38,7 @@ class LinearStep : public TrainingStep {
     const std::int64_t step = ++state_.get("step").values<std::int64_t>()[0];
     w() -= rate * gradient / static_cast<double>(x.size());
     if (step == nan_at) results[0] = NAN;
+    if (step == infinite_at) w() = INFINITY;
   }
   void evaluate_batch(std::span<const Array> batch, std::span<double> results) override {
     const auto x = batch[0].values<double>();
@@ -52,7 +53,7 @@ class LinearStep : public TrainingStep {
   double& w() { return state_.get("w").values<double>()[0]; }
 
   double rate = 0.05;
-  std::int64_t nan_at = -1;
+  std::int64_t nan_at = -1, infinite_at = -1;  // steps that end badly
   std::vector<std::int64_t> sizes;  // of the batches
 
  private:
@@ -196,6 +197,19 @@ TEST_CASE("fit: a lost loss is an error that keeps the epoch's first state", "[f
   }
   CHECK_THAT(message, Contains("fit: the loss is nan in epoch 3/5, batch 2/3; the state is again that of the epoch's "
                                "beginning"));
+  CHECK(step.w() == reference.w());
+  CHECK(step.state().get("step").item() == 6);
+}
+
+TEST_CASE("fit: weights that the last batch spoils are an error that keeps the epoch's first state", "[fit]") {
+  LinearStep reference;
+  fit(reference, line(), quiet(2));
+  LinearStep step;
+  step.infinite_at = 9;  // epoch 3, batch 3
+  CHECK_THROWS_WITH(fit(step, line(), quiet(3)),
+                    Contains("fit: parameter w is not finite after epoch 3/3; the state is again that of the epoch's "
+                             "beginning") &&
+                        Contains("(test_fit.cpp:"));
   CHECK(step.w() == reference.w());
   CHECK(step.state().get("step").item() == 6);
 }

@@ -7,12 +7,16 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <span>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
+#include "runtime/bytes.h"
 #include "tests/runtime/temporary_folder.h"
 
 using namespace pullback;
@@ -49,9 +53,13 @@ TEST_CASE("state: get, set and their errors", "[state]") {
   state.set("fc1.w", Array::from(std::vector<float>{6, 5, 4, 3, 2, 1}, {2, 3}));
   CHECK(state.get("fc1.w").values<float>()[0] == 6.0f);
   CHECK(state.get("fc1.w").raw() == storage);
-  CHECK_THROWS_WITH(state.get("fc1.v"), "state: there is no 'fc1.v'; similar: fc1.w");
+  CHECK_THROWS_WITH(state.get("fc1.v"), Contains("state: there is no 'fc1.v'; similar: fc1.w (test_state.cpp:"));
   CHECK_THROWS_WITH(state.get("zzzzzzz"), Contains("there is no 'zzzzzzz'; there are: fc1.w, fc1.w.m, empty, step"));
-  CHECK_THROWS_WITH(state.set("fc1.w", Array(f32, {3, 2})), "state: 'fc1.w' is f32[2,3], the new value is f32[3,2]");
+  CHECK_THROWS_WITH(state.set("fc1.w", Array(f32, {3, 2})),
+                    Contains("state: 'fc1.w' is f32[2,3], the new value is f32[3,2] (test_state.cpp:"));
+  Array gone = Array::scalar(std::int64_t{1});
+  const Array kept = std::move(gone);
+  CHECK_THROWS_WITH(state.set("step", gone), Contains("'step' is i64[], the new value is i64[]"));
   CHECK_THROWS_WITH(state.set("step", Array(i32, {})), Contains("'step' is i64[], the new value is i32[]"));
   CHECK_THROWS_WITH(state.add("step", StateKind::counter, Array(i64, {})), "state: there is already a 'step'");
 }
@@ -65,7 +73,7 @@ TEST_CASE("state: clones are apart, copies go back in", "[state]") {
   CHECK(same_values(state, copy));
   State other;
   other.add("step", StateKind::counter, Array::scalar(std::int64_t{1}));
-  CHECK_THROWS_WITH(state.copy_from(other), Contains("missing: fc1.w, fc1.w.m, empty"));
+  CHECK_THROWS_WITH(state.copy_from(other), Contains("missing: fc1.w, fc1.w.m, empty (test_state.cpp:"));
 }
 
 TEST_CASE("checkpoint: what is saved is read", "[checkpoint]") {
@@ -101,6 +109,27 @@ TEST_CASE("checkpoint: every damaged byte and every cut is noticed", "[checkpoin
   write_text(path, good + "x");
   CHECK_THROWS_WITH(state.load(path), Contains("bytes after its end"));
   CHECK(same_values(state, before));
+}
+
+TEST_CASE("checkpoint: a table that lies about sizes allocates nothing", "[checkpoint]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a.ckpt");
+  State state;
+  state.add("w", StateKind::parameter, Array(f32, {3}));
+  state.save(path);
+  const std::string good = read_text(path);
+  constexpr std::size_t preamble = 16;
+  std::uint32_t table = 0;
+  std::memcpy(&table, good.data() + 12, sizeof table);
+  const std::size_t dim = good.find(std::string("f32\x01\0\0\0", 7)) + 7;
+  for (const std::int64_t lie : {std::int64_t{1} << 40, std::int64_t{-3}, std::numeric_limits<std::int64_t>::max()}) {
+    std::string bad = good;
+    std::memcpy(bad.data() + dim, &lie, sizeof lie);
+    const std::uint32_t crc = runtime::crc_of(std::as_bytes(std::span(bad)).first(preamble + table));
+    std::memcpy(bad.data() + preamble + table, &crc, sizeof crc);
+    write_text(path, bad);
+    CHECK_THROWS_WITH(state.load(path), Contains(fmt::format("a.ckpt: the file is damaged: 'w' is f32[{}]", lie)));
+  }
 }
 
 TEST_CASE("checkpoint: foreign, newer, missing and unfitting files", "[checkpoint]") {

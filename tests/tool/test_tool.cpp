@@ -43,12 +43,14 @@ class Tool {
     return (folder_ / name).string();
   }
 
-  Ran run(const std::string& arguments) const {
+  /// `out`: where standard output goes.
+  Ran run(const std::string& arguments) const { return run(arguments, (folder_ / "out").string()); }
+  Ran run(const std::string& arguments, const std::string& out) const {
     const fs::path binary = fs::read_symlink("/proc/self/exe").parent_path() / "pullback";
-    const std::string out = (folder_ / "out").string(), err = (folder_ / "err").string();
+    const std::string err = (folder_ / "err").string();
     const int status = std::system((binary.string() + " " + arguments + " >" + out + " 2>" + err).c_str());
     CHECK(WIFEXITED(status));  // no crash
-    return {WEXITSTATUS(status), contents(out), contents(err)};
+    return {WEXITSTATUS(status), fs::is_regular_file(out) ? contents(out) : "", contents(err)};
   }
 
  private:
@@ -75,14 +77,48 @@ TEST_CASE("check accepts what is right and names line and column of what is not"
   CHECK(wrong.code == 1);
   CHECK(wrong.err == "pullback: error: " + wrong_file + ":2:10: %y is not defined\n");
   CHECK(tool.run("check - <" + wrong_file).err == "pullback: error: <stdin>:2:10: %y is not defined\n");
-  CHECK_THAT(tool.run("check nowhere.ir").err, Contains("nowhere.ir: cannot be opened"));
+  CHECK_THAT(tool.run("check nowhere.ir").err, Contains("nowhere.ir: cannot open the file: No such file or directory"));
   CHECK_THAT(tool.run("check " + tool.write("empty.ir", "")).err, Contains("there is no function in it"));
+}
+
+TEST_CASE("what can't be read or written is no bug of the tool") {
+  const Tool tool;
+  const std::string file = tool.write("square.ir", square);
+  const Ran folder = tool.run("check /");
+  CHECK(folder.code == 1);
+  CHECK(folder.err == "pullback: error: /: cannot read the file: Is a directory\n");
+  CHECK(tool.run("check - </").err == "pullback: error: <stdin>: cannot be read: Is a directory\n");
+  CHECK_THAT(tool.run("check " + tool.write("empty.ir", "")).err, Contains("empty.ir: there is no function in it"));
+  CHECK_THAT(tool.run("check " + tool.write("binary.ir", std::string("\x7f" "ELF\0\1", 6))).err,
+             Contains("binary.ir:1:1: expected 'func' or 'resource'"));
+  const std::string deep = "func @f(%x: f32[" + std::string(100000, '(') + "]) { return %x }";
+  CHECK(tool.run("check " + tool.write("deep.ir", deep)).err.size() < 300);
+  for (const std::string& command : {"check " + file, "opt " + file, std::string("ops --markdown")}) {
+    const Ran full = tool.run(command, "/dev/full");
+    CHECK(full.code == 1);
+    CHECK_THAT(full.err, Contains("No space left on device"));
+  }
+  const Ran large = tool.run("run " + file + " --bind n=1000000000000");
+  CHECK(large.code == 1);
+  CHECK_THAT(large.err, Contains("out of memory"));
+}
+
+TEST_CASE("sizes are bound once, by the names that there are") {
+  const Tool tool;
+  const std::string file = tool.write("square.ir", square);
+  CHECK_THAT(tool.run("run " + file + " --bind m=2,n=2").err,
+             Contains("--bind m=2: @square has no size m: there are n"));
+  CHECK_THAT(tool.run("opt " + file + " --bind n=2 --bind n=3").err, Contains("--bind n=3: n is given twice"));
+  CHECK_THAT(tool.run("opt --bind n=4 " + file).out, Contains("%x: f32[4]"));
 }
 
 TEST_CASE("wrong command lines exit with 2") {
   const Tool tool;
   CHECK(tool.run("").code == 2);
   CHECK(tool.run("compile").code == 2);
+  CHECK_THAT(tool.run("compile").err, Contains("compile (the commands are check, grad, opt, run, ops)"));
+  CHECK(tool.run("run x.ir --limit -5").code == 2);
+  CHECK(tool.run("run x.ir --seed -1").code == 2);
   CHECK(tool.run("check").code == 2);
   CHECK(tool.run("opt").code == 2);
   CHECK(tool.run("run x.ir --threads 0").code == 2);

@@ -151,13 +151,15 @@ TEST_CASE("one example is a batch of one, to observe and to predict") {
   CHECK(std::memcmp(alone.raw(), batch.raw(), batch.bytes()) == 0);
 }
 
-TEST_CASE("observe refuses NaN, and the state stays") {
+TEST_CASE("observe refuses NaN and infinities, and the state stays") {
   Network network;
   const Array label = Array::from(std::vector<std::int32_t>{1}, {1});
-  const Array bad = floats({1, 0, 0, NAN, 0, 0}, {6});
   const State before = network.trainer.state().clone();
-  CHECK_THAT(error_of([&] { network.trainer.observe(bad, label); }),
-             Catch::Contains("observe: element 3 of input x is NaN") && Catch::Contains("(test_training.cpp:"));
+  const std::vector<std::pair<float, std::string>> numbers{{NAN, "nan"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}};
+  for (const auto& [number, text] : numbers)
+    CHECK_THAT(error_of([&] { network.trainer.observe(floats({1, 0, 0, number, 0, 0}, {6}), label); }),
+               Catch::Contains("observe: element 3 of input x is " + text + ": numbers must be finite") &&
+                   Catch::Contains("(test_training.cpp:"));
   for (const auto& entry : before.entries())
     CHECK(std::memcmp(entry.value.raw(), network.trainer.state().get(entry.name).raw(), entry.value.bytes()) == 0);
 }
@@ -263,16 +265,23 @@ TEST_CASE("predictions use what was learned") {
   CHECK(right > 54);
 }
 
-TEST_CASE("NaN in the data is an error, and training goes back to the epoch's beginning") {
+TEST_CASE("NaN or infinity in the data is an error, and nothing is trained") {
   Network network;
   data::Dataset dataset = clusters(32);
   const data::Dataset good = clusters(32);
   network.trainer.fit(good, quiet(1));
   const std::vector<double> before = numbers(network.trainer.program().get("fc1.w"));
   Array x = dataset.column("x").clone();
-  x.values<float>()[100] = std::nanf("");
   const data::Dataset bad({{"x", x}, {"y", dataset.column("y")}});
-  CHECK_THAT(error_of([&] { network.trainer.fit(bad, quiet(1)); }), Catch::Matchers::Contains("loss"));
+  for (const float number : {NAN, INFINITY}) {
+    x.values<float>()[100] = number;
+    const auto message = Catch::Matches(".*column 'x', row 16, element 4: .* is not finite \\(test_training.cpp:.*");
+    CHECK_THAT(error_of([&] { network.trainer.fit(bad, quiet(1)); }), message);
+    FitOptions options = quiet(1);
+    options.validation = &bad;
+    CHECK_THAT(error_of([&] { network.trainer.fit(good, options); }), message);
+    CHECK_THAT(error_of([&] { network.trainer.evaluate(bad); }), message);
+  }
   CHECK(numbers(network.trainer.program().get("fc1.w")) == before);
 }
 

@@ -14,6 +14,13 @@ Lambda::Lambda(Body body, const std::string& type) : Lambda(std::move(body), typ
 Lambda::Lambda(Body body, const std::string& type, const std::string& description)
     : Module(Layer{type, description}), body_(std::move(body)) {}
 
+Tensor Lambda::forward(const Tensor& x) const {
+  if (!body_) detail::fail(label(), "it has no function to call", line_of(x));
+  const Tensor y = body_(x);
+  if (!y.defined()) detail::fail(label(), "its function gives an undefined tensor", line_of(x));
+  return y;
+}
+
 Sequential::Sequential(std::initializer_list<Named> layers)
     : Module(Layer{"Sequential", "Sequential", true}), layers_(std::make_shared<std::vector<AnyModule>>()) {
   for (const auto& [name, layer] : layers) add(name, layer);

@@ -7,6 +7,7 @@
 
 #include "compiler/frontend/nn/module_node.h"
 #include "compiler/frontend/operands.h"
+#include "runtime/user_line.h"
 
 namespace pullback::nn {
 
@@ -21,6 +22,11 @@ Module::Module(Layer layer) : node_(std::make_shared<ModuleNode>()) {
   node_->type = std::move(layer.type);
   node_->description = std::move(layer.description);
   node_->pinned = !layer.container;
+}
+
+const std::shared_ptr<ModuleNode>& Module::node() const {
+  if (!node_) throw Error("a module is used that was moved from: copy it, copies are the same layer");
+  return node_;
 }
 
 // --- Calls ---
@@ -48,7 +54,7 @@ struct Module::Call::Impl {
 };
 
 static const Tensor& defined(const Module& module, const Tensor& x, const SourceLocation& where) {
-  detail::require_defined(module.node()->label(), x, where);
+  detail::require_defined(runtime::with_line(where, [&] { return module.node()->label(); }), x, where);
   return x;
 }
 
@@ -101,35 +107,35 @@ Tensor Module::forward(const Tensor& x) const {
 // --- Names and tensors ---
 
 void Module::set_name(std::string name) {
-  if (node_->last())
+  if (node()->last())
     throw Error(
         fmt::format("{}: it has met a graph, its parameters keep their names; {} comes too late", label(), name));
-  node_->name = std::move(name);
+  node()->name = std::move(name);
 }
 
 std::string Module::full_name() const {
-  return node_->full_name();
+  return node()->full_name();
 }
 
 std::string Module::label() const {
-  return node_->label();
+  return node()->label();
 }
 
 Tensor Module::parameter(const std::string& name, SourceLocation where) const {
-  const std::shared_ptr<detail::Trace> trace = node_->last();
+  const std::shared_ptr<detail::Trace> trace = runtime::with_line(where, [&] { return node()->last(); });
   if (!trace)
     throw Error(
         fmt::format("{}: it has met no graph, so {} is no tensor yet: call it, or name the graph", label(), name),
         where);
-  return node_->tensor(name, *trace, trace->line(where));
+  return node()->tensor(name, *trace, trace->line(where));
 }
 
 Tensor Module::parameter(const std::string& name, const Graph& graph, SourceLocation where) const {
-  return node_->tensor(name, *graph.trace(), graph.trace()->line(where));
+  return node()->tensor(name, *graph.trace(), graph.trace()->line(where));
 }
 
 bool Module::has_parameter(const std::string& name) const {
-  return node_->find_slot(name) != nullptr;
+  return node()->find_slot(name) != nullptr;
 }
 
 // --- Declarations ---
@@ -160,12 +166,12 @@ static void declare(ModuleNode& node, ModuleSlot slot, const SourceLocation& whe
 
 void Module::register_parameter(const std::string& name, const Shape& shape, Initializer initializer,
                                 std::optional<DType> dtype, SourceLocation where) const {
-  declare(*node_, {.name = name, .shape = shape, .initializer = std::move(initializer), .dtype = dtype}, where);
+  declare(*node(), {.name = name, .shape = shape, .initializer = std::move(initializer), .dtype = dtype}, where);
 }
 
 void Module::register_statistic(const std::string& name, const Shape& shape, Initializer initializer,
                                 std::optional<DType> dtype, SourceLocation where) const {
-  declare(*node_,
+  declare(*node(),
           {.name = name, .shape = shape, .initializer = std::move(initializer), .dtype = dtype, .trainable = false},
           where);
 }
@@ -178,13 +184,13 @@ static bool holds(const ModuleNode& node, const ModuleNode& sought) {
 }
 
 void Module::attach(const std::string& name, const Module& part, SourceLocation where) const {
-  require_free(*node_, name, where);
-  if (holds(*part.node_, *node_)) detail::fail(label(), fmt::format("{} would be a part of itself", name), where);
-  node_->parts.emplace_back(name, part.node_);
-  if (node_->dtype && !part.node_->dtype) part.to(*node_->dtype);
-  if (!part.node_->parent.expired()) return;
-  part.node_->parent = node_;
-  part.node_->name = name;
+  require_free(*node(), name, where);
+  if (holds(*part.node(), *node())) detail::fail(label(), fmt::format("{} would be a part of itself", name), where);
+  node()->parts.emplace_back(name, part.node());
+  if (node()->dtype && !part.node()->dtype) part.to(*node()->dtype);
+  if (!part.node()->parent.expired()) return;
+  part.node()->parent = node();
+  part.node()->name = name;
 }
 
 // --- Sharing ---
@@ -226,12 +232,12 @@ static void tie_slot(ModuleNode& node, const std::string& name, const Module& ow
 
 void Module::tie(const std::string& name, const Module& owner, const std::string& owner_name,
                  SourceLocation where) const {
-  tie_slot(*node_, name, owner, owner_name, false, where);
+  tie_slot(*node(), name, owner, owner_name, false, where);
 }
 
 void Module::tie_transposed(const std::string& name, const Module& owner, const std::string& owner_name,
                             SourceLocation where) const {
-  tie_slot(*node_, name, owner, owner_name, true, where);
+  tie_slot(*node(), name, owner, owner_name, true, where);
 }
 
 // --- What holds for a module and its parts ---
@@ -256,7 +262,7 @@ static void freeze_node(ModuleNode& node, bool frozen) {
 }
 
 void Module::set_frozen(bool frozen) const {
-  freeze_node(*node_, frozen);
+  freeze_node(*node(), frozen);
 }
 
 static void set_mode_of(ModuleNode& node, std::optional<bool> training) {
@@ -265,7 +271,7 @@ static void set_mode_of(ModuleNode& node, std::optional<bool> training) {
 }
 
 void Module::set_mode(std::optional<bool> training) const {
-  set_mode_of(*node_, training);
+  set_mode_of(*node(), training);
 }
 
 static void set_dtype_of(ModuleNode& node, DType dtype) {
@@ -276,7 +282,7 @@ static void set_dtype_of(ModuleNode& node, DType dtype) {
 void Module::to(DType dtype) const {
   if (!is_float(dtype))
     throw Error(fmt::format("{}: {} is no floating type, parameters have one", label(), name_of(dtype)));
-  set_dtype_of(*node_, dtype);
+  set_dtype_of(*node(), dtype);
 }
 
 }  // namespace pullback::nn

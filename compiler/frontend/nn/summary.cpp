@@ -76,11 +76,11 @@ void add_rows(const ModuleNode& node, const std::string& name, std::size_t depth
 }  // namespace
 
 std::vector<ParameterInfo> Module::named_parameters() const {
-  return list_of(*node_, true);
+  return list_of(*node(), true);
 }
 
 std::vector<ParameterInfo> Module::named_statistics() const {
-  return list_of(*node_, false);
+  return list_of(*node(), false);
 }
 
 std::vector<Tensor> Module::parameters() const {
@@ -97,7 +97,7 @@ std::int64_t Module::parameter_count() const {
 std::string Module::summary() const {
   const std::string name = full_name();
   std::vector<Row> rows{{"name", "layer", "result", "parameters"}};
-  add_rows(*node_, name.empty() ? "module" : name, 0, node_->last(), rows);
+  add_rows(*node(), name.empty() ? "module" : name, 0, node()->last(), rows);
   std::size_t width[4] = {};
   for (const Row& row : rows) {
     const std::string* cells[] = {&row.name, &row.layer, &row.result, &row.parameters};

@@ -22,7 +22,7 @@ class Lambda : public Module {
   Lambda(Body body, const std::string& type, const std::string& description);
 
  protected:
-  Tensor forward(const Tensor& x) const override { return body_(x); }
+  Tensor forward(const Tensor& x) const override;
 
  private:
   Body body_;
@@ -37,6 +37,8 @@ class AnyModule {
   template <class Function>
     requires(!std::derived_from<Function, Module> && std::is_invocable_r_v<Tensor, Function, const Tensor&>)
   AnyModule(Function function) : AnyModule(Lambda(std::move(function))) {}  // NOLINT
+  AnyModule(const AnyModule&) = default;  // moving copies the handle
+  AnyModule& operator=(const AnyModule&) = default;
 
   const Module& operator*() const { return *module_; }
   const Module* operator->() const { return module_.get(); }

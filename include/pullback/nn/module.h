@@ -11,7 +11,7 @@
 //   Block block("encoder");
 //   Tensor y = block(x);  // parameters encoder.fc1.w, encoder.fc1.b, encoder.fc2.w, encoder.fc2.b
 //
-// A module is a handle: copies are the same layer. Its parameters are made when it first meets a graph, and each call
+// A module is a handle: copies are the same layer. One that was moved from can't be used any more; that is an Error. Its parameters are made when it first meets a graph, and each call
 // in that graph uses them again. It may meet several graphs and then has parameters in each of them.
 #pragma once
 
@@ -101,7 +101,8 @@ class Module {
   class Call;
   Call enter(const Tensor& x, SourceLocation where = SourceLocation::current()) const;
 
-  const std::shared_ptr<detail::ModuleNode>& node() const { return node_; }
+  /// Throws Error when the module was moved from.
+  const std::shared_ptr<detail::ModuleNode>& node() const;
 
  protected:
   // Copied as the derived class only: the base alone cannot be called.
