@@ -30,7 +30,7 @@ std::int64_t calls_in(const std::vector<schedule::Step>& steps) {
 
 StepCost cost_of(const ir::Function& function, const schedule::Module& module) {
   StepCost cost;
-  const ops::FlopCount flop = ops::count_flop(function.body);
+  const ops::FlopCount flop = ops::flop_of(function.body);
   cost.flop = flop.nominal;
   cost.flop_in_bounds = flop.in_bounds;
   cost.arena_bytes = module.arena_bytes;

@@ -46,7 +46,7 @@ FlopCount count_flop(const ContractionSpec& spec) {
   return count;
 }
 
-FlopCount count_flop(const ir::Region& region) {
+FlopCount flop_of(const ir::Region& region) {
   FlopCount total;
   const auto add = [&](const FlopCount& more, double times) {
     total.nominal += times * more.nominal;
@@ -59,7 +59,7 @@ FlopCount count_flop(const ir::Region& region) {
     const double trips = op->def->name == "scan" ? static_cast<double>(ScanLayout(*op).length.constant()) : 1;
     FlopCount most;
     for (const auto& inner : op->regions) {
-      const FlopCount count = count_flop(*inner);
+      const FlopCount count = flop_of(*inner);
       if (count.nominal > most.nominal) most = count;
     }
     add(most, trips);

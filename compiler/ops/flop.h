@@ -18,6 +18,6 @@ FlopCount count_flop(const ContractionSpec& spec);
 
 /// Read off a function's ops: of its contractions (and of ops that count their own), all iterations of scans among
 /// them. Of branches the more expensive side; a while loop counts once, since nobody knows how often it runs.
-FlopCount count_flop(const ir::Region& region);
+FlopCount flop_of(const ir::Region& region);
 
 }  // namespace pullback::ops

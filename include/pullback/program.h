@@ -23,8 +23,8 @@ struct CompileOptions {
   enum class Executor : std::uint8_t { compiled, reference };
   Executor executor = Executor::compiled;
   std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4
-  /// Up to 1024; 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from threads runs
-  /// on one, whatever is asked for. Never changes a result.
+  /// Up to 1024; 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from
+  /// threads runs on one, whatever is asked for. Never changes a result.
   int threads = 0;
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
   /// f32; parameters, optimizer and everything between stay f32. f64 graphs are not touched.
