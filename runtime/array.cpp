@@ -73,7 +73,8 @@ Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data, std::
   array.dtype_ = dtype;
   array.dims_ = std::move(dims);
   array.size_ = runtime::with_line(where, [&] { return element_count(dtype, array.dims_); });
-  if (!data && array.size_ > 0) throw Error(fmt::format("array: {} is a view of no memory", array.type_string()), where);
+  if (!data && array.size_ > 0)
+    throw Error(fmt::format("array: {} is a view of no memory", array.type_string()), where);
   array.data_ = {static_cast<std::byte*>(data), [](std::byte*) {}};
   return array;
 }

@@ -61,7 +61,7 @@ data::Dataset in_input_order(const TrainingStep& step, const data::Dataset& data
   if (dataset.size() == 0) throw Error(what + ": the data has no examples");
   data::Dataset ordered;
   for (const std::string& name : inputs) ordered.add(name, dataset.column(name));
-  ordered.check_finite();  // an infinite number may leave the loss finite and spoil the weights
+  ordered.check_finite({});  // an infinite number may leave the loss finite and spoil the weights
   return ordered;
 }
 
@@ -77,7 +77,7 @@ void copy_arrays(const data::Dataset& batch, std::vector<Array>& arrays) {
 }
 
 Means evaluate_all(TrainingStep& step, const data::Dataset& ordered, std::int64_t batch_size) {
-  data::Batches batches(ordered, {.batch_size = batch_size, .shuffle = false});
+  data::Batches batches(ordered, {.batch_size = batch_size, .shuffle = false}, {});
   std::vector<double> results(1 + step.metrics().size());
   Means means(results.size());
   std::vector<Array> arrays;
@@ -260,7 +260,7 @@ void Fit::save_checkpoint(const EpochRecord& record) {
   if (!options_.checkpoints) return;
   const int done = record.epoch + 1;
   const bool wanted = saving_ ? saving_->improves(record) : done % options_.checkpoints->every_epochs == 0;
-  if (wanted) step_.state().save(with_epoch(options_.checkpoints->path, done));
+  if (wanted) step_.state().save(with_epoch(options_.checkpoints->path, done), {});  // fit() knows the line
 }
 
 void Fit::stop_early(const EpochRecord& record) {
@@ -279,30 +279,32 @@ void Fit::stop_early(const EpochRecord& record) {
 
 }  // namespace
 
-std::vector<double> History::values(const std::string& name) const {
+std::vector<double> History::values(const std::string& name, std::source_location where) const {
   const bool with_validation = !epochs.empty() && epochs.front().val_loss.has_value();
   std::vector<double> values;
   for (const EpochRecord& record : epochs) {
     const auto value = runtime::record_value(record, metric_names, name);
     if (!value)
       throw Error(fmt::format("history: there is no '{}'{}", name,
-                              runtime::suggestion(name, runtime::record_names(metric_names, with_validation))));
+                              runtime::suggestion(name, runtime::record_names(metric_names, with_validation))),
+                  where);
     values.push_back(*value);
   }
   return values;
 }
 
-double History::last(const std::string& name) const {
-  if (epochs.empty()) throw Error(fmt::format("history: there are no epochs, so no '{}'", name));
-  return values(name).back();
+double History::last(const std::string& name, std::source_location where) const {
+  if (epochs.empty()) throw Error(fmt::format("history: there are no epochs, so no '{}'", name), where);
+  return values(name, where).back();
 }
 
-double Evaluation::value(const std::string& name) const {
+double Evaluation::value(const std::string& name, std::source_location where) const {
   if (name == "loss") return loss;
   for (std::size_t i = 0; i < metric_names.size(); ++i)
     if (name == metric_names[i]) return metrics[i];
   throw Error(fmt::format("evaluation: there is no '{}'{}", name,
-                          runtime::suggestion(name, runtime::record_names(metric_names, false))));
+                          runtime::suggestion(name, runtime::record_names(metric_names, false))),
+              where);
 }
 
 History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options, std::source_location where) {

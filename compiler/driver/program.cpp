@@ -102,7 +102,7 @@ BoundStep Program::bind(const std::vector<Feed>& inputs, SourceLocation where) {
 
 Outputs Program::step(const std::vector<Feed>& inputs, SourceLocation where) {
   BoundStep bound = driver::bind(impl_, inputs, where);
-  bound.step();
+  runtime::with_line(where, [&] { bound.step(); });
   return bound.outputs();
 }
 

@@ -66,8 +66,8 @@ std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const ir::Function> 
 }
 
 void require_at_least_zero(const char* option, const std::optional<double>& value, const SourceLine& line) {
-  if (value && !(*value >= 0))
-    throw Error(fmt::format("Trainer: {} is {}: it must be at least 0", option, *value), line);
+  if (value && !(*value >= 0 && std::isfinite(*value)))
+    throw Error(fmt::format("Trainer: {} is {}: it must be a finite number of at least 0", option, *value), line);
 }
 
 void require_options(const TrainerOptions& options, const SourceLine& line) {
@@ -81,12 +81,14 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
     throw Error(fmt::format("Trainer: ema.decay is {}: it must lie in [0, 1)", options.ema->decay), line);
   if (const auto& scale = options.loss_scale;
       scale &&
-      !(scale->initial >= 1 && scale->growth >= 1 && scale->backoff > 0 && scale->backoff <= 1 && scale->interval >= 1))
-    throw Error(fmt::format("Trainer: loss_scale has initial {}, growth {}, backoff {}, interval {}: at least 1, at "
-                            "least 1, in (0, 1], and at least 1 are needed",
+      !(scale->initial >= 1 && scale->growth >= 1 && scale->backoff > 0 && scale->backoff <= 1 && scale->interval >= 1 &&
+        std::isfinite(scale->initial) && std::isfinite(scale->growth)))
+    throw Error(fmt::format("Trainer: loss_scale has initial {}, growth {}, backoff {}, interval {}: finite "
+                            "numbers of at least 1, at least 1, in (0, 1], and at least 1 are needed",
                             scale->initial, scale->growth, scale->backoff, scale->interval),
                 line);
   for (const ParameterGroup& group : options.groups) {
+    if (group.parameters.empty()) throw Error("Trainer: a group has no parameters: give names or patterns", line);
     require_at_least_zero("a group's lr", group.lr, line);
     require_at_least_zero("a group's lr_scale", group.lr_scale, line);
     require_at_least_zero("a group's weight_decay", group.weight_decay, line);
@@ -97,7 +99,9 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
                 line);
   std::set<std::string> names{kLoss, driver::kGradientNorm, driver::kLearningRate, driver::kMomentum};
   for (const auto& metric : options.metrics)
-    if (!names.insert(metric.first).second)
+    if (metric.first.empty())
+      throw Error("Trainer: a metric has no name: give it one", line);
+    else if (!names.insert(metric.first).second)
       throw Error(fmt::format("Trainer: a second number is called {}: name the metric otherwise", metric.first), line);
 }
 
@@ -153,8 +157,8 @@ struct Trainer::Impl {
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer::~Trainer() = default;
 
-Trainer::Impl& Trainer::impl() const {
-  if (!impl_) throw Error("Trainer: it was moved from, so there is nothing to train");
+Trainer::Impl& Trainer::impl(const SourceLocation& where) const {
+  if (!impl_) throw Error("Trainer: it was moved from, so there is nothing to train", where);
   return *impl_;
 }
 
@@ -287,12 +291,13 @@ State& Trainer::state() {
 }
 
 History Trainer::fit(const data::Dataset& dataset, const FitOptions& options, SourceLocation where) {
+  impl(where);
   return pullback::fit(*this, dataset, options, where);
 }
 
 Evaluation Trainer::evaluate(const data::Dataset& dataset, std::int64_t batch_size, Weights weights,
                              SourceLocation where) {
-  impl().require_averages(weights, where);
+  impl(where).require_averages(weights, where);
   struct Restore {
     Weights& target;
     Weights before;
@@ -357,11 +362,11 @@ static void require_finite(const std::vector<Feed>& feeds, const SourceLocation&
 }
 
 double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) {
-  return observe(impl().feeds_of(inputs, where), where);
+  return observe(impl(where).feeds_of(inputs, where), where);
 }
 
 double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
-  Program& training = impl().training;
+  Program& training = impl(where).training;
   require_finite(inputs, where);
   return training.step(as_batches(inputs, *training.impl()->function), where)[kLoss].item();
 }
@@ -371,7 +376,7 @@ Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, So
 }
 
 Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, Weights weights, SourceLocation where) {
-  impl().require_averages(weights, where);
+  impl(where).require_averages(weights, where);
   auto& predictors = impl().predictors;
   auto known = std::find_if(predictors.begin(), predictors.end(), [&](const auto& entry) {
     return std::get<0>(entry) == output.value() && std::get<1>(entry) == weights;
@@ -387,11 +392,11 @@ Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, We
 }
 
 void Trainer::save(const std::string& path, SourceLocation where) const {
-  impl().graph.state()->save(path, where);
+  impl(where).graph.state()->save(path, where);
 }
 
 void Trainer::load(const std::string& path, SourceLocation where) {
-  impl().graph.state()->load(path, where);
+  impl(where).graph.state()->load(path, where);
 }
 
 double Trainer::learning_rate() const {
@@ -399,15 +404,15 @@ double Trainer::learning_rate() const {
 }
 
 void Trainer::set_learning_rate(double rate, SourceLocation where) {
-  set_rate(*impl().graph.state(), impl().prefix + driver::kLearningRate, rate, where);
+  set_rate(*impl(where).graph.state(), impl(where).prefix + driver::kLearningRate, rate, where);
 }
 
 double Trainer::learning_rate(std::size_t group, SourceLocation where) const {
-  return impl().graph.state()->get(driver::group_rate_name(impl().prefix, group), where).item();
+  return impl(where).graph.state()->get(driver::group_rate_name(impl(where).prefix, group), where).item();
 }
 
 void Trainer::set_learning_rate(double rate, std::size_t group, SourceLocation where) {
-  set_rate(*impl().graph.state(), driver::group_rate_name(impl().prefix, group), rate, where);
+  set_rate(*impl(where).graph.state(), driver::group_rate_name(impl(where).prefix, group), rate, where);
 }
 
 Program& Trainer::program() {

@@ -140,7 +140,8 @@ void write_update(const LBFGS& options, Update& update) {
 Optimizer::Optimizer(const LBFGS& lbfgs, SourceLocation where) : name("lbfgs"), learning_rate(lbfgs.lr) {
   OptionCheck("LBFGS", where)
       .at_least_zero("lr", lbfgs.lr)
-      .require(lbfgs.history_size >= 1, fmt::format("history_size is {}: it must be at least 1", lbfgs.history_size));
+      .require(lbfgs.history_size >= 1 && lbfgs.history_size <= 10000,
+               fmt::format("history_size is {}: it must lie in 1..10000", lbfgs.history_size));
   rule = [lbfgs](Update& context) { write_update(lbfgs, context); };
 }
 

@@ -130,9 +130,10 @@ struct History {
   std::optional<int> best_epoch;  ///< with early stopping
 
   /// The numbers of all epochs, named as in Monitor. Throws Error when there is no such number.
-  std::vector<double> values(const std::string& name) const;
+  std::vector<double> values(const std::string& name,
+                             std::source_location where = std::source_location::current()) const;
   /// The last of values(name). Throws Error also when there are no epochs.
-  double last(const std::string& name) const;
+  double last(const std::string& name, std::source_location where = std::source_location::current()) const;
 };
 
 /// Loss and metrics over a dataset, as means over its examples.
@@ -142,7 +143,7 @@ struct Evaluation {
   std::vector<double> metrics;
 
   /// "loss" or a metric, by name. Throws Error when there is no such number.
-  double value(const std::string& name) const;
+  double value(const std::string& name, std::source_location where = std::source_location::current()) const;
 };
 
 /// Trains `step` on `dataset`. The same data, options and initial state give the same final state, bit for bit, also

@@ -140,7 +140,7 @@ class Trainer : public TrainingStep {
 
  private:
   struct Impl;
-  Impl& impl() const;  ///< throws Error when the Trainer was moved from
+  Impl& impl(const SourceLocation& where = {}) const;  ///< throws Error when the Trainer was moved from
 
   std::unique_ptr<Impl> impl_;
 };

@@ -24,7 +24,9 @@ std::uint64_t below(std::uint64_t bound, std::uint64_t random) {
 
 }  // namespace
 
-std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::uint64_t stream) {
+std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::uint64_t stream,
+                                      std::source_location where) {
+  if (n < 0) throw Error(fmt::format("permutation: there is none of {} numbers", n), where);
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   // Fisher and Yates: each element from the back changes places with one before it or itself.
@@ -33,9 +35,10 @@ std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::u
   return order;
 }
 
-Batches::Batches(const Dataset& dataset, const BatchOptions& options) : dataset_(dataset), options_(options) {
+Batches::Batches(const Dataset& dataset, const BatchOptions& options, std::source_location where)
+    : dataset_(dataset), options_(options) {
   if (options.batch_size < 1)
-    throw Error(fmt::format("data: the batch size is {}, it must be at least 1", options.batch_size));
+    throw Error(fmt::format("data: the batch size is {}, it must be at least 1", options.batch_size), where);
   start(0);
 }
 
@@ -48,8 +51,9 @@ void Batches::start(std::int64_t epoch) {
   if (options_.shuffle) order_ = permutation(dataset_.size(), options_.seed, static_cast<std::uint64_t>(epoch));
 }
 
-const Dataset& Batches::at(std::int64_t index) {
-  if (index < 0 || index >= count()) throw Error(fmt::format("data: batch {} of {}", index, count()));
+const Dataset& Batches::at(std::int64_t index, std::source_location where) {
+  if (index < 0 || index >= count()) 
+    throw Error(fmt::format("data: batch {} of {}", index, count()), where);
   const std::int64_t begin = index * options_.batch_size;
   const std::int64_t rows = std::min(options_.batch_size, dataset_.size() - begin);
   if (options_.shuffle) return gathered(begin, rows);

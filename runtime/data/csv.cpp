@@ -2,6 +2,7 @@
 #include <pullback/data.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include <pullback/error.h>
 
 #include "runtime/data/gzip.h"
+#include "runtime/user_line.h"
 
 namespace pullback::data {
 
@@ -85,8 +87,9 @@ class CsvReader {
       field.remove_prefix(1);  // from_chars knows no plus
     double value = 0;
     const auto [end, failure] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (failure == std::errc::result_out_of_range)
-      fail(fmt::format("column {}: '{}' is out of the range of f64", column, fields_[column]));
+    const bool too_large = options_.dtype == f32 && std::isinf(static_cast<float>(value)) && !std::isinf(value);
+    if (failure == std::errc::result_out_of_range || too_large)
+      fail(fmt::format("column {}: '{}' is out of the range of {}", column, fields_[column], name_of(options_.dtype)));
     if (failure != std::errc() || end != field.data() + field.size())
       fail(fmt::format("column {}: '{}' is not a number", column, fields_[column]));
     return value;
@@ -113,11 +116,16 @@ class CsvReader {
 
 }  // namespace
 
-Array load_csv(const std::string& path, const CsvOptions& options) {
-  CsvReader reader(path, options);
-  const std::vector<std::byte> bytes = read_data_file(path);
-  reader.read({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  return reader.table();
+Array load_csv(const std::string& path, const CsvOptions& options, std::source_location where) {
+  return runtime::with_line(where, [&] {
+    CsvReader reader(path, options);
+    const std::vector<std::byte> bytes = read_data_file(path);
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string_view byte_order_mark = "\xef\xbb\xbf";  // spreadsheets write it, and no editor shows it
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+    reader.read(text);
+    return reader.table();
+  });
 }
 
 }  // namespace pullback::data

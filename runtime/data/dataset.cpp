@@ -19,9 +19,9 @@ namespace pullback::data {
 
 namespace {
 
-void check_rows(std::span<const std::int64_t> rows, std::int64_t size) {
+void check_rows(std::span<const std::int64_t> rows, std::int64_t size, const SourceLine& line) {
   for (const std::int64_t row : rows)
-    if (row < 0 || row >= size) throw Error(fmt::format("data: row {} of {} rows", row, size));
+    if (row < 0 || row >= size) throw Error(fmt::format("data: row {} of {} rows", row, size), line);
 }
 
 }  // namespace
@@ -49,26 +49,28 @@ void gather_rows(const Array& from, std::span<const std::int64_t> rows, Array& i
   }
 }
 
-Array take_rows(const Array& array, const std::vector<std::int64_t>& rows) {
-  if (array.dims().empty()) throw Error("data: a scalar has no rows to take");
-  check_rows(rows, array.dims().front());
+Array take_rows(const Array& array, const std::vector<std::int64_t>& rows, std::source_location where) {
+  if (array.dims().empty()) throw Error("data: a scalar has no rows to take", where);
+  check_rows(rows, array.dims().front(), where);
   Array taken(array.dtype(), with_rows(array, static_cast<std::int64_t>(rows.size())));
   gather_rows(array, rows, taken);
   return taken;
 }
 
-Dataset::Dataset(std::vector<Column> columns) {
-  for (Column& column : columns) add(std::move(column.name), std::move(column.values));
+Dataset::Dataset(std::vector<Column> columns, std::source_location where) {
+  for (Column& column : columns) add(std::move(column.name), std::move(column.values), where);
 }
 
-void Dataset::add(std::string name, Array values) {
-  if (name.empty()) throw Error("dataset: a column needs a name");
-  if (contains(name)) throw Error(fmt::format("dataset: there is already a column '{}'", name));
+void Dataset::add(std::string name, Array values, std::source_location where) {
+  if (name.empty()) throw Error("dataset: a column needs a name", where);
+  if (contains(name)) throw Error(fmt::format("dataset: there is already a column '{}'", name), where);
   if (values.dims().empty())
-    throw Error(fmt::format("dataset: column '{}' is a scalar; its first dimension must be the examples", name));
+    throw Error(fmt::format("dataset: column '{}' is a scalar; its first dimension must be the examples", name),
+                where);
   if (!columns_.empty() && values.dims().front() != size())
     throw Error(fmt::format("dataset: column '{}' is {}, but column '{}' has {} rows", name, values.type_string(),
-                            columns_.front().name, size()));
+                            columns_.front().name, size()),
+                where);
   columns_.push_back({std::move(name), std::move(values)});
 }
 
@@ -84,43 +86,44 @@ bool Dataset::contains(std::string_view name) const {
   return false;
 }
 
-const Array& Dataset::column(std::string_view name) const {
+const Array& Dataset::column(std::string_view name, std::source_location where) const {
   for (const Column& column : columns_)
     if (column.name == name) return column.values;
-  throw Error(fmt::format("dataset: there is no column '{}'{}", name, runtime::suggestion(name, names())));
+  throw Error(fmt::format("dataset: there is no column '{}'{}", name, runtime::suggestion(name, names())), where);
 }
 
-Dataset Dataset::take(const std::vector<std::int64_t>& rows) const {
-  check_rows(rows, size());
+Dataset Dataset::take(const std::vector<std::int64_t>& rows, std::source_location where) const {
+  check_rows(rows, size(), where);
   Dataset taken;
   for (const Column& column : columns_) taken.add(column.name, take_rows(column.values, rows));
   return taken;
 }
 
-Dataset Dataset::slice(std::int64_t begin, std::int64_t end) const {
+Dataset Dataset::slice(std::int64_t begin, std::int64_t end, std::source_location where) const {
   if (begin < 0 || begin > end || end > size())
-    throw Error(fmt::format("dataset: rows {}..{} of a dataset of {}", begin, end, size()));
+    throw Error(fmt::format("dataset: rows {}..{} of a dataset of {}", begin, end, size()), where);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(end - begin));
   std::iota(rows.begin(), rows.end(), begin);
   return take(rows);
 }
 
-std::pair<Dataset, Dataset> Dataset::split(double fraction, std::uint64_t seed) const {
+std::pair<Dataset, Dataset> Dataset::split(double fraction, std::uint64_t seed, std::source_location where) const {
   if (!(fraction >= 0 && fraction <= 1))
-    throw Error(fmt::format("dataset: split at {}, which is not in 0..1", fraction));
+    throw Error(fmt::format("dataset: split at {}, which is not in 0..1", fraction), where);
   const std::vector<std::int64_t> order = permutation(size(), seed);
   const auto middle = order.begin() + std::llround(fraction * static_cast<double>(size()));
   return {take({order.begin(), middle}), take({middle, order.end()})};
 }
 
-void Dataset::check_finite() const {
+void Dataset::check_finite(std::source_location where) const {
   for (const auto& [name, values] : columns_) {
     const std::optional<std::int64_t> bad = runtime::first_not_finite(values);
     if (!bad) continue;
     const std::int64_t per_row = values.size() / values.dims().front();
     const std::string element = per_row == 1 ? "" : fmt::format(", element {}", *bad % per_row);
     throw Error(fmt::format("dataset: column '{}', row {}{}: {} is not finite", name, *bad / per_row, element,
-                            runtime::element_of(values, *bad)));
+                            runtime::element_of(values, *bad)),
+                where);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <pullback/error.h>
 
 #include "runtime/data/gzip.h"
+#include "runtime/user_line.h"
 
 namespace pullback::data {
 
@@ -73,7 +74,7 @@ std::string find_file(const std::string& folder, const std::string& name) {
 }
 
 Array load_images(const std::string& path) {
-  const Array images = load_idx(path);
+  const Array images = load_idx(path, {});
   if (images.dtype() != u8 || images.dims().size() != 3)
     fail(path, fmt::format("is {}, expected images u8[n,rows,columns]", images.type_string()));
   const std::int64_t count = images.dims()[0];
@@ -85,7 +86,7 @@ Array load_images(const std::string& path) {
 }
 
 Array load_labels(const std::string& path, int classes) {
-  const Array stored = load_idx(path);
+  const Array stored = load_idx(path, {});
   if (stored.dtype() != u8 || stored.dims().size() != 1)
     fail(path, fmt::format("is {}, expected labels u8[n]", stored.type_string()));
   Array result(i32, stored.dims());
@@ -108,9 +109,7 @@ Dataset load_pair(const std::string& folder, const std::string& prefix, int clas
   return Dataset({{"x", std::move(images)}, {"y", std::move(labels)}});
 }
 
-}  // namespace
-
-Array load_idx(const std::string& path) {
+Array read_idx(const std::string& path) {
   const std::vector<std::byte> bytes = read_data_file(path);
   if (bytes.size() < 4) fail(path, bytes.empty() ? "the file is empty" : "the file is too short for IDX");
   const int code = std::to_integer<int>(bytes[2]);
@@ -136,8 +135,17 @@ Array load_idx(const std::string& path) {
   return type->convert(bytes.data() + header, std::move(dims));
 }
 
-TrainTest load_mnist(const std::string& folder, int classes) {
-  return {load_pair(folder, "train", classes), load_pair(folder, "t10k", classes)};
+}  // namespace
+
+Array load_idx(const std::string& path, std::source_location where) {
+  return runtime::with_line(where, [&] { return read_idx(path); });
+}
+
+TrainTest load_mnist(const std::string& folder, int classes, std::source_location where) {
+  if (classes < 1) throw Error(fmt::format("load_mnist: classes is {}: it must be at least 1", classes), where);
+  return runtime::with_line(where, [&] {
+    return TrainTest{load_pair(folder, "train", classes), load_pair(folder, "t10k", classes)};
+  });
 }
 
 }  // namespace pullback::data

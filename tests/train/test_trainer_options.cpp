@@ -1,5 +1,6 @@
 // What a Trainer does around the optimizer's rule: clipping, accumulation, averages, groups, and who goes on where.
 #include <cmath>
+#include <limits>
 
 #include "tests/train/quadratic.h"
 
@@ -131,6 +132,15 @@ TEST_CASE("options of the Trainer out of range are refused with their values") {
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .clip_norm = 0}); }),
              Contains("clip_norm is 0: it must be above"));
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .accumulate = 0}); }), Contains("Trainer: accumulate is 0"));
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK_THAT(error_of([&] { Model({.optimizer = SGD{}, .loss_scale = LossScale{.initial = infinity}}); }),
+             Contains("Trainer: loss_scale has initial inf"));
+  CHECK_THAT(error_of([&] { Model({.optimizer = SGD{}, .groups = {{.parameters = {"a"}, .lr = infinity}}}); }),
+             Contains("Trainer: a group's lr is inf: it must be a finite number of at least 0"));
+  CHECK_THAT(error_of([&] { Model({.optimizer = SGD{}, .groups = {{.parameters = {}, .lr = 0.1}}}); }),
+             Contains("Trainer: a group has no parameters"));
+  CHECK_THAT(error_of([] { Model({.optimizer = LBFGS{.history_size = std::int64_t{1} << 60}}); }),
+             Contains("LBFGS: history_size is 1152921504606846976: it must lie in 1..10000"));
   CHECK_THAT(error_of([] { Model({.optimizer = SGD{}, .ema = Ema{.decay = 1}}); }), Contains("ema.decay is 1"));
 }
 

@@ -168,11 +168,22 @@ TEST_CASE("a Trainer that was moved from says so") {
   Network network;
   const Trainer taken = std::move(network.trainer);
   CHECK_THAT(error_of([&] { network.trainer.inputs(); }), Catch::Contains("Trainer: it was moved from"));
+  const auto here = Catch::Matches("Trainer: it was moved from.*\\(test_training.cpp:.*");
+  CHECK_THAT(error_of([&] { network.trainer.fit(clusters(8)); }), here);
+  CHECK_THAT(error_of([&] { network.trainer.observe({{"x", Array()}}); }), here);
+  CHECK_THAT(error_of([&] { network.trainer.predict(network.logits, {}); }), here);
+  CHECK_THAT(error_of([&] { network.trainer.evaluate(clusters(8)); }), here);
+  CHECK_THAT(error_of([&] { network.trainer.save("net.ckpt"); }), here);
+  CHECK_THAT(error_of([&] { network.trainer.set_learning_rate(1); }), here);
   CHECK(taken.learning_rate() == 0.01);
 }
 
 TEST_CASE("errors of files name the file and the line") {
   Network network;
+  FitOptions saving = quiet(1);
+  saving.checkpoints = Checkpoints{.path = "no/such.ckpt"};
+  CHECK_THAT(error_of([&] { network.trainer.fit(clusters(8), saving); }),
+             Catch::Contains("no/such.ckpt") && Catch::Contains("(test_training.cpp:"));
   CHECK_THAT(error_of([&] { network.trainer.load("no/such.ckpt"); }),
              Catch::Contains("no/such.ckpt") && Catch::Contains("(test_training.cpp:"));
   CHECK_THAT(error_of([&] { network.trainer.save("no/such.ckpt"); }),
