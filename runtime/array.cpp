@@ -11,7 +11,6 @@
 #include <pullback/error.h>
 
 #include "runtime/memory.h"
-#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -62,7 +61,7 @@ double half_to_double(std::uint16_t bits) {
 
 Array::Array(DType dtype, std::vector<std::int64_t> dims, std::source_location where)
     : dtype_(dtype), dims_(std::move(dims)) {
-  runtime::with_line(where, [&] {
+  detail::with_line(where, [&] {
     size_ = element_count(dtype, dims_);
     data_ = runtime::allocate_zeroed(bytes());
   });
@@ -72,7 +71,7 @@ Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data, std::
   Array array;
   array.dtype_ = dtype;
   array.dims_ = std::move(dims);
-  array.size_ = runtime::with_line(where, [&] { return element_count(dtype, array.dims_); });
+  array.size_ = detail::with_line(where, [&] { return element_count(dtype, array.dims_); });
   if (!data && array.size_ > 0)
     throw Error(fmt::format("array: {} is a view of no memory", array.type_string()), where);
   array.data_ = {static_cast<std::byte*>(data), [](std::byte*) {}};
@@ -81,7 +80,7 @@ Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data, std::
 
 Array Array::copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
                      std::source_location where) {
-  const std::int64_t wanted = runtime::with_line(where, [&] { return element_count(dtype, dims); });
+  const std::int64_t wanted = detail::with_line(where, [&] { return element_count(dtype, dims); });
   if (static_cast<std::size_t>(wanted) != count)
     throw Error(fmt::format("array: {} values given for {}, which has {}", count, type_name(dtype, dims), wanted),
                 where);
@@ -126,7 +125,7 @@ Array Array::clone() const {
 }
 
 Array Array::reshape(std::vector<std::int64_t> dims, std::source_location where) const {
-  const std::int64_t wanted = runtime::with_line(where, [&] { return element_count(dtype_, dims); });
+  const std::int64_t wanted = detail::with_line(where, [&] { return element_count(dtype_, dims); });
   if (wanted != size_)
     throw Error(fmt::format("array: cannot reshape {} to {}: {} elements against {}", type_string(),
                             type_name(dtype_, dims), size_, wanted),

@@ -15,7 +15,6 @@
 #include "runtime/monitor.h"
 #include "runtime/names.h"
 #include "runtime/progress.h"
-#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -244,9 +243,10 @@ void Fit::require_finite_parameters(int epoch) {
     if (spoilt.empty() && kind == StateKind::parameter && runtime::first_not_finite(value)) spoilt = name;
   if (spoilt.empty()) return;
   step_.state().copy_from(epoch_begin_);
-  throw Error(fmt::format("fit: parameter {} is not finite after epoch {}/{}; the state is again that of the epoch's "
-                          "beginning. The data are finite: a smaller learning rate may help",
-                          spoilt, epoch + 1, options_.epochs));
+  throw Error(
+      fmt::format("fit: parameter {} is not finite after epoch {}/{}; the state is again that of the epoch's "
+                  "beginning. The data are finite: a smaller learning rate may help",
+                  spoilt, epoch + 1, options_.epochs));
 }
 
 void Fit::validate(EpochRecord& record) {
@@ -308,12 +308,12 @@ double Evaluation::value(const std::string& name, std::source_location where) co
 }
 
 History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options, std::source_location where) {
-  return runtime::with_line(where, [&] { return Fit(step, dataset, options).run(); });
+  return detail::with_line(where, [&] { return Fit(step, dataset, options).run(); });
 }
 
 Evaluation evaluate(TrainingStep& step, const data::Dataset& dataset, std::int64_t batch_size,
                     std::source_location where) {
-  return runtime::with_line(where, [&] {
+  return detail::with_line(where, [&] {
     const Means means = evaluate_all(step, in_input_order(step, dataset, "evaluate"), batch_size);
     return Evaluation{step.metrics(), means.loss(), means.metrics()};
   });

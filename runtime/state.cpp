@@ -10,7 +10,6 @@
 
 #include "runtime/checkpoint.h"
 #include "runtime/names.h"
-#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -104,7 +103,7 @@ void State::copy_from(const State& other, std::source_location where) {
 }
 
 void State::save(const std::string& path, std::source_location where) const {
-  runtime::with_line(where, [&] { runtime::write_checkpoint(path, *this); });
+  detail::with_line(where, [&] { runtime::write_checkpoint(path, *this); });
 }
 
 void State::load(const std::string& path, std::source_location where) {
@@ -115,7 +114,7 @@ void State::load(const std::string& path, std::source_location where) {
 }
 
 State State::read(const std::string& path, std::source_location where) {
-  return runtime::with_line(where, [&] { return runtime::read_checkpoint(path); });
+  return detail::with_line(where, [&] { return runtime::read_checkpoint(path); });
 }
 
 }  // namespace pullback

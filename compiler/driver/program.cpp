@@ -10,7 +10,6 @@
 #include "compiler/driver/report.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
-#include "runtime/user_line.h"
 
 namespace pullback {
 
@@ -72,7 +71,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
   driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds, line);
   auto step = std::make_shared<BoundStep::Impl>();
   step->program = impl;
-  step->code = runtime::with_line(line, [&] { return program.version_for(bound.bindings); });
+  step->code = detail::with_line(line, [&] { return program.version_for(bound.bindings); });
   std::vector<std::pair<std::string, Array>> outputs;
   auto input = bound.inputs.begin();
   for (const runtime::ExternalSlot& slot : step->code->slots) {
@@ -85,7 +84,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
         array = program.state->get(slot.name);
         break;
       case runtime::SlotRole::output:
-        array = runtime::with_line(line, [&] { return Array(slot.dtype, slot.dims, {}); });
+        array = detail::with_line(line, [&] { return Array(slot.dtype, slot.dims, {}); });
         outputs.emplace_back(slot.name, array);
         break;
     }
@@ -102,7 +101,7 @@ BoundStep Program::bind(const std::vector<Feed>& inputs, SourceLocation where) {
 
 Outputs Program::step(const std::vector<Feed>& inputs, SourceLocation where) {
   BoundStep bound = driver::bind(impl_, inputs, where);
-  runtime::with_line(where, [&] { bound.step(); });
+  detail::with_line(where, [&] { bound.step(); });
   return bound.outputs();
 }
 

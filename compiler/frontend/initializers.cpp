@@ -10,7 +10,6 @@
 
 #include "compiler/ir/literal.h"
 #include "compiler/support/hash.h"
-#include "runtime/user_line.h"
 
 namespace pullback::detail {
 
@@ -173,7 +172,7 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
                      std::uint64_t seed, const std::string& name, const SourceLine& line) {
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
-  Array array = runtime::with_line(line, [&] { return Array(dtype, dims, {}); });
+  Array array = detail::with_line(line, [&] { return Array(dtype, dims, {}); });
   const auto each = [&](const auto& set) {
     const double scale = scale_of(initializer, dims);
     for (std::int64_t i = 0, count = array.size(); i < count; ++i)

@@ -4,6 +4,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace pullback {
 
@@ -38,4 +39,19 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+namespace detail {
+
+/// action(); an Error from deep inside that knows no line gets this one, of the user's call: a SourceLine, or a location
+/// that becomes one when it is needed.
+template <class Line, class Action>
+auto with_line(const Line& line, Action&& action) {
+  try {
+    return std::forward<Action>(action)();
+  } catch (const Error& error) {
+    if (error.where().known()) throw;
+    throw Error(error.what(), SourceLine(line));
+  }
+}
+
+}  // namespace detail
 }  // namespace pullback

@@ -11,7 +11,6 @@
 #include <pullback/error.h>
 
 #include "runtime/data/gzip.h"
-#include "runtime/user_line.h"
 
 namespace pullback::data {
 
@@ -117,7 +116,7 @@ class CsvReader {
 }  // namespace
 
 Array load_csv(const std::string& path, const CsvOptions& options, std::source_location where) {
-  return runtime::with_line(where, [&] {
+  return detail::with_line(where, [&] {
     CsvReader reader(path, options);
     const std::vector<std::byte> bytes = read_data_file(path);
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());

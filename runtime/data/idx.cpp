@@ -11,7 +11,6 @@
 #include <pullback/error.h>
 
 #include "runtime/data/gzip.h"
-#include "runtime/user_line.h"
 
 namespace pullback::data {
 
@@ -138,14 +137,13 @@ Array read_idx(const std::string& path) {
 }  // namespace
 
 Array load_idx(const std::string& path, std::source_location where) {
-  return runtime::with_line(where, [&] { return read_idx(path); });
+  return detail::with_line(where, [&] { return read_idx(path); });
 }
 
 TrainTest load_mnist(const std::string& folder, int classes, std::source_location where) {
   if (classes < 1) throw Error(fmt::format("load_mnist: classes is {}: it must be at least 1", classes), where);
-  return runtime::with_line(where, [&] {
-    return TrainTest{load_pair(folder, "train", classes), load_pair(folder, "t10k", classes)};
-  });
+  return detail::with_line(
+      where, [&] { return TrainTest{load_pair(folder, "train", classes), load_pair(folder, "t10k", classes)}; });
 }
 
 }  // namespace pullback::data

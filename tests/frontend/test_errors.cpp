@@ -129,7 +129,7 @@ TEST_CASE("options that are no numbers or out of range") {
       {[&] { return n + 3000000000; }, "add: the number 3000000000 does not fit i32"},
       {[&] { return byte - 256; }, "sub: the number 256 does not fit u8"},
       {[&] { return pad(n, {{1, 1}}, 0.5); }, "pad: the number 0.5 does not fit i32"},
-      {[&] { return arange(g, 0, 1e18, 1e-9, f32); }, "arange: from 0 to 1e+18 there is no way in steps of 1e-09"},
+      {[&] { return arange(g, 0, 1e18, 1e-9, f32); }, "steps of 1e-09, too many"},
       {[&] { return linspace(g, nan, 1, 3); }, "linspace: start is nan"},
       {[&] { return uniform(g, {2}, f32, 1, 0); }, "uniform: low is 1 and high is 0"},
       {[&] { return uniform(g, {2}, f32, 0, infinity); }, "uniform: low is 0 and high is inf"},

@@ -7,7 +7,6 @@
 
 #include "compiler/frontend/nn/module_node.h"
 #include "compiler/frontend/operands.h"
-#include "runtime/user_line.h"
 
 namespace pullback::nn {
 
@@ -54,7 +53,7 @@ struct Module::Call::Impl {
 };
 
 static const Tensor& defined(const Module& module, const Tensor& x, const SourceLocation& where) {
-  detail::require_defined(runtime::with_line(where, [&] { return module.node()->label(); }), x, where);
+  detail::require_defined(detail::with_line(where, [&] { return module.node()->label(); }), x, where);
   return x;
 }
 
@@ -122,7 +121,7 @@ std::string Module::label() const {
 }
 
 Tensor Module::parameter(const std::string& name, SourceLocation where) const {
-  const std::shared_ptr<detail::Trace> trace = runtime::with_line(where, [&] { return node()->last(); });
+  const std::shared_ptr<detail::Trace> trace = detail::with_line(where, [&] { return node()->last(); });
   if (!trace)
     throw Error(
         fmt::format("{}: it has met no graph, so {} is no tensor yet: call it, or name the graph", label(), name),
