@@ -41,8 +41,8 @@ class InternalError : public std::logic_error {
 
 namespace detail {
 
-/// action(); an Error from deep inside that knows no line gets this one, of the user's call: a SourceLine, or a location
-/// that becomes one when it is needed.
+/// action(); an Error from deep inside that knows no line gets this one, of the user's call: a SourceLine, or a
+/// location that becomes one when it is needed.
 template <class Line, class Action>
 auto with_line(const Line& line, Action&& action) {
   try {
