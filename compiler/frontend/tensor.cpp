@@ -20,9 +20,9 @@ const Shape& Tensor::shape() const {
   return checked(value_)->type.shape;
 }
 
-Dim Tensor::size(int axis) const {
+Dim Tensor::size(int axis, SourceLocation where) const {
   const int count = static_cast<int>(rank());
-  if (axis < -count || axis >= count) throw Error(fmt::format("there is no axis {} in {}", axis, type_string()));
+  if (axis < -count || axis >= count) throw Error(fmt::format("there is no axis {} in {}", axis, type_string()), where);
   return shape()[static_cast<std::size_t>(axis < 0 ? axis + count : axis)];
 }
 
@@ -34,10 +34,11 @@ const std::string& Tensor::name() const {
   return checked(value_)->name;
 }
 
-Tensor Tensor::named(std::string name) const {
+Tensor Tensor::named(std::string name, SourceLocation where) const {
   checked(value_);
   // The names of arguments are how programs find their inputs and state.
-  if (!value_->definer) throw Error(fmt::format("{} is an input or parameter: its name is fixed", value_->name));
+  if (!value_->definer)
+    throw Error(fmt::format("{} is an input or parameter: its name is fixed", value_->name), where);
   value_->name = std::move(name);
   return *this;
 }

@@ -40,13 +40,13 @@ class Tensor {
   const Shape& shape() const;
   std::size_t rank() const { return shape().size(); }
   /// The size of an axis; negative axes count from the last.
-  Dim size(int axis) const;
+  Dim size(int axis, SourceLocation where = SourceLocation::current()) const;
   /// "f32[batch,784]".
   std::string type_string() const;
   /// The name that dumps print; "" when it has none.
   const std::string& name() const;
   /// Names the tensor in dumps and in results. Returns it.
-  Tensor named(std::string name) const;
+  Tensor named(std::string name, SourceLocation where = SourceLocation::current()) const;
 
   ir::Value* value() const { return value_; }
   const std::shared_ptr<detail::Trace>& trace() const { return trace_; }

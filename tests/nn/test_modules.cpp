@@ -68,6 +68,20 @@ TEST_CASE("a module that was moved from can't be used, and says so") {
   CHECK(fc(x).shape() == Shape{2, 3});
 }
 
+TEST_CASE("errors of modules carry the user's line") {
+  Graph g("g");
+  const Tensor x = g.input("x", f32, {2, 4});
+  const auto here = Contains("(test_modules.cpp:");
+  CHECK_THAT(error_of([&] { nn::Module()(x); }), Contains("defines no forward(x)") && here);
+  CHECK_THAT(error_of([&] { nn::Sequential({{"a b", nn::ReLU()}}); }), Contains("'a b' is no name") && here);
+  CHECK_THAT(error_of([&] { nn::Linear(3).to(i32); }), Contains("i32 is no floating type") && here);
+  CHECK_THAT(error_of([&] { (void)x.size(7); }), Contains("there is no axis 7 in f32[2,4]") && here);
+  CHECK_THAT(error_of([&] { (void)x.named("y"); }), Contains("its name is fixed") && here);
+  nn::Linear fc(3);
+  fc(x);
+  CHECK_THAT(error_of([&] { fc.set_name("late"); }), Contains("comes too late") && here);
+}
+
 TEST_CASE("a lambda without a function, or with one that gives nothing") {
   Graph g("g");
   const Tensor x = g.input("x", f32, {2, 4});

@@ -21,9 +21,9 @@ Tensor Lambda::forward(const Tensor& x) const {
   return y;
 }
 
-Sequential::Sequential(std::initializer_list<Named> layers)
+Sequential::Sequential(std::initializer_list<Named> layers, SourceLocation where)
     : Module(Layer{"Sequential", "Sequential", true}), layers_(std::make_shared<std::vector<AnyModule>>()) {
-  for (const auto& [name, layer] : layers) add(name, layer);
+  for (const auto& [name, layer] : layers) add(name, layer, where);
 }
 
 Sequential& Sequential::add(AnyModule layer, SourceLocation where) {

@@ -23,8 +23,8 @@ Module::Module(Layer layer) : node_(std::make_shared<ModuleNode>()) {
   node_->pinned = !layer.container;
 }
 
-const std::shared_ptr<ModuleNode>& Module::node() const {
-  if (!node_) throw Error("a module is used that was moved from: copy it, copies are the same layer");
+const std::shared_ptr<ModuleNode>& Module::node(SourceLocation where) const {
+  if (!node_) throw Error("a module is used that was moved from: copy it, copies are the same layer", where);
   return node_;
 }
 
@@ -53,7 +53,7 @@ struct Module::Call::Impl {
 };
 
 static const Tensor& defined(const Module& module, const Tensor& x, const SourceLocation& where) {
-  detail::require_defined(detail::with_line(where, [&] { return module.node()->label(); }), x, where);
+  detail::require_defined(module.node(where)->label(), x, where);
   return x;
 }
 
@@ -69,6 +69,7 @@ Tensor Module::Call::result(Tensor y) const {
 
 // "conv2d: ..." of the function becomes "Conv2d encoder.conv1: conv2d: ...".
 void Module::Call::rethrow(const Error& error) const {
+  if (!error.where().known()) rethrow(Error(error.what(), impl_->line));
   std::string message = error.what();
   const std::string name = impl_->node->full_name();
   if (!impl_->node->pinned || name.empty() || message.find(name) != std::string::npos) throw error;
@@ -99,16 +100,16 @@ Tensor Module::forward_at(const Tensor& x, SourceLocation) const {
 }
 
 Tensor Module::forward(const Tensor& x) const {
-  detail::fail(label(), fmt::format("it is called with one tensor, {}, but defines no forward(x)", x.type_string()),
-               x.trace()->line(SourceLocation::current()));
+  detail::fail(label(), fmt::format("it is called with one tensor, {}, but defines no forward(x)", x.type_string()), {});  // the call knows the line
 }
 
 // --- Names and tensors ---
 
-void Module::set_name(std::string name) {
-  if (node()->last())
+void Module::set_name(std::string name, SourceLocation where) {
+  if (node(where)->last())
     throw Error(
-        fmt::format("{}: it has met a graph, its parameters keep their names; {} comes too late", label(), name));
+        fmt::format("{}: it has met a graph, its parameters keep their names; {} comes too late", label(), name),
+        where);
   node()->name = std::move(name);
 }
 
@@ -121,7 +122,7 @@ std::string Module::label() const {
 }
 
 Tensor Module::parameter(const std::string& name, SourceLocation where) const {
-  const std::shared_ptr<detail::Trace> trace = detail::with_line(where, [&] { return node()->last(); });
+  const std::shared_ptr<detail::Trace> trace = node(where)->last();
   if (!trace)
     throw Error(
         fmt::format("{}: it has met no graph, so {} is no tensor yet: call it, or name the graph", label(), name),
@@ -278,9 +279,9 @@ static void set_dtype_of(ModuleNode& node, DType dtype) {
   for (const auto& [name, part] : node.parts) set_dtype_of(*part, dtype);
 }
 
-void Module::to(DType dtype) const {
+void Module::to(DType dtype, SourceLocation where) const {
   if (!is_float(dtype))
-    throw Error(fmt::format("{}: {} is no floating type, parameters have one", label(), name_of(dtype)));
+    throw Error(fmt::format("{}: {} is no floating type, parameters have one", label(), name_of(dtype)), where);
   set_dtype_of(*node(), dtype);
 }
 

@@ -58,7 +58,7 @@ class Sequential : public Module {
   explicit Sequential(Layers... layers) : Sequential(std::initializer_list<Named>{}) {
     (add(std::move(layers)), ...);
   }
-  Sequential(std::initializer_list<Named> layers);
+  Sequential(std::initializer_list<Named> layers, SourceLocation where = SourceLocation::current());
 
   /// Appends a layer. Throws Error when the name is taken.
   Sequential& add(AnyModule layer, SourceLocation where = SourceLocation::current());

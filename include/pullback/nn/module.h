@@ -54,7 +54,7 @@ class Module {
   Tensor operator()(const Tensor& x, SourceLocation where = SourceLocation::current()) const;
 
   /// Throws Error when the module has met a graph already, as its parameters have their names then.
-  void set_name(std::string name);
+  void set_name(std::string name, SourceLocation where = SourceLocation::current());
   /// As parameters are named in the graph met last; before that as far as it is known.
   std::string full_name() const;
 
@@ -83,7 +83,7 @@ class Module {
 
   /// The dtype of parameters that are made from now on, here and in the parts. Without it they take the dtype of the
   /// first floating tensor that they are used with, else f32.
-  void to(DType dtype) const;
+  void to(DType dtype, SourceLocation where = SourceLocation::current()) const;
 
   /// Of the module and its parts, each once, in the order of registration; tied ones stand with their owner.
   std::vector<ParameterInfo> named_parameters() const;
@@ -102,7 +102,7 @@ class Module {
   Call enter(const Tensor& x, SourceLocation where = SourceLocation::current()) const;
 
   /// Throws Error when the module was moved from.
-  const std::shared_ptr<detail::ModuleNode>& node() const;
+  const std::shared_ptr<detail::ModuleNode>& node(SourceLocation where = {}) const;
 
  protected:
   // Copied as the derived class only: the base alone cannot be called.
