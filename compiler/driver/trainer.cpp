@@ -80,9 +80,8 @@ void require_options(const TrainerOptions& options, const SourceLine& line) {
   if (options.ema && !(options.ema->decay >= 0 && options.ema->decay < 1))
     throw Error(fmt::format("Trainer: ema.decay is {}: it must lie in [0, 1)", options.ema->decay), line);
   if (const auto& scale = options.loss_scale;
-      scale &&
-      !(scale->initial >= 1 && scale->growth >= 1 && scale->backoff > 0 && scale->backoff <= 1 && scale->interval >= 1 &&
-        std::isfinite(scale->initial) && std::isfinite(scale->growth)))
+      scale && !(scale->initial >= 1 && scale->growth >= 1 && scale->backoff > 0 && scale->backoff <= 1 &&
+                 scale->interval >= 1 && std::isfinite(scale->initial) && std::isfinite(scale->growth)))
     throw Error(fmt::format("Trainer: loss_scale has initial {}, growth {}, backoff {}, interval {}: finite "
                             "numbers of at least 1, at least 1, in (0, 1], and at least 1 are needed",
                             scale->initial, scale->growth, scale->backoff, scale->interval),

@@ -175,7 +175,8 @@ void require_fit(std::string_view op, std::int64_t value, DType dtype, const Sou
   if (is_float(dtype)) return;
   const auto [low, high] = range_of(dtype);
   if (value < low || value > high)
-    fail(op, fmt::format("the number {} does not fit {}, which holds {} to {}", value, name_of(dtype), low, high), line);
+    fail(op, fmt::format("the number {} does not fit {}, which holds {} to {}", value, name_of(dtype), low, high),
+         line);
 }
 
 void require_defined(std::string_view op, const Tensor& x, const SourceLocation& where) {

@@ -37,8 +37,7 @@ const std::string& Tensor::name() const {
 Tensor Tensor::named(std::string name, SourceLocation where) const {
   checked(value_);
   // The names of arguments are how programs find their inputs and state.
-  if (!value_->definer)
-    throw Error(fmt::format("{} is an input or parameter: its name is fixed", value_->name), where);
+  if (!value_->definer) throw Error(fmt::format("{} is an input or parameter: its name is fixed", value_->name), where);
   value_->name = std::move(name);
   return *this;
 }

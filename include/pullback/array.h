@@ -76,8 +76,7 @@ class Array {
   double item(std::source_location where = std::source_location::current()) const;
   Array clone() const;
   /// The same elements under other dims of equal product (else Error). Shares storage.
-  Array reshape(std::vector<std::int64_t> dims,
-                std::source_location where = std::source_location::current()) const;
+  Array reshape(std::vector<std::int64_t> dims, std::source_location where = std::source_location::current()) const;
   /// "f32[3,4]".
   std::string type_string() const;
 

@@ -150,10 +150,9 @@ struct Evaluation {
 /// when training was interrupted between epochs and continued with initial_epoch.
 ///
 /// Throws Error, before the state changes, when an option is out of range, the columns are not the inputs, or a number
-/// in them is infinite or NaN; and during training when a loss, or at the end of an epoch a parameter, is not finite: the
-/// state is then that of the beginning of the epoch. An Error of the step
-/// itself leaves the state as it was before the failing batch. Errors carry the caller's line, `where`, unless they
-/// know one of the network's.
+/// in them is infinite or NaN; and during training when a loss, or at the end of an epoch a parameter, is not finite:
+/// the state is then that of the beginning of the epoch. An Error of the step itself leaves the state as it was before
+/// the failing batch. Errors carry the caller's line, `where`, unless they know one of the network's.
 History fit(TrainingStep& step, const data::Dataset& dataset, const FitOptions& options = {},
             std::source_location where = std::source_location::current());
 

@@ -45,8 +45,7 @@ class State {
   /// similar names, when there is no such entry.
   Array get(std::string_view name, std::source_location where = std::source_location::current()) const;
   /// Copies the elements of `value` into the entry. Throws Error when the name is unknown or the type differs.
-  void set(std::string_view name, const Array& value,
-           std::source_location where = std::source_location::current());
+  void set(std::string_view name, const Array& value, std::source_location where = std::source_location::current());
 
   /// A copy with its own storage.
   State clone() const;

@@ -25,8 +25,8 @@ class Trace;
 /// The user's line. Functions of the DSL take it as their defaulted last parameter.
 using SourceLocation = std::source_location;
 
-/// A value of the graph: it has a type and a shape, and gets numbers when a Program runs. A cheap handle to copy; moving
-/// copies, so that the tensor that was moved from is still the same value.
+/// A value of the graph: it has a type and a shape, and gets numbers when a Program runs. A cheap handle to copy;
+/// moving copies, so that the tensor that was moved from is still the same value.
 class Tensor {
  public:
   /// Undefined; using it throws Error.

@@ -52,8 +52,7 @@ void Batches::start(std::int64_t epoch) {
 }
 
 const Dataset& Batches::at(std::int64_t index, std::source_location where) {
-  if (index < 0 || index >= count()) 
-    throw Error(fmt::format("data: batch {} of {}", index, count()), where);
+  if (index < 0 || index >= count()) throw Error(fmt::format("data: batch {} of {}", index, count()), where);
   const std::int64_t begin = index * options_.batch_size;
   const std::int64_t rows = std::min(options_.batch_size, dataset_.size() - begin);
   if (options_.shuffle) return gathered(begin, rows);

@@ -65,8 +65,7 @@ void Dataset::add(std::string name, Array values, std::source_location where) {
   if (name.empty()) throw Error("dataset: a column needs a name", where);
   if (contains(name)) throw Error(fmt::format("dataset: there is already a column '{}'", name), where);
   if (values.dims().empty())
-    throw Error(fmt::format("dataset: column '{}' is a scalar; its first dimension must be the examples", name),
-                where);
+    throw Error(fmt::format("dataset: column '{}' is a scalar; its first dimension must be the examples", name), where);
   if (!columns_.empty() && values.dims().front() != size())
     throw Error(fmt::format("dataset: column '{}' is {}, but column '{}' has {} rows", name, values.type_string(),
                             columns_.front().name, size()),

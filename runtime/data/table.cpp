@@ -46,8 +46,7 @@ void require_width(const Array& table, std::size_t columns, const SourceLine& li
 
 void require_table(const std::string& what, const Array& table, const SourceLine& line) {
   if (table.dims().size() != 2 || (table.dtype() != f32 && table.dtype() != f64))
-    throw Error(fmt::format("{}: expected a table f32[n,m] or f64[n,m], got {}", what, table.type_string()),
-                line);
+    throw Error(fmt::format("{}: expected a table f32[n,m] or f64[n,m], got {}", what, table.type_string()), line);
 }
 
 Array labels(const Array& table, std::int64_t column, int classes, std::source_location where) {

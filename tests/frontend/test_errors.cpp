@@ -117,7 +117,8 @@ TEST_CASE("options that are no numbers or out of range") {
       {[&] { return poisson_nll(x, t, {.log_input = false, .eps = -1}); }, "poisson_nll: eps is -1"},
       {[&] { return lp_pool2d(image, -1, 2); }, "lp_pool2d: the norm's p is -1: it must be a positive number"},
       {[&] { return lp_pool2d(image, nan, 2); }, "lp_pool2d: the norm's p is nan"},
-      {[&] { return conv2d(image, w, {.dilation = huge}); }, "conv2d: dilation 9223372036854775807 is above 2147483647"},
+      {[&] { return conv2d(image, w, {.dilation = huge}); },
+       "conv2d: dilation 9223372036854775807 is above 2147483647"},
       {[&] { return max_pool2d(image, 2, {.stride = huge}); }, "max_pool2d: stride 9223372036854775807 is above"},
       {[&] { return interpolate(image, {.size = 1 << 30}); }, "a spatial axis would have 1073741824 elements"},
       {[&] { return interpolate(image, {.scale_factor = {1e30}}); }, "the scale factor 1e+30 makes no size"},
@@ -135,7 +136,8 @@ TEST_CASE("options that are no numbers or out of range") {
       {[&] { return uniform(g, {2}, f32, 0, infinity); }, "uniform: low is 0 and high is inf"},
       {[&] { return randint(g, -5, 5, {2}, u32); }, "randint: the number -5 does not fit u32"},
       {[&] { return index_add(x, 0, n, t, nan); }, "index_add: alpha is nan"},
-      {[&] { return g.parameter("a", {2, 2}, Initializer::uniform(1, 0)); }, "initializer: uniform: low is 1 and high 0"},
+      {[&] { return g.parameter("a", {2, 2}, Initializer::uniform(1, 0)); },
+       "initializer: uniform: low is 1 and high 0"},
       {[&] { return g.parameter("a", {2, 2}, Initializer::normal(nan)); }, "initializer: normal: the mean is nan"},
       {[&] { return g.parameter("a", {2, 2}, Initializer::xavier_uniform(nan)); }, "xavier_uniform: the gain is nan"},
   });
@@ -156,7 +158,8 @@ TEST_CASE("branches and bodies that are empty functions") {
       {[&] { return while_loop({x}, [&](const auto&) { return p; }, nullptr)[0]; },
        "while_loop: the body is an empty function"},
       {[&] { return composite("f", {x}, nullptr)[0]; }, "composite: the body is an empty function"},
-      {[&] { return custom_gradient("f", {x}, same, nullptr)[0]; }, "custom_gradient: the gradient is an empty function"},
+      {[&] { return custom_gradient("f", {x}, same, nullptr)[0]; },
+       "custom_gradient: the gradient is an empty function"},
       {[&] { return checkpoint(nullptr)({x})[0]; }, "checkpoint: the body is an empty function"},
   });
 }

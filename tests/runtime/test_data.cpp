@@ -64,7 +64,8 @@ void write_mnist(const TemporaryFolder& folder, const std::string& labels) {
 TEST_CASE("dataset: columns and their errors", "[data]") {
   data::Dataset set = numbered(4);
   CHECK(set.size() == 4);
-  CHECK_THROWS_WITH(set.add("z", Array(f32, {3})), Contains("dataset: column 'z' is f32[3], but column 'x' has 4 rows"));
+  CHECK_THROWS_WITH(set.add("z", Array(f32, {3})),
+                    Contains("dataset: column 'z' is f32[3], but column 'x' has 4 rows"));
   CHECK_THROWS_WITH(set.add("z", Array(f32, {})), Contains("column 'z' is a scalar"));
   CHECK_THROWS_WITH(set.add("x", Array(f32, {4})), Contains("dataset: there is already a column 'x'"));
   CHECK_THROWS_WITH(set.column("label"), Contains("dataset: there is no column 'label'; there are: x, y"));
@@ -122,7 +123,8 @@ TEST_CASE("dataset: numbers that are none are found", "[data]") {
   Array half(bf16, {2000, 1});
   data::Dataset({{"h", half}}).check_finite();
   static_cast<std::uint16_t*>(half.raw())[1999] = 0x7f80;
-  CHECK_THROWS_WITH(data::Dataset({{"h", half}}).check_finite(), Contains("dataset: column 'h', row 1999: inf is not finite"));
+  CHECK_THROWS_WITH(data::Dataset({{"h", half}}).check_finite(),
+                    Contains("dataset: column 'h', row 1999: inf is not finite"));
 }
 
 TEST_CASE("batches: the order depends on seed and epoch alone", "[batches]") {
@@ -154,7 +156,8 @@ TEST_CASE("batches: sizes, the last batch, storage", "[batches]") {
   CHECK_THROWS_WITH(batches.at(3), Contains("data: batch 3 of 3"));
   CHECK(data::Batches(set, {.batch_size = 4, .drop_last = true}).count() == 2);
   CHECK(data::Batches(set, {.batch_size = 20, .drop_last = true}).count() == 0);
-  CHECK_THROWS_WITH(data::Batches(set, {.batch_size = 0}), Contains("data: the batch size is 0, it must be at least 1"));
+  CHECK_THROWS_WITH(data::Batches(set, {.batch_size = 0}),
+                    Contains("data: the batch size is 0, it must be at least 1"));
   data::Batches plain(set, {.batch_size = 4, .shuffle = false});
   CHECK(plain.at(1).column("x").raw() == set.column("x").values<float>().data() + 8);
   const auto order = order_of(plain);
@@ -240,7 +243,9 @@ TEST_CASE("csv: tables of numbers", "[csv]") {
 
   write_gzip(path, "  1   2\t3\n4 5 6  ");
   CHECK(data::load_csv(path, {.delimiter = ' '}).type_string() == "f64[2,3]");
-  write_text(path, "\xef\xbb\xbf" "1,2\n");  // a byte order mark
+  write_text(path,
+             "\xef\xbb\xbf"
+             "1,2\n");  // a byte order mark
   CHECK(data::load_csv(path).values<double>()[0] == 1);
 }
 

@@ -89,7 +89,10 @@ TEST_CASE("what can't be read or written is no bug of the tool") {
   CHECK(folder.err == "pullback: error: /: cannot read the file: Is a directory\n");
   CHECK(tool.run("check - </").err == "pullback: error: <stdin>: cannot be read: Is a directory\n");
   CHECK_THAT(tool.run("check " + tool.write("empty.ir", "")).err, Contains("empty.ir: there is no function in it"));
-  CHECK_THAT(tool.run("check " + tool.write("binary.ir", std::string("\x7f" "ELF\0\1", 6))).err,
+  CHECK_THAT(tool.run("check " + tool.write("binary.ir", std::string("\x7f"
+                                                                     "ELF\0\1",
+                                                                     6)))
+                 .err,
              Contains("binary.ir:1:1: expected 'func' or 'resource'"));
   const std::string deep = "func @f(%x: f32[" + std::string(100000, '(') + "]) { return %x }";
   CHECK(tool.run("check " + tool.write("deep.ir", deep)).err.size() < 300);

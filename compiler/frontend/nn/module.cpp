@@ -100,7 +100,9 @@ Tensor Module::forward_at(const Tensor& x, SourceLocation) const {
 }
 
 Tensor Module::forward(const Tensor& x) const {
-  detail::fail(label(), fmt::format("it is called with one tensor, {}, but defines no forward(x)", x.type_string()), {});  // the call knows the line
+  // The call knows the line.
+  detail::fail(label(), fmt::format("it is called with one tensor, {}, but defines no forward(x)", x.type_string()),
+               {});
 }
 
 // --- Names and tensors ---

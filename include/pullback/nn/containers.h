@@ -37,7 +37,7 @@ class AnyModule {
   template <class Function>
     requires(!std::derived_from<Function, Module> && std::is_invocable_r_v<Tensor, Function, const Tensor&>)
   AnyModule(Function function) : AnyModule(Lambda(std::move(function))) {}  // NOLINT
-  AnyModule(const AnyModule&) = default;  // moving copies the handle
+  AnyModule(const AnyModule&) = default;                                    // moving copies the handle
   AnyModule& operator=(const AnyModule&) = default;
 
   const Module& operator*() const { return *module_; }

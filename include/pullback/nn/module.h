@@ -11,8 +11,9 @@
 //   Block block("encoder");
 //   Tensor y = block(x);  // parameters encoder.fc1.w, encoder.fc1.b, encoder.fc2.w, encoder.fc2.b
 //
-// A module is a handle: copies are the same layer. One that was moved from can't be used any more; that is an Error. Its parameters are made when it first meets a graph, and each call
-// in that graph uses them again. It may meet several graphs and then has parameters in each of them.
+// A module is a handle: copies are the same layer, and one that was moved from throws Error. Its parameters are made
+// when it first meets a graph, and each call in that graph uses them again. It may meet several graphs and then has
+// parameters in each of them.
 #pragma once
 
 #include <concepts>
