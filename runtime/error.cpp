@@ -10,7 +10,7 @@ std::string base_name(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-std::string with_line(const std::string& message, const SourceLine& where) {
+std::string text_with_line(const std::string& message, const SourceLine& where) {
   return where.known() ? message + " (" + where.to_string() + ")" : message;
 }
 
@@ -24,6 +24,6 @@ std::string SourceLine::to_string() const {
 }
 
 Error::Error(const std::string& message, SourceLine where)
-    : std::runtime_error(with_line(message, where)), where_(std::move(where)) {}
+    : std::runtime_error(text_with_line(message, where)), where_(std::move(where)) {}
 
 }  // namespace pullback

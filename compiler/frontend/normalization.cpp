@@ -148,7 +148,7 @@ Tensor with_variables(const char* op, const Tensor& x, const Tensor& running_mea
   const BatchStatistics batch = statistics(x, axes, line);
   const Tensor training = graph.training();
   const MeanAndVariance used{where(training, batch.moments.mean, on_channels(running_mean, x)),
-                     where(training, batch.moments.var, on_channels(running_var, x))};
+                             where(training, batch.moments.var, on_channels(running_var, x))};
   const Tensor y = standardized(x, used, options.eps);
   // A layer in evaluation mode leaves its statistics alone, in training steps too.
   if (x.trace()->forced_training.value_or(true)) follow(op, y, running_mean, running_var, batch, options, line);

@@ -439,12 +439,12 @@ class Writer {
   std::vector<Index> outer_at_;
   Tile tile_;
   Blocking blocking_;
-  bool packed_ = false;     ///< panels of B are copied
-  bool pack_rows_ = false;  ///< blocks of A are copied
-  bool copies_ = false;     ///< the first tile of a panel of B reads it in place and fills it
+  bool packed_ = false;          ///< panels of B are copied
+  bool pack_rows_ = false;       ///< blocks of A are copied
+  bool copies_ = false;          ///< the first tile of a panel of B reads it in place and fills it
   bool panel_is_filled_ = true;  ///< by the tile before
-  bool chained_ = false;     ///< sums that are not complete are kept in C
-  bool all_panels_ = false;  ///< all panels of a strip are copied before its rows are visited
+  bool chained_ = false;         ///< sums that are not complete are kept in C
+  bool all_panels_ = false;      ///< all panels of a strip are copied before its rows are visited
   PackedRows packed_rows_;
   Part part_;                    ///< that is being written
   Index packed_row_, panel_at_;  ///< where the tile's operands lie in scratch memory

@@ -9,8 +9,8 @@
 
 namespace pullback::lower {
 
-/// Are the columns of the result, and of the operand A (the kernels), neighbours in memory? Columns are output channels;
-/// of a depthwise convolution, those of B (the images), too.
+/// Are the columns of the result, and of the operand A (the kernels), neighbours in memory? Columns are output
+/// channels; of a depthwise convolution, B (the images) has them as neighbours, too.
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape);
 
 /// Writes the kernel of such a contraction group.

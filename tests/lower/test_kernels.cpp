@@ -275,7 +275,8 @@ TEST_CASE("a step has several threads where it is worth them", "[lower]") {
     return s = %s
   })"));
   CHECK(uses_threads(R"(func @f(%x: f32[100000]) {
-    %y: f32[100000] = scan(%x) {carries = 1, slices = 0, length = shape[2000], reverse = false} region(%c: f32[100000]) {
+    %y: f32[100000] = scan(%x) {carries = 1, slices = 0, length = shape[2000],
+                                reverse = false} region(%c: f32[100000]) {
       %t: f32[100000] = tanh(%c)
       return %t
     }

@@ -54,7 +54,7 @@ class LinearStep : public TrainingStep {
 
   double rate = 0.05;
   std::int64_t nan_at = -1, infinite_at = -1;  // steps that end badly
-  std::vector<std::int64_t> sizes;  // of the batches
+  std::vector<std::int64_t> sizes;             // of the batches
 
  private:
   State state_;
