@@ -222,6 +222,28 @@ TEST_CASE("products out of bounds are left out and not read") {
     });
 }
 
+TEST_CASE("what an epilogue reads from a large buffer is fetched before a long sum") {
+  const auto is_fetched = [](std::int64_t depth, std::int64_t elements) {
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, 3 * depth, Access::in), x = b.buffer("b", f32, depth * 16, Access::in);
+    const int weight = b.buffer("weight", f32, elements, Access::inout);
+    Contract tile;
+    tile.rows = 3, tile.columns = 16, tile.depth = depth;
+    tile.a = {a, Index(0), depth, 1};
+    tile.b = {x, Index(0), 16};
+    b.contract(std::move(tile), f32, [&](const Index& i, const Index& j, Value* value) {
+      b.store(weight, i * 100 + j, b.sub(b.load(weight, i * 100 + j), value));
+    });
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v3"), .want_asm_text = true});
+    return compiled.asm_text.find("prefetch") != std::string::npos;
+  };
+  CHECK(is_fetched(64, 1 << 16));
+  CHECK(!is_fetched(63, 1 << 16));
+  CHECK(!is_fetched(64, 1 << 14));
+}
+
 TEST_CASE("passes of LLVM that contractions do without are left out") {
   const auto compiled = [](bool contracts) {
     auto kernel = std::make_shared<Kernel>();

@@ -356,6 +356,16 @@ TEST_CASE("long sums are taken in two stages", "[lower]") {
   })");
 }
 
+TEST_CASE("a fold that is too small to be split leaves nothing behind", "[lower]") {
+  const auto function = parse_function(R"(func @f(%x: f32[5,7]) {
+    %a: f32[5,7] = abs(%x) {layout = [1,0]}
+    %s: f32[7] = reduce_sum(%a) {axes = [0]}
+    return s = %s
+  })");
+  check_lowering(*function);
+  CHECK(testing::calls_of(lower::lower(*function, Target::parse("x86-64-v4")).body) == 1);
+}
+
 TEST_CASE("branches", "[lower]") {
   check_lowering(R"(func @f(%p: bool[], %x: f32[9], %y: f32[9]) {
     %e: f32[9] = exp(%x)
