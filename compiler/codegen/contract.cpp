@@ -5,6 +5,7 @@
 #include <bit>
 #include <utility>
 
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include <pullback/error.h>
@@ -243,6 +244,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   for (std::int64_t row = 0; row < c.rows; ++row)
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
+  keep_order();
   const auto load = [&](llvm::Value* from, const Segment& segment) -> llvm::Value* {
     llvm::Type* type = arithmetic_.type(tile.input, segment.width);
     if (segment.active == segment.width) return b_.CreateAlignedLoad(type, from, align);
@@ -254,11 +256,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     llvm::Value* loaded = load(pointer(at.b, at.b_offset + segment.offset), segment);
     columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
     if (!at.copy) continue;
-    llvm::Value* to = pointer(at.copy, at.copy_offset + segment.offset);
-    if (segment.active == segment.width)
-      b_.CreateAlignedStore(loaded, to, align);
-    else
-      b_.CreateMaskedStore(loaded, to, align, tail_mask(segment.width, segment.active));
+    store_first(loaded, segment.active, pointer(at.copy, at.copy_offset + segment.offset), align);
   }
   for (const std::int64_t row : rows) {
     const std::int64_t offset = at.a_offset + row * c.a.stride_row;
@@ -274,6 +272,14 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
       sum = arithmetic_.fma(factor, columns[s], sum);
     }
   }
+}
+
+// LLVM's instruction selection brings together loads from near addresses: the columns of several steps, for which
+// registers are missing then. No load crosses an empty assembly statement, which costs nothing else.
+void Translator::keep_order() {
+  llvm::InlineAsm* nothing =
+      llvm::InlineAsm::get(llvm::FunctionType::get(b_.getVoidTy(), false), "", "", /*hasSideEffects=*/true);
+  b_.CreateCall(nothing)->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
 }
 
 // The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one

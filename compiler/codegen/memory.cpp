@@ -1,5 +1,8 @@
 // Translator: loads and stores. How lanes move through a buffer decides the instruction: nothing, a scalar; by one, a
 // vector; by a stride, an element each; irregularly, a gather or scatter.
+#include <bit>
+#include <numeric>
+
 #include <llvm/IR/Intrinsics.h>
 
 #include <pullback/error.h>
@@ -168,6 +171,25 @@ void Translator::store(const kernel::Store& store) {
   store_lanes(store, index, to_memory(at_width(value, lanes_.width)), mask(predicate.value));
 }
 
+// Without AVX-512 a masked store takes as long as tens of plain ones: powers of two of lanes instead.
+void Translator::store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align) {
+  const int width = width_of(value);
+  if (active == width) {
+    b_.CreateAlignedStore(value, pointer, align);
+  } else if (context_.target().has_masks) {
+    b_.CreateMaskedStore(value, pointer, align, tail_mask(width, active));
+  } else {
+    for (int done = 0; done < active;) {
+      const int lanes = static_cast<int>(std::bit_floor(static_cast<unsigned>(active - done)));
+      llvm::SmallVector<int, 16> piece(static_cast<std::size_t>(lanes));
+      std::iota(piece.begin(), piece.end(), done);
+      llvm::Value* to = b_.CreateConstGEP1_64(value->getType()->getScalarType(), pointer, static_cast<std::uint64_t>(done));
+      b_.CreateAlignedStore(b_.CreateShuffleVector(value, piece), to, align);
+      done += lanes;
+    }
+  }
+}
+
 void Translator::store_lanes(const kernel::Store& store, const Index& index, llvm::Value* value, llvm::Value* mask) {
   const kernel::Buffer& target = kernel_->buffers[static_cast<std::size_t>(store.buffer)];
   const llvm::Align align = alignment(store.buffer);
@@ -175,10 +197,10 @@ void Translator::store_lanes(const kernel::Store& store, const Index& index, llv
   const std::optional<std::int64_t> stride = lane_stride(index);
   if (stride == 1) {
     llvm::Value* pointer = address(store.buffer, without_lane(index)).value;
-    if (mask)
+    if (mask && (lanes_.mask || store.predicate))
       b_.CreateMaskedStore(value, pointer, align, mask);
     else
-      b_.CreateAlignedStore(value, pointer, align);
+      store_first(value, lanes_.active, pointer, align);
     return;
   }
   if (stride && !lanes_.mask && !store.predicate) {

@@ -99,6 +99,7 @@ class Translator {
   void fetch_for_epilogue(const Tile& tile);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   struct Place;
+  void keep_order();
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
@@ -126,6 +127,8 @@ class Translator {
                                int& depth);
   llvm::Value* load_strided(int buffer, const kernel::Index& index, std::int64_t stride, int& depth);
   llvm::Value* gather(int buffer, const kernel::Index& index, llvm::Value* mask, llvm::Value* fallback);
+  /// The first `active` lanes to neighbouring places.
+  void store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align);
   void store_lanes(const kernel::Store& store, const kernel::Index& index, llvm::Value* value, llvm::Value* mask);
   llvm::Value* to_memory(llvm::Value* value) const;
   llvm::Value* from_memory(llvm::Value* value, DType dtype) const;

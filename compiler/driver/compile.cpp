@@ -23,6 +23,7 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/support/dump.h"
 #include "compiler/support/environment.h"
+#include "runtime/environment.h"
 #include "runtime/thread_pool.h"
 
 namespace pullback::driver {
@@ -144,8 +145,12 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
 
   // Tensors become kernels over planned buffers.
   const Target target = Target::parse(options.target);
-  result->module = std::make_shared<const schedule::Module>(timer.measure(
-      "lower", [&] { return lower::lower(*specialized, target, {.memory_limit = options.memory_limit}); }));
+  // One thread needs no parts, which would pack the operands they share again.
+  const int threads = options.threads > 0 ? options.threads : runtime::thread_count();
+  const lower::Options lowering{.threads = threads == 1 ? lower::Threads::one : lower::Threads::where_worth,
+                                .memory_limit = options.memory_limit};
+  result->module = std::make_shared<const schedule::Module>(
+      timer.measure("lower", [&] { return lower::lower(*specialized, target, lowering); }));
   if (environment.verify) schedule::verify(*result->module, "lower");
   if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, function.name, schedule::print(*result->module));
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, function.name, kernel_text(*result->module));

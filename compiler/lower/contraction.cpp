@@ -23,8 +23,9 @@ namespace {
 using kernel::Index;
 using ops::Indices;
 
-/// Columns of B further apart than this, along k, are packed: reading them in place misses the TLB.
-constexpr std::int64_t kInPlaceColumns = 512;
+/// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and miss
+/// the TLB.
+constexpr std::int64_t kInPlaceVectors = 32;
 
 bool is_stored(const Placement& placement, const ir::Value& value) {
   return placement.has(&value) || is_leaf(value);
@@ -58,7 +59,7 @@ class Writer {
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents().bytes % kPage == 0) tile_.rows = std::min<std::int64_t>(tile_.rows, kCollidingRows);
     packed_ =
-        b_ < 0 || (column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceColumns && row_.size > tile_.rows)));
+        b_ < 0 || (column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceVectors * registers_.width && row_.size > tile_.rows)));
     nest_depth();
     choose_blocks();
   }
@@ -80,8 +81,6 @@ class Writer {
   static constexpr std::int64_t kMostParts = 16;
   /// Batch elements that are parts enough.
   static constexpr std::int64_t kOuterParts = 8;
-  /// Bytes of A that stay in the cache with B beside them.
-  static constexpr std::int64_t kNearRows = 512 << 10;
   static constexpr std::int64_t kPage = 4096;
   static constexpr std::int64_t kCollidingRows = 8;
   /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
@@ -118,21 +117,25 @@ class Writer {
       blocking_.depth = even_piece(depth_.size, kStreams);
       return;
     }
-    const Blocking best = choose_blocking(extents, tile_, registers_);
+    const Blocking best = choose_blocking(extents, tile_, registers_, options_.second_level);
     const bool cut = row_.size > tile_.rows || packed_;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     if (!cut || (!chained_ && depth_.size <= 2 * best.depth)) {
       extents.depth = std::min<std::int64_t>(extents.depth, best.depth);
-      blocking_ = choose_blocking(extents, tile_, registers_);
+      blocking_ = choose_blocking(extents, tile_, registers_, options_.second_level);
       blocking_.depth = depth_.size;
     } else {
       blocking_ = best;
     }
     const std::int64_t a_bytes = row_.size * blocking_.depth * extents.bytes;
-    const std::int64_t apart = (row_.a == 1 ? depth_.a : row_.a) * extents.bytes;
+    // Rows that are neighbours lie on another line at each step of k.
+    const bool across = row_.a == 1;
+    const std::int64_t apart = (across ? depth_.a : row_.a) * extents.bytes, far = across ? kPage / 4 : kPage;
+    // Bytes of A that stay in the cache with B beside them.
+    const std::int64_t near_rows = options_.second_level / (across ? 4 : 2);
     pack_rows_ =
-        a_ < 0 || ((row_.a == 1 || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
-                   a_bytes > kNearRows && (apart >= kPage || a_bytes > 4 * kNearRows));
+        a_ < 0 || ((across || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
+                   a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows));
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
   }
   Extents extents() const {
@@ -150,7 +153,8 @@ class Writer {
   void run_parts(std::int64_t outer, double work) {
     const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
     const Grid grid =
-        choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_);
+        choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_,
+                    options_.second_level);
     build().parallel_loop("p", outer * grid.count(), [&](const Index& p) {
       const Index column = kernel::mod(p, grid.columns.count);
       const Index row = kernel::mod(kernel::floordiv(p, grid.columns.count), grid.rows.count);

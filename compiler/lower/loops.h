@@ -10,6 +10,7 @@ struct LoopOptions {
   int vector_bytes = 32;
   int vector_registers = 16;
   bool parallel = true;
+  std::int64_t second_level = 512 << 10;  ///< bytes of a core's second level of cache
 };
 
 /// Computes all `values` where the loops stand, then stores them: a store must not come between loads that may turn out

@@ -45,9 +45,10 @@ Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   const std::int64_t most_rows =
       registers.vectors == 32 && vectors == 3 ? 8 : std::min<std::int64_t>(rows_for(vectors), 14);
   std::int64_t rows = most_rows;
-  // Fewer rows are as fast as long as there are sums enough: two units with a latency of four, and as many again for
-  // what loads cost where registers allow.
-  while (rows * vectors > registers.vectors / 2 && m % rows != 0) --rows;
+  // Fewer rows are as fast as long as there are sums enough: two units with a latency of four or five, and half as many
+  // again for what loads cost where registers allow.
+  const std::int64_t fewest_sums = registers.vectors == 32 ? 16 : 10;
+  while (rows * vectors > fewest_sums && m % rows != 0) --rows;
   if (m % rows != 0) rows = most_rows;
   if (m < rows) {
     // Few rows: the registers they leave go to more columns.
@@ -65,15 +66,16 @@ std::int64_t even_piece(std::int64_t total, std::int64_t most) {
   return divide_up(total, fewest);
 }
 
-Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers) {
-  constexpr std::int64_t kDepth = 4096;       // bytes: what C's traffic costs is halved by twice the depth
-  constexpr std::int64_t kRows = 400'000;     // bytes of A: a good part of the second level
-  constexpr std::int64_t kColumns = 4 << 20;  // bytes of B
-  constexpr std::int64_t kAllRows = 600'000;  // bytes of A: what may fill the second level but for a panel of B
+Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
+                         std::int64_t second_level) {
+  constexpr std::int64_t kDepth = 4096;                // bytes: what C's traffic costs is halved by twice the depth
+  constexpr std::int64_t kColumns = 4 << 20;           // bytes of B
+  const std::int64_t rows_bytes = second_level * 3 / 8;  // of A: a good part of the second level
+  const std::int64_t all_rows_bytes = second_level * 9 / 16;  // what may fill it but for a panel of B
   Blocking blocking;
   std::int64_t most_depth = kDepth / extents.bytes;
   // Few rows stay near whole, and a panel of B is used up as soon as it is packed, if not too many sums wait in C.
-  const std::int64_t depth_of_all = kAllRows / (extents.bytes * std::max<std::int64_t>(1, extents.rows));
+  const std::int64_t depth_of_all = all_rows_bytes / (extents.bytes * std::max<std::int64_t>(1, extents.rows));
   const bool all_rows = 2 * depth_of_all >= most_depth;
   if (all_rows) most_depth = std::min(most_depth, depth_of_all);
   blocking.depth = even_piece(extents.depth, most_depth);
@@ -81,7 +83,7 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
   const auto cut = [&](std::int64_t total, std::int64_t unit, std::int64_t bytes) {
     return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
   };
-  blocking.rows = all_rows ? tile.rows * divide_up(extents.rows, tile.rows) : cut(extents.rows, tile.rows, kRows);
+  blocking.rows = all_rows ? tile.rows * divide_up(extents.rows, tile.rows) : cut(extents.rows, tile.rows, rows_bytes);
   blocking.columns = cut(extents.columns, panel, kColumns);
   return blocking;
 }
@@ -94,9 +96,9 @@ Split split(std::int64_t total, std::int64_t unit, std::int64_t most) {
 }
 
 Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& registers, std::int64_t most,
-                 bool pack_rows, bool pack_columns) {
-  constexpr std::int64_t kSharedColumns = 512 << 10;  // bytes of B that each thread may have in its own cache
-  constexpr double kPackedElement = 10;               // in multiples of a multiplication within a tile
+                 bool pack_rows, bool pack_columns, std::int64_t second_level) {
+  const std::int64_t shared_columns = second_level / 2;  // bytes of B that each thread may have in its own cache
+  constexpr double kPackedElement = 10;                  // in multiples of a multiplication within a tile
   const double m = static_cast<double>(extents.rows), n = static_cast<double>(extents.columns);
   Grid best;
   double least = 0;
@@ -113,7 +115,7 @@ Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& regi
       if (pack_columns) cost += kPackedElement * static_cast<double>(grid.rows.count) / m;
       // What follows is split by rows, too, and finds its part where it was computed; a large B is better not read
       // twice.
-      if (extents.columns * extents.depth * extents.bytes <= kSharedColumns) cost += 0.03 * (grid.columns.count - 1);
+      if (extents.columns * extents.depth * extents.bytes <= shared_columns) cost += 0.03 * (grid.columns.count - 1);
       // A smaller last part is code of its own.
       for (const Split& side : {grid.rows, grid.columns}) cost += side.last == side.size ? 0 : 0.02;
       if (least == 0 || cost < least) {

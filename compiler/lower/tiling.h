@@ -42,7 +42,9 @@ struct Extents {
 struct Blocking {
   std::int64_t rows = 1, columns = 1, depth = 1;
 };
-Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers);
+/// `second_level`: its bytes.
+Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
+                         std::int64_t second_level);
 
 /// Pieces of rows or columns that run in parallel: `count` of `size`, the last of `last` elements.
 struct Split {
@@ -58,6 +60,6 @@ struct Grid {
 };
 /// At most `most` parts that two and four threads share evenly; of those, the ones that repeat least packing.
 Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& registers, std::int64_t most,
-                 bool pack_rows, bool pack_columns);
+                 bool pack_rows, bool pack_columns, std::int64_t second_level);
 
 }  // namespace pullback::lower

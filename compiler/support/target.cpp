@@ -2,6 +2,10 @@
 // needs no LLVM.
 #include "compiler/support/target.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include <pullback/error.h>
 
 namespace pullback {
@@ -18,6 +22,7 @@ Target level(int number) {
     target.vector_bytes = 64;
     target.vector_registers = 32;
     target.has_masks = true;
+    target.second_level = 1 << 20;
   }
   return target;
 }
@@ -37,6 +42,11 @@ Target Target::host() {
   if (number == 0) throw Error("this CPU is older than x86-64-v2, the oldest that code can be generated for");
   Target target = level(number);
   target.name = "host";
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  // 0 or less where the system does not know.
+  if (const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
+    target.second_level = std::clamp<std::int64_t>(bytes, 256 << 10, 2 << 20);
+#endif
   const auto add = [&](const char* feature) {
     target.features += (target.features.empty() ? "+" : ",+") + std::string(feature);
   };

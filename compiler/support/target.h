@@ -1,6 +1,7 @@
 // The machine that code is generated for: instruction set, vector width and what depends on them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ struct Target {
   bool has_fma = false;       ///< otherwise fma is emulated: same bits, slow
   bool has_f16c = false;      ///< conversions between f16 and f32 in hardware
   bool has_masks = false;     ///< masked loads and stores of any element size (AVX-512)
+  /// Bytes of a core's second level of cache, for which loops are cut. It decides speed only, never a result.
+  std::int64_t second_level = 512 << 10;
 
   /// Elements of `dtype` in one vector.
   int lanes(DType dtype) const { return vector_bytes / static_cast<int>(size_of(dtype)); }

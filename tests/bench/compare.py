@@ -3,7 +3,7 @@
 
     python3 tests/bench/compare.py [--threads N] [--rounds N] [--seconds S] [--json FILE] [WORKLOAD...]
 
-Each round times every workload in Pullback and in each variant of PyTorch (its default and its AVX-512 kernels, images
+Each round times every workload in Pullback and in each variant of PyTorch (its default and, where the CPU has them, its AVX-512 kernels, images
 channels first and last; with two threads and more also Debian's OpenMP build of OpenBLAS where it is installed). The
 peer is the variant with the lowest median. The ratio is the median over rounds of peer / Pullback within a round, with
 the smallest and the largest. What would weaken the peer is taken out of its environment.
@@ -49,9 +49,18 @@ def pullback(workload, threads, seconds):
         return json.load(file)[0]
 
 
+def has_avx512():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return "avx512f" in file.read()
+    except OSError:
+        return False
+
+
 def variants(threads):
     result = {}
-    for kernels in ({}, {"ATEN_CPU_CAPABILITY": "avx512"}):
+    # PyTorch's AVX-512 kernels are not its default, and end the process where the CPU has none.
+    for kernels in [{}] + ([{"ATEN_CPU_CAPABILITY": "avx512"}] if has_avx512() else []):
         for layout in ("", "channels_last"):
             result[" ".join(filter(None, ["avx512" if kernels else "", layout])) or "default"] = (layout, kernels)
     libraries = glob.glob("/usr/lib/*/openblas-openmp") if threads > 1 else []

@@ -312,13 +312,13 @@ TEST_CASE("deep sums that are not kept go in blocks through scratch memory", "[l
 TEST_CASE("a grid of parts is shared evenly", "[lower]") {
   const lower::Registers registers{32, 16};
   const lower::Tile tile{8, 3};
-  const lower::Grid square = lower::choose_grid({1024, 1024, 512}, tile, registers, 16, true, true);
+  const lower::Grid square = lower::choose_grid({1024, 1024, 512}, tile, registers, 16, true, true, 1 << 20);
   CHECK(square.count() % 2 == 0);
   CHECK(square.count() >= 4);
-  const lower::Grid wide = lower::choose_grid({8, 4096, 512}, tile, registers, 16, false, false);
+  const lower::Grid wide = lower::choose_grid({8, 4096, 512}, tile, registers, 16, false, false, 1 << 20);
   CHECK(wide.rows.count == 1);
   CHECK(wide.columns.size % 48 == 0);
-  CHECK(lower::choose_grid({64, 64, 64}, tile, registers, 1, true, true).count() == 1);
+  CHECK(lower::choose_grid({64, 64, 64}, tile, registers, 1, true, true, 1 << 20).count() == 1);
   CHECK(lower::even_piece(2047, 1000) == 683);
   CHECK(lower::even_piece(2048, 700) == 512);
 }
