@@ -83,6 +83,8 @@ class Writer {
   static constexpr std::int64_t kOuterParts = 8;
   static constexpr std::int64_t kPage = 4096;
   static constexpr std::int64_t kCollidingRows = 8;
+  /// Bytes of a panel at one step of k: with less, filling panels one by one takes single lines out of rows of B.
+  static constexpr std::int64_t kWidePanel = 128;
   /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
   /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
   static constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
@@ -210,7 +212,9 @@ class Writer {
         strip.column = part.column + first;
         strip.columns = columns.size;
         const std::vector<Segment> row_blocks = pieces(part.rows, blocking_.rows);
-        all_panels_ = packed_ && shape_.k.empty() && (row_blocks.size() > 1 || row_blocks.front().count > 1);
+        const bool several_blocks = row_blocks.size() > 1 || row_blocks.front().count > 1;
+        const bool narrow = panel_width() * extents().bytes < kWidePanel && columns.size > panel_width();
+        all_panels_ = packed_ && shape_.k.empty() && (several_blocks || narrow);
         copies_ = packed_ && !all_panels_ && shape_.k.empty() && nested_.empty() && b_ >= 0 && column_.b == 1;
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),
