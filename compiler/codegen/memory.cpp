@@ -183,7 +183,8 @@ void Translator::store_first(llvm::Value* value, int active, llvm::Value* pointe
       const int lanes = static_cast<int>(std::bit_floor(static_cast<unsigned>(active - done)));
       llvm::SmallVector<int, 16> piece(static_cast<std::size_t>(lanes));
       std::iota(piece.begin(), piece.end(), done);
-      llvm::Value* to = b_.CreateConstGEP1_64(value->getType()->getScalarType(), pointer, static_cast<std::uint64_t>(done));
+      llvm::Value* to =
+          b_.CreateConstGEP1_64(value->getType()->getScalarType(), pointer, static_cast<std::uint64_t>(done));
       b_.CreateAlignedStore(b_.CreateShuffleVector(value, piece), to, align);
       done += lanes;
     }

@@ -23,8 +23,8 @@ namespace {
 using kernel::Index;
 using ops::Indices;
 
-/// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and miss
-/// the TLB.
+/// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and
+/// miss the TLB.
 constexpr std::int64_t kInPlaceVectors = 32;
 
 bool is_stored(const Placement& placement, const ir::Value& value) {
@@ -58,8 +58,7 @@ class Writer {
     tile_ = choose_tile(row_.size, column_.size, registers_);
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents().bytes % kPage == 0) tile_.rows = std::min<std::int64_t>(tile_.rows, kCollidingRows);
-    packed_ =
-        b_ < 0 || (column_.size > 1 && (column_.b != 1 || (depth_.b > kInPlaceVectors * registers_.width && row_.size > tile_.rows)));
+    packed_ = b_ < 0 || (column_.size > 1 && (column_.b != 1 || misses_in_place()));
     nest_depth();
     choose_blocks();
   }
@@ -97,6 +96,15 @@ class Writer {
     loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(position));
     return taken;
   }
+  /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
+  /// single lines out of rows of B, for so many rows that a copy is paid for.
+  bool misses_in_place() const {
+    constexpr std::int64_t kManyTiles = 10, kNearPanel = 16 << 10;
+    const std::int64_t step = panel_width() * extents().bytes;
+    if (depth_.b > kInPlaceVectors * registers_.width) return row_.size > tile_.rows;
+    return step < kWidePanel && depth_.b > panel_width() && row_.size > kManyTiles * tile_.rows &&
+           depth_.size * step > kNearPanel;
+  }
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
   /// are walked one by one, each with a panel of its own.
   void nest_depth() {
@@ -113,31 +121,25 @@ class Writer {
   void choose_blocks() {
     blocking_ = {row_.size, column_.size, depth_.size};
     if (!shape_.k.empty() || !nested_.empty()) return;
-    Extents extents = this->extents();
+    const Extents extents = this->extents();
     chained_ = can_chain();
     if (row_.size <= kStreamedRows && !packed_ && a_ >= 0 && column_.size * depth_.size * extents.bytes > kNearMatrix) {
       blocking_.depth = even_piece(depth_.size, kStreams);
       return;
     }
-    const Blocking best = choose_blocking(extents, tile_, registers_, options_.second_level);
+    const Blocking best = choose_blocking(extents, tile_, registers_, options_.second_level, false);
     const bool cut = row_.size > tile_.rows || packed_;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
-    if (!cut || (!chained_ && depth_.size <= 2 * best.depth)) {
-      extents.depth = std::min<std::int64_t>(extents.depth, best.depth);
-      blocking_ = choose_blocking(extents, tile_, registers_, options_.second_level);
-      blocking_.depth = depth_.size;
-    } else {
-      blocking_ = best;
-    }
+    const bool whole_depth = !cut || (!chained_ && depth_.size <= 2 * best.depth);
+    blocking_ = whole_depth ? choose_blocking(extents, tile_, registers_, options_.second_level, true) : best;
     const std::int64_t a_bytes = row_.size * blocking_.depth * extents.bytes;
     // Rows that are neighbours lie on another line at each step of k.
     const bool across = row_.a == 1;
     const std::int64_t apart = (across ? depth_.a : row_.a) * extents.bytes, far = across ? kPage / 4 : kPage;
     // Bytes of A that stay in the cache with B beside them.
     const std::int64_t near_rows = options_.second_level / (across ? 4 : 2);
-    pack_rows_ =
-        a_ < 0 || ((across || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
-                   a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows));
+    pack_rows_ = a_ < 0 || ((across || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
+                            a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows));
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
   }
   Extents extents() const {
@@ -154,9 +156,8 @@ class Writer {
   /// Cuts C into tasks.
   void run_parts(std::int64_t outer, double work) {
     const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
-    const Grid grid =
-        choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_,
-                    options_.second_level);
+    const Grid grid = choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_,
+                                  packed_, options_.second_level);
     build().parallel_loop("p", outer * grid.count(), [&](const Index& p) {
       const Index column = kernel::mod(p, grid.columns.count);
       const Index row = kernel::mod(kernel::floordiv(p, grid.columns.count), grid.rows.count);
@@ -219,7 +220,7 @@ class Writer {
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),
                      balanced_columns(columns.size, registers_.width, tile_.vectors), block_.depth, panel_buffer(),
-                     panel_width());
+                     registers_.width);
         for (const Segment& rows : row_blocks)
           repeat("mb", rows, [&](const Index& row) {
             Part rest = strip;
@@ -314,11 +315,9 @@ class Writer {
   }
 
   int panel_buffer() {
-    // Every panel of a strip takes the place of a whole one.
-    const std::int64_t columns = std::min(column_.size, blocking_.columns);
-    const std::int64_t panels = all_panels_ ? (columns + panel_width() - 1) / panel_width() : 1;
-    return scratch(panel_, "panel", shape_.b.base->type.dtype,
-                   blocking_.depth * nested_steps() * panels * panel_width());
+    const std::int64_t columns =
+        all_panels_ ? panel_pitch(std::min(column_.size, blocking_.columns), registers_.width) : panel_width();
+    return scratch(panel_, "panel", shape_.b.base->type.dtype, blocking_.depth * nested_steps() * columns);
   }
 
   /// The element at a position of an operand, which lies in `buffer` or is computed here.
@@ -372,7 +371,8 @@ class Writer {
     if (pack_rows_) statement.a = {rows_, packed_row_, packed_rows_.stride_row(), packed_rows_.stride_depth(tile.rows)};
     statement.b = {b_, b_base(tile.column, k), depth_.b};
     if (packed_ && panel_is_filled_)
-      statement.b = {panel_buffer(), panel_at_, panel_width()};
+      statement.b = {panel_buffer(), panel_at_,
+                     all_panels_ ? panel_pitch(tile.columns, registers_.width) : panel_width()};
     else if (packed_)
       statement.copy = {panel_buffer(), panel_at_, panel_width()};
     std::int64_t inside = block_.depth;

@@ -13,10 +13,14 @@ void repeat(kernel::Builder& build, const char* name, std::int64_t count, const 
 
 }  // namespace
 
+std::int64_t panel_pitch(std::int64_t columns, std::int64_t width) {
+  return (columns + width - 1) / width * width;
+}
+
 void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_t columns, std::int64_t depth,
-                int panel, const Index& to, std::int64_t panel_width) {
+                int panel, const Index& to, std::int64_t pitch) {
   const auto move = [&](const Index& d, const Index& c) {
-    build.store(panel, to + d * panel_width + c, source.element(c, d));
+    build.store(panel, to + d * pitch + c, source.element(c, d));
   };
   if (!source.along_depth) {
     build.serial_loop("kp", depth, [&](const Index& d) {
@@ -35,7 +39,7 @@ void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_
 }
 
 void pack_strip(kernel::Builder& build, const PackingSource& source, const std::vector<Segment>& panels,
-                std::int64_t depth, int strip, std::int64_t panel_width) {
+                std::int64_t depth, int strip, std::int64_t width) {
   const auto each_panel = [&](const std::function<void(const Index& begin, std::int64_t columns)>& visit) {
     for (const Segment& segment : panels)
       repeat(build, "jp", segment.count,
@@ -45,7 +49,7 @@ void pack_strip(kernel::Builder& build, const PackingSource& source, const std::
     each_panel([&](const Index& begin, std::int64_t columns) {
       const PackingSource panel{[&](const Index& c, const Index& d) { return source.element(begin + c, d); }, true,
                                 source.width};
-      pack_panel(build, panel, columns, depth, strip, begin * depth, panel_width);
+      pack_panel(build, panel, columns, depth, strip, begin * depth, panel_pitch(columns, width));
     });
     return;
   }
@@ -54,10 +58,11 @@ void pack_strip(kernel::Builder& build, const PackingSource& source, const std::
   for (const Segment& block : balanced(depth, kSteps))
     repeat(build, "kp", block.count, [&](const Index& i) {
       each_panel([&](const Index& begin, std::int64_t columns) {
+        const std::int64_t pitch = panel_pitch(columns, width);
         build.serial_loop("kq", block.size, [&](const Index& step) {
           const Index d = block.begin + i * block.size + step;
           build.vector_loop("np", columns, source.width, 1, [&](const Index& c) {
-            build.store(strip, begin * depth + d * panel_width + c, source.element(begin + c, d));
+            build.store(strip, begin * depth + d * pitch + c, source.element(begin + c, d));
           });
         });
       });

@@ -15,13 +15,17 @@ struct PackingSource {
   int width = 1;             ///< elements of a vector loop
 };
 
-/// Columns of B as a panel: `panel_width` elements for each step of the depth, from `to` on.
-void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_t columns, std::int64_t depth,
-                int panel, const kernel::Index& to, std::int64_t panel_width);
+/// Elements of a panel of `columns` for each step of the depth: whole vectors of `width`.
+std::int64_t panel_pitch(std::int64_t columns, std::int64_t width);
 
-/// Neighbouring panels of columns, as balanced_columns cuts them: the panel of column c starts at c * depth.
+/// Columns of B as a panel: `pitch` elements for each step of the depth, from `to` on.
+void pack_panel(kernel::Builder& build, const PackingSource& source, std::int64_t columns, std::int64_t depth,
+                int panel, const kernel::Index& to, std::int64_t pitch);
+
+/// Neighbouring panels of columns, as balanced_columns cuts them with vectors of `width`: the panel of column c starts
+/// at c * depth, and has the pitch of its columns.
 void pack_strip(kernel::Builder& build, const PackingSource& source, const std::vector<Segment>& panels,
-                std::int64_t depth, int strip, std::int64_t panel_width);
+                std::int64_t depth, int strip, std::int64_t width);
 
 /// How rows of A lie in scratch memory. Those whose depth is contiguous stay rows, a little apart lest they meet in the
 /// same sets of the cache; others become tiles, [depth][row of the tile].

@@ -67,16 +67,16 @@ std::int64_t even_piece(std::int64_t total, std::int64_t most) {
 }
 
 Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
-                         std::int64_t second_level) {
-  constexpr std::int64_t kDepth = 4096;                // bytes: what C's traffic costs is halved by twice the depth
-  constexpr std::int64_t kColumns = 4 << 20;           // bytes of B
+                         std::int64_t second_level, bool whole_depth) {
+  constexpr std::int64_t kDepth = 4096;                  // bytes: what C's traffic costs is halved by twice the depth
+  constexpr std::int64_t kColumns = 4 << 20;             // bytes of B
   const std::int64_t rows_bytes = second_level * 3 / 8;  // of A: a good part of the second level
   const std::int64_t all_rows_bytes = second_level * 9 / 16;  // what may fill it but for a panel of B
   Blocking blocking;
-  std::int64_t most_depth = kDepth / extents.bytes;
+  std::int64_t most_depth = whole_depth ? extents.depth : kDepth / extents.bytes;
   // Few rows stay near whole, and a panel of B is used up as soon as it is packed, if not too many sums wait in C.
   const std::int64_t depth_of_all = all_rows_bytes / (extents.bytes * std::max<std::int64_t>(1, extents.rows));
-  const bool all_rows = 2 * depth_of_all >= most_depth;
+  const bool all_rows = (whole_depth ? 1 : 2) * depth_of_all >= most_depth;
   if (all_rows) most_depth = std::min(most_depth, depth_of_all);
   blocking.depth = even_piece(extents.depth, most_depth);
   const std::int64_t line = blocking.depth * extents.bytes, panel = tile.vectors * registers.width;

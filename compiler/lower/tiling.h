@@ -42,9 +42,9 @@ struct Extents {
 struct Blocking {
   std::int64_t rows = 1, columns = 1, depth = 1;
 };
-/// `second_level`: its bytes.
+/// `second_level`: its bytes. `whole_depth`: the depth is not cut.
 Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
-                         std::int64_t second_level);
+                         std::int64_t second_level, bool whole_depth);
 
 /// Pieces of rows or columns that run in parallel: `count` of `size`, the last of `last` elements.
 struct Split {
