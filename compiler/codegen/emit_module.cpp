@@ -116,12 +116,8 @@ class ModuleEmitter {
     arguments_ = b_.CreateAlloca(llvm::ArrayType::get(b_.getPtrTy(), longest));
     parallel_for_ = b_.CreateLoad(b_.getPtrTy(), entry_->getArg(0), "parallel_for");
     scratch_ = b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getInt8Ty(), entry_->getArg(0), 8), "scratch");
-    const auto slot = [&](std::size_t number) {
-      return b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), entry_->getArg(1), number));
-    };
     arena_ = slot(0);
     constants_ = slot(1);
-    for (std::size_t i = 0; i < schedule_.slots.size(); ++i) slots_.push_back(slot(2 + i));
     if (part_.profile) {
       profile_ = slot(2 + schedule_.slots.size());
       last_tick_ = b_.CreateAlloca(b_.getInt64Ty());
@@ -129,6 +125,10 @@ class ModuleEmitter {
     }
     emit_steps(schedule_.body);
     b_.CreateRet(b_.getInt32(0));
+  }
+
+  llvm::Value* slot(std::size_t number) {
+    return b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), entry_->getArg(1), number));
   }
 
   llvm::Value* tick() { return b_.CreateIntrinsic(llvm::Intrinsic::readcyclecounter, {}, {}); }
@@ -162,11 +162,13 @@ class ModuleEmitter {
     }
   }
 
+  /// Slots are loaded where they are used: hundreds of pointers kept from the entry on would be spilled, and it is slow
+  /// to find that out.
   llvm::Value* pointer(std::size_t position) {
     const schedule::Buffer& buffer = schedule_.buffers[position];
     llvm::Value* base = buffer.placement == schedule::Placement::arena      ? arena_
                         : buffer.placement == schedule::Placement::constant ? constants_
-                                                                            : slots_[buffer.slot];
+                                                                            : slot(2 + buffer.slot);
     base = b_.CreateConstGEP1_64(b_.getInt8Ty(), base, static_cast<std::uint64_t>(buffer.offset));
     for (const schedule::Motion& motion : buffer.motions) {
       llvm::Value* times = counters_[motion.loop];
@@ -260,7 +262,6 @@ class ModuleEmitter {
   llvm::Value *profile_ = nullptr, *last_tick_ = nullptr;  ///< of the entry, when the part is profiled
   std::uint64_t calls_ = 0;
   llvm::Value *arena_ = nullptr, *constants_ = nullptr;
-  std::vector<llvm::Value*> slots_;
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
 };
 

@@ -1,6 +1,8 @@
 #include "compiler/lower/anchors.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <set>
 
 #include "compiler/lower/contraction_shape.h"
@@ -14,7 +16,7 @@ using kernel::Index;
 
 /// The expression that would be computed in place of a value.
 struct Cone {
-  std::set<const ir::Op*> ops;
+  std::vector<const ir::Op*> ops;  ///< by address: to be united quickly
   int cost = 0;
   int leaves = 0;  ///< buffers it reads, about
 };
@@ -60,6 +62,7 @@ class Chooser {
     for (const Read& read : access.reads) store_if_repeated(op, op.operand(read.operand), access);
     keep_small(op);
     Cone cone = cone_of(op, access);
+    if (duplicated_too_often(result, cone) && store_number(op)) cone = cone_of(op, access);
     const bool reduces = access.reductions > 1 || access.reduced_count > 1 || access.loops ||
                          (access.reductions == 1 && access.reduced_count == 0);
     const bool movement = op.def->traits.moves_data || op.def->traits.cheap;
@@ -74,15 +77,22 @@ class Chooser {
     if (cones_[operand].cost >= limits_.duplicate && read > count_of(*operand)) anchors_.insert(operand);
   }
 
+  /// Of one number that is broadcast, the number is stored rather than its many copies: who reads these reads that.
+  bool store_number(const ir::Op& op) {
+    if (op.def != &ops::op_broadcast || !inlinable(op.operand(0)) || count_of(*op.operand(0)) != 1) return false;
+    anchors_.insert(op.operand(0));
+    return true;
+  }
+
   /// Stores the operands with the largest expressions until the op's own stays within the limit.
   void keep_small(const ir::Op& op) {
     for (;;) {
-      std::set<const ir::Op*> all;
+      std::vector<const ir::Op*> all;
       const ir::Value* largest = nullptr;
       for (const ir::Value* operand : op.operands) {
         if (!inlinable(operand)) continue;
         const Cone& cone = cones_[operand];
-        all.insert(cone.ops.begin(), cone.ops.end());
+        all = united(all, cone.ops);
         if (!largest || cone.ops.size() > cones_[largest].ops.size()) largest = operand;
       }
       if (!largest || static_cast<int>(all.size()) < limits_.cone) return;
@@ -90,16 +100,23 @@ class Chooser {
     }
   }
 
+  static std::vector<const ir::Op*> united(const std::vector<const ir::Op*>& a, const std::vector<const ir::Op*>& b) {
+    std::vector<const ir::Op*> result;
+    result.reserve(a.size() + b.size());
+    std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result), std::less<>());
+    return result;
+  }
+
   Cone cone_of(const ir::Op& op, const OpAccess& access) {
     Cone cone;
-    cone.ops.insert(&op);
+    cone.ops.push_back(&op);
     for (const ir::Value* operand : op.operands) {
       if (!inlinable(operand)) {
         ++cone.leaves;
         continue;
       }
       const Cone& inner = cones_[operand];
-      cone.ops.insert(inner.ops.begin(), inner.ops.end());
+      cone.ops = united(cone.ops, inner.ops);
       cone.leaves += inner.leaves;
     }
     for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;

@@ -9,7 +9,6 @@
 
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
-#include "compiler/lower/reach.h"
 #include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
 
@@ -28,6 +27,10 @@ class Grouper {
     for (const auto& op : region_.ops) start(*op);
     for (Node& node : nodes_)
       for (std::size_t producer : node.producers) nodes_[producer].consumers.insert(index_of(node));
+    for (Node& node : nodes_) {
+      node.rank = index_of(node);
+      by_rank_.push_back(node.rank);
+    }
     if (limits_.fuse) {
       merge_with_producers();
       merge_siblings();
@@ -41,6 +44,8 @@ class Grouper {
     std::set<std::size_t> producers, consumers;
     std::set<const ir::Value*> inputs;  ///< anchors of other groups, arguments
     bool alive = true;
+    std::size_t rank = 0;  ///< place in an order in which each comes after its producers
+    std::size_t seen = 0;  ///< by the last search that met it
   };
 
   std::size_t index_of(const Node& node) const { return static_cast<std::size_t>(&node - nodes_.data()); }
@@ -190,16 +195,60 @@ class Grouper {
     });
   }
 
-  /// Is there a path from `from` to `to` through another group?
-  bool reaches_indirectly(std::size_t from, std::size_t to) const {
-    std::vector<std::size_t> others;
-    for (std::size_t next : nodes_[from].consumers)
-      if (next != to) others.push_back(next);
-    return leads_to(others, to, nodes_.size(), [&](std::size_t i) -> const auto& { return nodes_[i].consumers; });
+  /// Is there a path from `from` to `to` through another group? Ranks rise along a path: only what lies between the
+  /// two is looked at.
+  bool reaches_indirectly(std::size_t from, std::size_t to) {
+    if (nodes_[from].rank > nodes_[to].rank) return false;
+    bool found = false;
+    visit_between(from, to, [&](std::size_t i) { found = found || nodes_[i].consumers.count(to) != 0; });
+    return found;
+  }
+
+  /// Calls `visit` for each node behind `from` that comes before `to` in rank.
+  template <class Visit>
+  void visit_between(std::size_t from, std::size_t to, const Visit& visit) {
+    ++searches_;
+    std::vector<std::size_t> open{from};
+    while (!open.empty()) {
+      const std::size_t i = open.back();
+      open.pop_back();
+      for (const std::size_t next : nodes_[i].consumers) {
+        Node& node = nodes_[next];
+        if (node.rank >= nodes_[to].rank || node.seen == searches_) continue;
+        node.seen = searches_;
+        visit(next);
+        open.push_back(next);
+      }
+    }
+  }
+
+  /// Gives both nodes, which are about to become one, neighbouring ranks: what is behind the first of them and before
+  /// the second moves behind both.
+  void bring_together(std::size_t a, std::size_t b) {
+    const std::size_t first = nodes_[a].rank < nodes_[b].rank ? a : b, second = first == a ? b : a;
+    std::vector<std::size_t> behind;
+    visit_between(first, second, [](std::size_t) {});
+    std::size_t next = nodes_[first].rank;
+    const std::size_t end = nodes_[second].rank;
+    const auto place = [&](std::size_t node) {
+      nodes_[node].rank = next;
+      by_rank_[next++] = node;
+    };
+    for (std::size_t rank = next + 1; rank < end; ++rank) {
+      const std::size_t node = by_rank_[rank];
+      if (nodes_[node].seen == searches_)
+        behind.push_back(node);
+      else
+        place(node);
+    }
+    place(first);
+    place(second);
+    for (const std::size_t node : behind) place(node);
   }
 
   /// Moves everything of `from` to `to`, which together are `space`.
   void merge(std::size_t from, std::size_t to, Group space) {
+    bring_together(from, to);
     Node &source = nodes_[from], &target = nodes_[to];
     target.group = std::move(space);
     target.inputs.insert(source.inputs.begin(), source.inputs.end());
@@ -213,8 +262,10 @@ class Grouper {
       links->erase(from);
       links->erase(to);
     }
+    const std::size_t rank = source.rank;  // stays taken, by a node without links
     source = Node{};
     source.alive = false;
+    source.rank = rank;
   }
 
   static void relink(std::set<std::size_t>& links, std::size_t from, std::size_t to) {
@@ -260,6 +311,8 @@ class Grouper {
   const GroupLimits limits_;
   std::unordered_set<const ir::Value*> anchors_;
   std::vector<Node> nodes_;
+  std::vector<std::size_t> by_rank_;  ///< nodes
+  std::size_t searches_ = 0;
   std::unordered_map<const ir::Value*, std::size_t> group_of_;
   std::unordered_map<const ir::Value*, std::vector<AnchorRead>> reads_;
 };
