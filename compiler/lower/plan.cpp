@@ -237,9 +237,16 @@ class Planner {
     return static_cast<std::int64_t>(offset);
   }
 
-  static std::string unique(const std::string& name, std::set<std::string>& taken) {
-    std::string candidate = name;
-    for (int i = 1; !taken.insert(candidate).second; ++i) candidate = name + "." + std::to_string(i);
+  /// Names that are taken, each with the last number that was put behind it.
+  using Names = std::unordered_map<std::string, int>;
+  static std::string unique(const std::string& name, Names& taken) {
+    const auto [entry, fresh] = taken.try_emplace(name, 0);
+    if (fresh) return name;
+    int& last = entry->second;  // a rehash leaves it where it is
+    std::string candidate;
+    do {
+      candidate = name + "." + std::to_string(++last);
+    } while (!taken.try_emplace(candidate, 0).second);
     return candidate;
   }
 
@@ -302,7 +309,7 @@ class Planner {
   InPlace in_place_;
   std::unordered_map<std::string, std::size_t> kernels_;                            ///< by text
   std::unordered_map<std::shared_ptr<const kernel::Kernel>, std::size_t> numbers_;  ///< of those seen
-  std::set<std::string> names_, kernel_names_;
+  Names names_, kernel_names_;
 };
 
 }  // namespace
