@@ -166,6 +166,9 @@ class ModuleEmitter {
     emit_steps(steps);
     b_.CreateRetVoid();
     llvm::Function* apart = caller_.function;
+    // Addresses and calls are all there is: nothing to optimize, and LLVM has a quick way for such.
+    apart->addFnAttr(llvm::Attribute::NoInline);
+    apart->addFnAttr(llvm::Attribute::OptimizeNone);
     caller_ = around;
     b_.SetInsertPoint(block);
     b_.CreateCall(apart, {around.function->getArg(0), around.function->getArg(1)});

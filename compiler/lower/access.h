@@ -9,6 +9,7 @@
 
 #include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/kernel.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 
@@ -44,9 +45,9 @@ class Accesses {
   std::optional<bool>& contraction(const ir::Op& op) { return contractions_[&op]; }
 
  private:
-  std::unordered_map<const ir::Op*, std::shared_ptr<const OpAccess>> cache_;
+  PointerMap<std::shared_ptr<const OpAccess>> cache_;
   std::unordered_map<std::string, std::shared_ptr<const OpAccess>> by_form_;
-  std::unordered_map<const ir::Op*, std::optional<bool>> contractions_;
+  PointerMap<std::optional<bool>> contractions_;
 };
 
 /// The number of elements of a value of known shape.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
-#include <set>
 
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/ops/op_def.h"
@@ -26,7 +25,7 @@ class Chooser {
   Chooser(const ir::Region& region, Accesses& accesses, const GroupLimits& limits)
       : region_(region), accesses_(accesses), limits_(limits) {}
 
-  std::unordered_set<const ir::Value*> run() {
+  PointerSet run() {
     for (const ir::Value* result : region_.results)
       if (result->definer && !is_leaf(*result)) anchors_.insert(result);
     count_readers();
@@ -37,12 +36,12 @@ class Chooser {
  private:
   void count_readers() {
     for (const auto& op : region_.ops) {
-      const std::set<const ir::Value*> distinct(op->operands.begin(), op->operands.end());
-      for (const ir::Value* operand : distinct) ++readers_[operand];
+      for (auto operand = op->operands.begin(); operand != op->operands.end(); ++operand)
+        if (std::find(op->operands.begin(), operand, *operand) == operand) ++readers_[*operand];
     }
   }
 
-  bool inlinable(const ir::Value* value) const { return !is_leaf(*value) && !anchors_.count(value); }
+  bool inlinable(const ir::Value* value) const { return !is_leaf(*value) && !anchors_.contains(value); }
 
   void visit(const ir::Op& op) {
     if (!op.results.empty() && is_leaf(*op.result())) return;
@@ -124,8 +123,8 @@ class Chooser {
   }
 
   bool duplicated_too_often(const ir::Value* value, const Cone& cone) const {
-    const auto found = readers_.find(value);
-    const int readers = found == readers_.end() ? 0 : found->second;
+    const int* found = readers_.find(value);
+    const int readers = found ? *found : 0;
     if (readers < 2) return false;
     const int once = cone.cost + 2 * std::max(0, cone.leaves - 1);
     return once * (readers - 1) > limits_.duplicate;
@@ -176,9 +175,9 @@ class Chooser {
   const ir::Region& region_;
   Accesses& accesses_;
   const GroupLimits& limits_;
-  std::unordered_set<const ir::Value*> anchors_;
-  std::unordered_map<const ir::Value*, int> readers_;
-  std::unordered_map<const ir::Value*, Cone> cones_;
+  PointerSet anchors_;
+  PointerMap<int> readers_;
+  PointerMap<Cone> cones_;
 };
 
 struct VisitedReads {
@@ -195,13 +194,11 @@ struct VisitedReads {
 
 }  // namespace
 
-std::unordered_set<const ir::Value*> choose_anchors(const ir::Region& region, Accesses& accesses,
-                                                    const GroupLimits& limits) {
+PointerSet choose_anchors(const ir::Region& region, Accesses& accesses, const GroupLimits& limits) {
   return Chooser(region, accesses, limits).run();
 }
 
-std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_set<const ir::Value*>& anchors,
-                                 Accesses& accesses) {
+std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anchors, Accesses& accesses) {
   VisitedReads visited;
   const auto visit = [&](const auto& self, const ir::Op& op, const Index* position) -> void {
     const OpAccess& access = accesses.of(op);
@@ -209,7 +206,7 @@ std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_s
       const ir::Value* operand = op.operand(read.operand);
       const Index address = position ? substitute(read.address, access.result, *position) : read.address;
       if (operand->definer && is_leaf(*operand)) continue;  // a constant
-      if (is_leaf(*operand) || anchors.count(operand))
+      if (is_leaf(*operand) || anchors.contains(operand))
         VisitedReads::add(visited.reads, operand, address);
       else if (VisitedReads::add(visited.seen, operand, address))
         self(self, *operand->definer, &address);

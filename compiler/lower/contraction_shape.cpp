@@ -140,8 +140,8 @@ bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
 
 bool is_contraction(const ir::Op& op, Accesses& accesses) {
   if (!op.def->contraction) return false;
-  std::optional<bool>& known = accesses.contraction(op);
-  if (!known) known = is_worth_tiles(op, accesses);
+  std::optional<bool> known = accesses.contraction(op);
+  if (!known) accesses.contraction(op) = known = is_worth_tiles(op, accesses);
   return *known;
 }
 

@@ -11,6 +11,8 @@
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 namespace {
@@ -53,7 +55,7 @@ class Grouper {
   void start(const ir::Op& op) {
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!op.results.empty() && is_leaf(*op.result())) return;
-    if (composed && !anchors_.count(op.result())) return;
+    if (composed && !anchors_.contains(op.result())) return;
     Node node;
     node.group.first = nodes_.size();
     node.group.op = composed ? nullptr : &op;
@@ -63,8 +65,7 @@ class Grouper {
     else
       start_other(op, node);
     for (const ir::Value* input : node.inputs) {
-      const auto found = group_of_.find(input);
-      if (found != group_of_.end()) node.producers.insert(found->second);
+      if (const std::size_t* found = group_of_.find(input)) node.producers.insert(*found);
     }
     for (const ir::Value* anchor : node.group.anchors) group_of_[anchor] = nodes_.size();
     nodes_.push_back(std::move(node));
@@ -90,7 +91,7 @@ class Grouper {
 
   /// The anchors and arguments that an operand is made of.
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
-    if (is_leaf(*value) || anchors_.count(value)) {
+    if (is_leaf(*value) || anchors_.contains(value)) {
       inputs.insert(value);
       return;
     }
@@ -99,11 +100,11 @@ class Grouper {
 
   void merge_with_producers() {
     for (const auto& op : region_.ops) {
-      if (op->results.empty() || !group_of_.count(op->result()) || !reads_.count(op->result())) continue;
+      if (op->results.empty() || !group_of_.contains(op->result()) || !reads_.contains(op->result())) continue;
       for (const AnchorRead& read : reads_[op->result()]) {
-        const auto producer = group_of_.find(read.value);
-        if (producer == group_of_.end()) continue;
-        const std::size_t from = producer->second, to = group_of_[op->result()];
+        const std::size_t* producer = group_of_.find(read.value);
+        if (!producer) continue;
+        const std::size_t from = *producer, to = group_of_[op->result()];
         if (from == to) continue;
         if (std::optional<Group> space = merged(from, to)) merge(from, to, std::move(*space));
       }
@@ -134,9 +135,8 @@ class Grouper {
   std::vector<const ir::Value*> ordered(const std::set<const ir::Value*>& values) const {
     std::vector<const ir::Value*> list(values.begin(), values.end());
     const auto key = [&](const ir::Value* v) {
-      const auto found = group_of_.find(v);
-      return found == group_of_.end() ? std::make_pair(std::size_t{0}, v->index)
-                                      : std::make_pair(found->second + 1, v->index);
+      const std::size_t* found = group_of_.find(v);
+      return std::make_pair(found ? *found + 1 : std::size_t{0}, v->index);
     };
     std::sort(list.begin(), list.end(), [&](const ir::Value* a, const ir::Value* b) { return key(a) < key(b); });
     return list;
@@ -175,10 +175,10 @@ class Grouper {
 
   /// Does the anchor read the other members where the loops are when they reach its own element?
   bool reads_in_step(const ir::Value& anchor, const std::set<const ir::Value*>& members, const Group& space) {
-    const auto reads = reads_.find(&anchor);
-    if (reads == reads_.end()) return true;  // the contraction itself
+    const std::vector<AnchorRead>* reads = reads_.find(&anchor);
+    if (!reads) return true;  // the contraction itself
     const OpAccess& access = accesses_.of(*anchor.definer);
-    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+    return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
       if (!members.count(read.value)) return true;
       const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
       return position_in_step(space, anchor, access, along) == read.address;
@@ -187,10 +187,10 @@ class Grouper {
 
   /// Does the anchor read `value` at the loops' position, if at all?
   bool reads_along(const ir::Value& anchor, const ir::Value& value, const Group& space) {
-    const auto reads = reads_.find(&anchor);
-    if (reads == reads_.end()) return false;
+    const std::vector<AnchorRead>* reads = reads_.find(&anchor);
+    if (!reads) return false;
     const OpAccess& access = accesses_.of(*anchor.definer);
-    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+    return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
       return read.value != &value || position_in_step(space, anchor, access, Along::full) == read.address;
     });
   }
@@ -275,11 +275,12 @@ class Grouper {
 
   /// Groups in an order of dependence, earliest first, with what each must store.
   Grouping finish() {
-    std::unordered_map<const ir::Value*, std::size_t> order;
+    PointerMap<std::size_t> order;
+    std::size_t position = 0;
     for (const auto& op : region_.ops)
-      for (const auto& result : op->results) order.emplace(result.get(), order.size());
-    std::set<const ir::Value*> needed(region_.results.begin(), region_.results.end());
-    for (const Node& node : nodes_) needed.insert(node.inputs.begin(), node.inputs.end());
+      for (const auto& result : op->results) order[result.get()] = position++;
+    PointerSet needed(region_.results);
+    for (const Node& node : nodes_) needed.insert_all(node.inputs);
 
     using Entry = std::pair<std::size_t, std::size_t>;  // first, node
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
@@ -294,9 +295,9 @@ class Grouper {
       ready.pop();
       Group& g = node.group;
       std::sort(g.anchors.begin(), g.anchors.end(),
-                [&](const ir::Value* a, const ir::Value* b) { return order.at(a) < order.at(b); });
+                [&](const ir::Value* a, const ir::Value* b) { return *order.find(a) < *order.find(b); });
       for (const ir::Value* anchor : g.anchors) {
-        if (needed.count(anchor)) g.stored.push_back(anchor);
+        if (needed.contains(anchor)) g.stored.push_back(anchor);
         result.group_of[anchor] = result.groups.size();
       }
       for (std::size_t consumer : node.consumers)
@@ -309,18 +310,18 @@ class Grouper {
   const ir::Region& region_;
   Accesses& accesses_;
   const GroupLimits limits_;
-  std::unordered_set<const ir::Value*> anchors_;
+  PointerSet anchors_;
   std::vector<Node> nodes_;
   std::vector<std::size_t> by_rank_;  ///< nodes
   std::size_t searches_ = 0;
-  std::unordered_map<const ir::Value*, std::size_t> group_of_;
-  std::unordered_map<const ir::Value*, std::vector<AnchorRead>> reads_;
+  PointerMap<std::size_t> group_of_;
+  PointerMap<std::vector<AnchorRead>> reads_;
 };
 
 }  // namespace
 
 bool is_leaf(const ir::Value& value) {
-  return !value.definer || value.definer->def->name == "constant";
+  return !value.definer || value.definer->def == &ops::op_constant;
 }
 
 Grouping group(const ir::Region& region, Accesses& accesses, const GroupLimits& limits) {

@@ -91,7 +91,10 @@ class Lowerer {
         copies.emplace_back(result, static_cast<std::size_t>(wanted[i]));
     }
     std::vector<Item> items;
-    const Uses uses = ir::use_counts(region);
+    const bool has_loops = std::any_of(grouping.groups.begin(), grouping.groups.end(), [](const Group& g) {
+      return g.kind == Group::Kind::control && !g.op->regions.empty();
+    });
+    const Uses uses = has_loops ? ir::use_counts(region) : Uses{};
     for (const Group& g : grouping.groups) {
       if (g.kind == Group::Kind::control)
         lower_control(*g.op, uses, items);
