@@ -282,12 +282,17 @@ class Grouper {
     PointerSet needed(region_.results);
     for (const Node& node : nodes_) needed.insert_all(node.inputs);
 
-    using Entry = std::pair<std::size_t, std::size_t>;  // first, node
+    // Numbers take no memory to speak of, and an optimizer's updates wait for them: they come as soon as they can.
+    const auto place = [&](const Node& node) {
+      const bool is_number = node.group.kind == Kind::elementwise && node.group.rows == 1;
+      return is_number ? 0 : node.group.first;
+    };
+    using Entry = std::pair<std::size_t, std::size_t>;  // place, node
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     std::vector<std::size_t> waiting(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       waiting[i] = nodes_[i].producers.size();
-      if (nodes_[i].alive && waiting[i] == 0) ready.emplace(nodes_[i].group.first, i);
+      if (nodes_[i].alive && waiting[i] == 0) ready.emplace(place(nodes_[i]), i);
     }
     Grouping result;
     while (!ready.empty()) {
@@ -301,7 +306,7 @@ class Grouper {
         result.group_of[anchor] = result.groups.size();
       }
       for (std::size_t consumer : node.consumers)
-        if (--waiting[consumer] == 0) ready.emplace(nodes_[consumer].group.first, consumer);
+        if (--waiting[consumer] == 0) ready.emplace(place(nodes_[consumer]), consumer);
       result.groups.push_back(std::move(g));
     }
     return result;
