@@ -338,7 +338,7 @@ std::int64_t size_of_calls(const std::vector<schedule::Step>& steps) {
   std::int64_t size = 0;
   for (const schedule::Step& step : steps) {
     if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
-      size += 4 + static_cast<std::int64_t>(call->arguments.size());
+      size += 2 + static_cast<std::int64_t>(call->arguments.size());
     } else if (const auto* branch = std::get_if<schedule::Branch>(&step.action)) {
       size += size_of_calls(branch->then_steps) + size_of_calls(branch->else_steps);
     } else if (const auto* loop = std::get_if<schedule::Loop>(&step.action)) {
