@@ -5,6 +5,7 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include <pullback/error.h>
@@ -104,31 +105,77 @@ class ModuleEmitter {
     return indirect;
   }
 
-  void emit_entry() {
-    auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getPtrTy()}, false);
-    entry_ = context_.create_function(type, kEntryName);
-    entry_->setVisibility(llvm::GlobalValue::DefaultVisibility);
-    entry_->getArg(0)->setName("context");
-    entry_->getArg(1)->setName("slots");
-    b_.SetInsertPoint(llvm::BasicBlock::Create(context_.llvm(), "entry", entry_));
+  /// The function that steps are written into, and what it loads first.
+  struct Caller {
+    llvm::Function* function = nullptr;  ///< (context, slots)
+    llvm::Value *arguments = nullptr, *parallel_for = nullptr, *scratch = nullptr;
+    llvm::Value *arena = nullptr, *constants = nullptr;
+  };
+
+  void open_caller(llvm::Type* result, const std::string& name) {
+    llvm::Function* function =
+        context_.create_function(llvm::FunctionType::get(result, {b_.getPtrTy(), b_.getPtrTy()}, false), name);
+    caller_.function = function;
+    function->getArg(0)->setName("context");
+    function->getArg(1)->setName("slots");
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_.llvm(), "entry", function));
     std::size_t longest = 1;
     for (const auto& kernel : schedule_.kernels) longest = std::max(longest, kernel->buffers.size());
-    arguments_ = b_.CreateAlloca(llvm::ArrayType::get(b_.getPtrTy(), longest));
-    parallel_for_ = b_.CreateLoad(b_.getPtrTy(), entry_->getArg(0), "parallel_for");
-    scratch_ = b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getInt8Ty(), entry_->getArg(0), 8), "scratch");
-    const auto slot = [&](std::size_t number) {
-      return b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), entry_->getArg(1), number));
-    };
-    arena_ = slot(0);
-    constants_ = slot(1);
-    for (std::size_t i = 0; i < schedule_.slots.size(); ++i) slots_.push_back(slot(2 + i));
+    llvm::Value* context = function->getArg(0);
+    caller_.arguments = b_.CreateAlloca(llvm::ArrayType::get(b_.getPtrTy(), longest));
+    caller_.parallel_for = b_.CreateLoad(b_.getPtrTy(), context, "parallel_for");
+    caller_.scratch = b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getInt8Ty(), context, 8), "scratch");
+    caller_.arena = slot(0);
+    caller_.constants = slot(1);
+  }
+
+  void emit_entry() {
+    open_caller(b_.getInt32Ty(), kEntryName);
+    caller_.function->setVisibility(llvm::GlobalValue::DefaultVisibility);
     if (part_.profile) {
       profile_ = slot(2 + schedule_.slots.size());
       last_tick_ = b_.CreateAlloca(b_.getInt64Ty());
       b_.CreateStore(tick(), last_tick_);
     }
-    emit_steps(schedule_.body);
+    const std::span<const schedule::Step> all = schedule_.body;
+    for (std::size_t i = 0; i < all.size();) {
+      const std::size_t calls =
+          part_.profile ? 0 : calls_in_front(all.subspan(i, std::min(kCallsApart, all.size() - i)));
+      if (calls == kCallsApart)
+        emit_apart(all.subspan(i, calls));
+      else
+        emit_steps(all.subspan(i, std::max<std::size_t>(calls, 1)));
+      i += std::max<std::size_t>(calls, 1);
+    }
     b_.CreateRet(b_.getInt32(0));
+  }
+
+  static std::size_t calls_in_front(std::span<const schedule::Step> steps) {
+    const auto other = std::find_if(steps.begin(), steps.end(), [](const schedule::Step& step) {
+      return !std::holds_alternative<schedule::KernelCall>(step.action);
+    });
+    return static_cast<std::size_t>(other - steps.begin());
+  }
+
+  /// Many calls one after the other are cut into functions: the time that LLVM takes for one grows faster than it does.
+  static constexpr std::size_t kCallsApart = 24;
+  void emit_apart(std::span<const schedule::Step> steps) {
+    const Caller around = caller_;
+    llvm::BasicBlock* const block = b_.GetInsertBlock();
+    open_caller(b_.getVoidTy(), "calls" + std::to_string(functions_apart_++));
+    emit_steps(steps);
+    b_.CreateRetVoid();
+    llvm::Function* apart = caller_.function;
+    // Addresses and calls are all there is: nothing to optimize, and LLVM has a quick way for such.
+    apart->addFnAttr(llvm::Attribute::NoInline);
+    apart->addFnAttr(llvm::Attribute::OptimizeNone);
+    caller_ = around;
+    b_.SetInsertPoint(block);
+    b_.CreateCall(apart, {around.function->getArg(0), around.function->getArg(1)});
+  }
+
+  llvm::Value* slot(std::size_t number) {
+    return b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), caller_.function->getArg(1), number));
   }
 
   llvm::Value* tick() { return b_.CreateIntrinsic(llvm::Intrinsic::readcyclecounter, {}, {}); }
@@ -147,7 +194,7 @@ class ModuleEmitter {
     ++calls_;
   }
 
-  void emit_steps(const std::vector<schedule::Step>& steps) {
+  void emit_steps(std::span<const schedule::Step> steps) {
     for (const schedule::Step& step : steps) {
       if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
         emit_call(*call);
@@ -162,11 +209,13 @@ class ModuleEmitter {
     }
   }
 
+  /// Slots are loaded where they are used: hundreds of pointers kept from the entry on would be spilled, and it is slow
+  /// to find that out.
   llvm::Value* pointer(std::size_t position) {
     const schedule::Buffer& buffer = schedule_.buffers[position];
-    llvm::Value* base = buffer.placement == schedule::Placement::arena      ? arena_
-                        : buffer.placement == schedule::Placement::constant ? constants_
-                                                                            : slots_[buffer.slot];
+    llvm::Value* base = buffer.placement == schedule::Placement::arena      ? caller_.arena
+                        : buffer.placement == schedule::Placement::constant ? caller_.constants
+                                                                            : slot(2 + buffer.slot);
     base = b_.CreateConstGEP1_64(b_.getInt8Ty(), base, static_cast<std::uint64_t>(buffer.offset));
     for (const schedule::Motion& motion : buffer.motions) {
       llvm::Value* times = counters_[motion.loop];
@@ -184,23 +233,27 @@ class ModuleEmitter {
     const kernel::Loop* parallel = schedule_.kernels[call.kernel]->parallel_loop();
     const std::int64_t extent = parallel ? parallel->variable.extent : 1;
     if (!parallel || extent <= 1) {
-      arguments.insert(arguments.end(), {b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(extent)), scratch_});
+      arguments.insert(arguments.end(),
+                       {b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(extent)), caller_.scratch});
       b_.CreateCall(functions.direct, arguments);
       return;
     }
     for (std::size_t i = 0; i < arguments.size(); ++i)
-      b_.CreateStore(arguments[i], b_.CreateConstGEP1_64(b_.getPtrTy(), arguments_, i));
+      b_.CreateStore(arguments[i], b_.CreateConstGEP1_64(b_.getPtrTy(), caller_.arguments, i));
     auto* type =
         llvm::FunctionType::get(b_.getVoidTy(), {b_.getPtrTy(), b_.getPtrTy(), b_.getPtrTy(), b_.getInt64Ty()}, false);
-    b_.CreateCall(type, parallel_for_,
-                  {entry_->getArg(0), functions.indirect, arguments_, b_.getInt64(static_cast<std::uint64_t>(extent))});
+    b_.CreateCall(type, caller_.parallel_for,
+                  {caller_.function->getArg(0), functions.indirect, caller_.arguments,
+                   b_.getInt64(static_cast<std::uint64_t>(extent))});
   }
 
   llvm::Value* condition(std::size_t buffer) {
     return b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(buffer)), b_.getInt8(0));
   }
 
-  llvm::BasicBlock* new_block(const char* name) { return llvm::BasicBlock::Create(context_.llvm(), name, entry_); }
+  llvm::BasicBlock* new_block(const char* name) {
+    return llvm::BasicBlock::Create(context_.llvm(), name, caller_.function);
+  }
 
   void emit_check(const schedule::Check& check) {
     llvm::BasicBlock* fail = new_block("fail");
@@ -255,12 +308,10 @@ class ModuleEmitter {
   llvm::IRBuilder<> b_;
   std::vector<std::vector<bool>> shared_;
   std::vector<KernelFunctions> functions_;
-  llvm::Function* entry_ = nullptr;
-  llvm::Value *arguments_ = nullptr, *parallel_for_ = nullptr, *scratch_ = nullptr;
+  Caller caller_;
+  std::size_t functions_apart_ = 0;
   llvm::Value *profile_ = nullptr, *last_tick_ = nullptr;  ///< of the entry, when the part is profiled
   std::uint64_t calls_ = 0;
-  llvm::Value *arena_ = nullptr, *constants_ = nullptr;
-  std::vector<llvm::Value*> slots_;
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
 };
 
@@ -282,11 +333,26 @@ std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
   return size;
 }
 
+/// About how many instructions the calls become.
+std::int64_t size_of_calls(const std::vector<schedule::Step>& steps) {
+  std::int64_t size = 0;
+  for (const schedule::Step& step : steps) {
+    if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
+      size += 2 + static_cast<std::int64_t>(call->arguments.size());
+    } else if (const auto* branch = std::get_if<schedule::Branch>(&step.action)) {
+      size += size_of_calls(branch->then_steps) + size_of_calls(branch->else_steps);
+    } else if (const auto* loop = std::get_if<schedule::Loop>(&step.action)) {
+      size += size_of_calls(loop->condition) + size_of_calls(loop->body);
+    }
+  }
+  return size;
+}
+
 }  // namespace
 
 std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count) {
   constexpr std::int64_t kWorthAThread = 500;  // instructions: some milliseconds of compilation
-  constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables and the entry add to the first part
+  constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables adds to the first part, beside the calls
   std::vector<std::int64_t> sizes;
   std::vector<std::size_t> order;
   std::int64_t total = 0;
@@ -301,7 +367,7 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
   // The largest first, each to the part that has least.
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
   std::vector<std::int64_t> load(count, 0);
-  load.front() = kEntry;
+  load.front() = kEntry + size_of_calls(module.body);
   for (const std::size_t k : order) {
     const auto least = static_cast<std::size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     parts[least].kernels[k] = true;

@@ -172,7 +172,7 @@ std::string Program::dump(Stage stage) const {
   Impl& program = checked(impl_);
   if (stage >= Stage::optimized) return later_text(program, stage);
   const auto known = program.earlier.find(stage);
-  if (known != program.earlier.end()) return known->second;
+  if (known != program.earlier.end()) return known->second();
   if (!program.earlier.empty())
     throw Error(fmt::format("{} has no such stage: it is no training step", program.function->name));
   return ir::print(*program.function);

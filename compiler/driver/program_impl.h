@@ -21,8 +21,8 @@ struct Program::Impl {
   std::shared_ptr<const ir::Function> function;
   std::shared_ptr<State> state;
   CompileOptions options;
-  /// Texts of the forms before `function`: tensor, gradient, step.
-  std::map<Stage, std::string> earlier;
+  /// What writes the texts of the forms before `function`: tensor, gradient, step.
+  std::map<Stage, std::function<std::string()>> earlier;
   /// Called before each step: writes what the host feeds through the state. May be empty.
   std::function<void()> before_step;
 

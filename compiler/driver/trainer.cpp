@@ -147,7 +147,7 @@ struct Trainer::Impl {
   }
 
   std::vector<std::string> parameters_of(const ir::Function& traced) const;
-  void build_step(const ir::Function& traced, const SourceLocation& where);
+  void build_step(const std::shared_ptr<const ir::Function>& traced, const SourceLocation& where);
   void require_averages(Weights weights, const SourceLine& line) const;
   void run_batch(Program& program, Bound& last, std::span<const Array> batch, std::span<double> results);
   std::vector<Feed> feeds_of(std::span<const Array> batch, const SourceLine& line) const;
@@ -175,10 +175,10 @@ std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced
   return names;
 }
 
-void Trainer::Impl::build_step(const ir::Function& traced, const SourceLocation& where) {
+void Trainer::Impl::build_step(const std::shared_ptr<const ir::Function>& traced, const SourceLocation& where) {
   const SourceLine line(where);
   detail::Trace& trace = *graph.trace();
-  const driver::Grouping grouping = driver::group_parameters(options, parameters_of(traced), line);
+  const driver::Grouping grouping = driver::group_parameters(options, parameters_of(*traced), line);
   std::vector<std::string> metrics;
   for (const auto& metric : options.metrics) metrics.push_back(metric.first);
   std::optional<LossScale> scale = options.loss_scale;
@@ -189,21 +189,24 @@ void Trainer::Impl::build_step(const ir::Function& traced, const SourceLocation&
     spec.loss_scale = prefix + driver::kLossScale;
     spec.initial_loss_scale = scale->initial;
   }
-  autodiff::Step step = autodiff::build_step(traced, spec);
+  autodiff::Step step = autodiff::build_step(*traced, spec);
   for (const std::string& unused : step.independent) detail::warn(autodiff::independence_warning(unused, kLoss));
   std::vector<autodiff::AddedState> added = std::move(step.states);
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
   driver::add_training_state(trace, options.name, options.optimizer.name, added, line);
 
   const auto program = make_program(std::move(step.function), trace.state, options.compile);
-  const autodiff::Step gradient =
-      autodiff::gradients_only(traced, graph.name() + ".grad", kLoss, grouping.trained, {kLoss});
-  program->earlier = {{Stage::tensor, ir::print(traced)},
-                      {Stage::gradient, ir::print(*gradient.function)},
-                      {Stage::step, ir::print(*program->function)}};
+  // The text of a large network takes longer than its making: written when it is asked for.
+  program->earlier = {{Stage::tensor, [traced] { return ir::print(*traced); }},
+                      {Stage::gradient,
+                       [traced, name = graph.name() + ".grad", trained = grouping.trained] {
+                         return ir::print(*autodiff::gradients_only(*traced, name, kLoss, trained, {kLoss}).function);
+                       }},
+                      {Stage::step, [step_function = program->function] { return ir::print(*step_function); }}};
   if (schedule->feeds()) program->before_step = [host = schedule, state = trace.state] { host->feed(*state); };
   const DumpSink dump(read_environment());
-  for (const auto& [stage, text] : program->earlier) dump.write(stage, program->function->name, text);
+  for (const auto& [stage, text] : program->earlier)
+    if (dump.wants(stage)) dump.write(stage, program->function->name, text());
   training = Program(program);
 }
 
@@ -228,7 +231,7 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
     require_elements(*traced->body.arguments[i], where);
     impl().input_names.push_back(traced->body.arguments[i]->name);
   }
-  impl().build_step(*traced, where);
+  impl().build_step(traced, where);
   if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
     detail::warn("Trainer: " + *warning);
   if (options.ema) {

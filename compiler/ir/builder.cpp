@@ -82,6 +82,8 @@ std::vector<Value*> Builder::copy_body(const Region& from, ValueMap& map) {
 
 ValueMap Builder::copy_region(const Region& from) {
   ValueMap map;
+  map.reserve(from.arguments.size() + from.ops.size());
+  region_->ops.reserve(region_->ops.size() + from.ops.size());
   for (const auto& argument : from.arguments) {
     Type type{argument->type.dtype, substitute(argument->type.shape, bindings)};
     map[argument.get()] = region_->add_argument(std::move(type), argument->name);

@@ -4,11 +4,12 @@
 #include <unordered_set>
 
 #include "compiler/ops/op_def.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::ir {
 namespace {
 
-using Values = std::unordered_set<const Value*>;
+using Values = PointerSet;
 
 bool reads_any(const Values& live, const Op& op) {
   return std::any_of(op.results.begin(), op.results.end(), [&](const auto& r) { return live.contains(r.get()); });
@@ -18,20 +19,20 @@ bool reads_any(const Values& live, const Op& op) {
 void close_backwards(const Region& region, Values& live) {
   for (std::size_t i = region.ops.size(); i-- > 0;) {
     const Op& op = *region.ops[i];
-    if (reads_any(live, op)) live.insert(op.operands.begin(), op.operands.end());
+    if (reads_any(live, op)) live.insert_all(op.operands);
   }
 }
 
 /// Does the op read, directly or not, an argument outside `live`?
 bool reads_other_arguments(const Function& function, const Op& op, const Values& live) {
-  Values closure(op.operands.begin(), op.operands.end());
+  Values closure(op.operands);
   close_backwards(function.body, closure);
   return std::any_of(function.body.arguments.begin(), function.body.arguments.end(),
                      [&](const auto& a) { return closure.contains(a.get()) && !live.contains(a.get()); });
 }
 
 void remove_foreign_effects(Function& function) {
-  Values live(function.body.results.begin(), function.body.results.end());
+  Values live(function.body.results);
   close_backwards(function.body, live);
   // Decided before any is removed: the decision walks the list.
   std::unordered_set<const Op*> foreign;
@@ -41,8 +42,8 @@ void remove_foreign_effects(Function& function) {
 }
 
 void remove_unread_arguments(Function& function) {
-  Values read(function.body.results.begin(), function.body.results.end());
-  for (const auto& op : function.body.ops) read.insert(op->operands.begin(), op->operands.end());
+  Values read(function.body.results);
+  for (const auto& op : function.body.ops) read.insert_all(op->operands);
   for (const FunctionResult& result : function.results)
     if (result.updates >= 0) read.insert(function.body.arguments[static_cast<std::size_t>(result.updates)].get());
 
@@ -81,7 +82,7 @@ bool has_effect(const Op& op) {
 
 bool remove_unread_ops(Region& region) {
   bool changed = false;
-  Values live(region.results.begin(), region.results.end());
+  Values live(region.results);
   std::vector<std::unique_ptr<Op>> kept;  // last op first
   for (std::size_t i = region.ops.size(); i-- > 0;) {
     std::unique_ptr<Op>& op = region.ops[i];
@@ -89,7 +90,7 @@ bool remove_unread_ops(Region& region) {
       changed = true;
       continue;
     }
-    live.insert(op->operands.begin(), op->operands.end());
+    live.insert_all(op->operands);
     for (const auto& nested : op->regions) changed |= remove_unread_ops(*nested);
     kept.push_back(std::move(op));
   }

@@ -3,19 +3,20 @@
 #include "compiler/ir/rewriter.h"
 
 #include "compiler/ops/op_def.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::ir {
 
 namespace {
 
-void replace(std::vector<Value*>& values, const ValueMap& replaced) {
-  for (Value*& value : values) {
-    const auto entry = replaced.find(value);
-    if (entry != replaced.end()) value = entry->second;
-  }
+using Replaced = PointerMap<Value*>;
+
+void replace(std::vector<Value*>& values, const Replaced& replaced) {
+  for (Value*& value : values)
+    if (Value* const* entry = replaced.find(value)) value = *entry;
 }
 
-void record(const Op& op, const std::vector<Value*>& replacements, ValueMap& replaced) {
+void record(const Op& op, const std::vector<Value*>& replacements, Replaced& replaced) {
   if (replacements.size() != op.results.size())
     throw InternalError("rewrite: " + op.def->name + " has " + std::to_string(op.results.size()) + " results, but " +
                         std::to_string(replacements.size()) + " replacements");
@@ -33,7 +34,7 @@ void record(const Op& op, const std::vector<Value*>& replacements, ValueMap& rep
 
 bool rewrite(Region& region, const Rule& rule) {
   bool changed = false;
-  ValueMap replaced;
+  Replaced replaced;
   Builder builder(region);
   std::vector<std::unique_ptr<Op>> pending = std::move(region.ops);
   region.ops.clear();

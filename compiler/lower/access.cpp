@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/ir/kernel/builder.h"
+#include "compiler/lower/signature.h"
 #include "compiler/ops/contexts.h"
 #include "compiler/ops/math/math.h"
 
@@ -105,15 +106,33 @@ int cost_of(const kernel::Block& block, bool& loops) {
 
 }  // namespace
 
+namespace {
+
+/// Does an address depend on values that are read? Those are the values of one op's scratch kernel.
+bool is_dynamic(const OpAccess& access) {
+  bool dynamic = false;
+  for (const Read& read : access.reads)
+    read.address.for_each_atom([&](const kernel::Atom& atom) { dynamic |= atom.kind == kernel::Atom::Kind::dynamic; });
+  return dynamic;
+}
+
+}  // namespace
+
 const OpAccess& Accesses::of(const ir::Op& op) {
-  std::unique_ptr<OpAccess>& entry = cache_[&op];
+  std::shared_ptr<const OpAccess>& entry = cache_[&op];
   if (entry) return *entry;
-  entry = std::make_unique<OpAccess>();
-  entry->scratch = std::make_shared<kernel::Kernel>();
-  Recorder recorder(op, *entry);
+  std::string form;
+  if (op.regions.empty()) {
+    append_form(form, op);
+    if (const auto known = by_form_.find(form); known != by_form_.end()) return *(entry = known->second);
+  }
+  const auto access = std::make_shared<OpAccess>();
+  access->scratch = std::make_shared<kernel::Kernel>();
+  Recorder recorder(op, *access);
   op.def->element(recorder);
-  entry->cost = cost_of(entry->scratch->body, entry->loops);
-  return *entry;
+  access->cost = cost_of(access->scratch->body, access->loops);
+  if (!form.empty() && !is_dynamic(*access)) by_form_.emplace(std::move(form), access);
+  return *(entry = access);
 }
 
 std::vector<std::int64_t> dims_of(const ir::Value& value) {
@@ -122,7 +141,10 @@ std::vector<std::int64_t> dims_of(const ir::Value& value) {
 
 std::int64_t count_of(const ir::Value& value) {
   std::int64_t count = 1;
-  for (std::int64_t d : dims_of(value)) count *= d;
+  for (const Dim& d : value.type.shape) {
+    if (!d.is_constant()) throw InternalError("shape " + to_string(value.type.shape) + " is not specialized");
+    count *= d.constant();
+  }
   return count;
 }
 

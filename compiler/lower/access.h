@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/kernel.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 
@@ -32,14 +35,19 @@ struct OpAccess {
   kernel::Index reduced_index() const { return reduced.extent <= 1 ? kernel::Index(0) : kernel::Index(reduced); }
 };
 
-/// Looks ops up, analyzing each once.
+/// Looks ops up, analyzing each form once.
 class Accesses {
  public:
-  /// `op` has an `element` rule and a result that is not empty. Reads of empty operands do not count.
+  /// `op` has an `element` rule and a result that is not empty. Reads of empty operands do not count. Ops of one form
+  /// have one access.
   const OpAccess& of(const ir::Op& op);
+  /// A place for what is_contraction() found of the op.
+  std::optional<bool>& contraction(const ir::Op& op) { return contractions_[&op]; }
 
  private:
-  std::unordered_map<const ir::Op*, std::unique_ptr<OpAccess>> cache_;
+  PointerMap<std::shared_ptr<const OpAccess>> cache_;
+  std::unordered_map<std::string, std::shared_ptr<const OpAccess>> by_form_;
+  PointerMap<std::optional<bool>> contractions_;
 };
 
 /// The number of elements of a value of known shape.

@@ -1,7 +1,8 @@
 #include "compiler/lower/anchors.h"
 
 #include <algorithm>
-#include <set>
+#include <functional>
+#include <iterator>
 
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/ops/op_def.h"
@@ -14,7 +15,7 @@ using kernel::Index;
 
 /// The expression that would be computed in place of a value.
 struct Cone {
-  std::set<const ir::Op*> ops;
+  std::vector<const ir::Op*> ops;  ///< by address: to be united quickly
   int cost = 0;
   int leaves = 0;  ///< buffers it reads, about
 };
@@ -24,7 +25,7 @@ class Chooser {
   Chooser(const ir::Region& region, Accesses& accesses, const GroupLimits& limits)
       : region_(region), accesses_(accesses), limits_(limits) {}
 
-  std::unordered_set<const ir::Value*> run() {
+  PointerSet run() {
     for (const ir::Value* result : region_.results)
       if (result->definer && !is_leaf(*result)) anchors_.insert(result);
     count_readers();
@@ -35,12 +36,12 @@ class Chooser {
  private:
   void count_readers() {
     for (const auto& op : region_.ops) {
-      const std::set<const ir::Value*> distinct(op->operands.begin(), op->operands.end());
-      for (const ir::Value* operand : distinct) ++readers_[operand];
+      for (auto operand = op->operands.begin(); operand != op->operands.end(); ++operand)
+        if (std::find(op->operands.begin(), operand, *operand) == operand) ++readers_[*operand];
     }
   }
 
-  bool inlinable(const ir::Value* value) const { return !is_leaf(*value) && !anchors_.count(value); }
+  bool inlinable(const ir::Value* value) const { return !is_leaf(*value) && !anchors_.contains(value); }
 
   void visit(const ir::Op& op) {
     if (!op.results.empty() && is_leaf(*op.result())) return;
@@ -60,6 +61,7 @@ class Chooser {
     for (const Read& read : access.reads) store_if_repeated(op, op.operand(read.operand), access);
     keep_small(op);
     Cone cone = cone_of(op, access);
+    if (duplicated_too_often(result, cone) && store_number(op)) cone = cone_of(op, access);
     const bool reduces = access.reductions > 1 || access.reduced_count > 1 || access.loops ||
                          (access.reductions == 1 && access.reduced_count == 0);
     const bool movement = op.def->traits.moves_data || op.def->traits.cheap;
@@ -74,15 +76,22 @@ class Chooser {
     if (cones_[operand].cost >= limits_.duplicate && read > count_of(*operand)) anchors_.insert(operand);
   }
 
+  /// Of one number that is broadcast, the number is stored rather than its many copies: who reads these reads that.
+  bool store_number(const ir::Op& op) {
+    if (op.def != &ops::op_broadcast || !inlinable(op.operand(0)) || count_of(*op.operand(0)) != 1) return false;
+    anchors_.insert(op.operand(0));
+    return true;
+  }
+
   /// Stores the operands with the largest expressions until the op's own stays within the limit.
   void keep_small(const ir::Op& op) {
     for (;;) {
-      std::set<const ir::Op*> all;
+      std::vector<const ir::Op*> all;
       const ir::Value* largest = nullptr;
       for (const ir::Value* operand : op.operands) {
         if (!inlinable(operand)) continue;
         const Cone& cone = cones_[operand];
-        all.insert(cone.ops.begin(), cone.ops.end());
+        all = united(all, cone.ops);
         if (!largest || cone.ops.size() > cones_[largest].ops.size()) largest = operand;
       }
       if (!largest || static_cast<int>(all.size()) < limits_.cone) return;
@@ -90,16 +99,23 @@ class Chooser {
     }
   }
 
+  static std::vector<const ir::Op*> united(const std::vector<const ir::Op*>& a, const std::vector<const ir::Op*>& b) {
+    std::vector<const ir::Op*> result;
+    result.reserve(a.size() + b.size());
+    std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result), std::less<>());
+    return result;
+  }
+
   Cone cone_of(const ir::Op& op, const OpAccess& access) {
     Cone cone;
-    cone.ops.insert(&op);
+    cone.ops.push_back(&op);
     for (const ir::Value* operand : op.operands) {
       if (!inlinable(operand)) {
         ++cone.leaves;
         continue;
       }
       const Cone& inner = cones_[operand];
-      cone.ops.insert(inner.ops.begin(), inner.ops.end());
+      cone.ops = united(cone.ops, inner.ops);
       cone.leaves += inner.leaves;
     }
     for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;
@@ -107,8 +123,8 @@ class Chooser {
   }
 
   bool duplicated_too_often(const ir::Value* value, const Cone& cone) const {
-    const auto found = readers_.find(value);
-    const int readers = found == readers_.end() ? 0 : found->second;
+    const int* found = readers_.find(value);
+    const int readers = found ? *found : 0;
     if (readers < 2) return false;
     const int once = cone.cost + 2 * std::max(0, cone.leaves - 1);
     return once * (readers - 1) > limits_.duplicate;
@@ -159,9 +175,9 @@ class Chooser {
   const ir::Region& region_;
   Accesses& accesses_;
   const GroupLimits& limits_;
-  std::unordered_set<const ir::Value*> anchors_;
-  std::unordered_map<const ir::Value*, int> readers_;
-  std::unordered_map<const ir::Value*, Cone> cones_;
+  PointerSet anchors_;
+  PointerMap<int> readers_;
+  PointerMap<Cone> cones_;
 };
 
 struct VisitedReads {
@@ -178,13 +194,11 @@ struct VisitedReads {
 
 }  // namespace
 
-std::unordered_set<const ir::Value*> choose_anchors(const ir::Region& region, Accesses& accesses,
-                                                    const GroupLimits& limits) {
+PointerSet choose_anchors(const ir::Region& region, Accesses& accesses, const GroupLimits& limits) {
   return Chooser(region, accesses, limits).run();
 }
 
-std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_set<const ir::Value*>& anchors,
-                                 Accesses& accesses) {
+std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anchors, Accesses& accesses) {
   VisitedReads visited;
   const auto visit = [&](const auto& self, const ir::Op& op, const Index* position) -> void {
     const OpAccess& access = accesses.of(op);
@@ -192,7 +206,7 @@ std::vector<AnchorRead> reads_of(const ir::Value& anchor, const std::unordered_s
       const ir::Value* operand = op.operand(read.operand);
       const Index address = position ? substitute(read.address, access.result, *position) : read.address;
       if (operand->definer && is_leaf(*operand)) continue;  // a constant
-      if (is_leaf(*operand) || anchors.count(operand))
+      if (is_leaf(*operand) || anchors.contains(operand))
         VisitedReads::add(visited.reads, operand, address);
       else if (VisitedReads::add(visited.seen, operand, address))
         self(self, *operand->definer, &address);

@@ -14,7 +14,7 @@ bool replace_in_place(Draft& draft, const std::vector<Item>& body, const Carry& 
   const auto* unit = std::get_if<Unit>(&body[writer].action);
   if (!unit) return false;
   const int in = parameter_of(*unit, carry.before), out = parameter_of(*unit, carry.after);
-  if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
+  if (in >= 0 && !can_share(*unit->kernel, in, out)) return false;
   std::vector<std::size_t> readers = dependences.readers(carry.before);
   std::erase(readers, writer);
   if (!dependences.try_order(readers, writer)) return false;

@@ -116,8 +116,10 @@ bool only_moves(const ir::Value& value) {
   return value.definer && value.definer->def->element && value.definer->def->traits.moves_data;
 }
 
-bool is_contraction(const ir::Op& op, Accesses& accesses) {
-  if (!op.def->contraction || !is_float(op.operand(0)->type.dtype)) return false;
+namespace {
+
+bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
+  if (!is_float(op.operand(0)->type.dtype)) return false;
   for (const ir::Value* operand : op.operands)
     if (count_of(*operand) == 0) return false;
   if (count_of(*op.result()) == 0) return false;
@@ -132,6 +134,15 @@ bool is_contraction(const ir::Op& op, Accesses& accesses) {
   const bool along_k = shape->k.back().a == 1 && shape->k.back().b == 1 && shape->k.back().size >= 16;
   if (m <= kFewRows && n <= kFewRows) return false;
   return !(along_k && (m <= kFewRows || n <= kFewRows));
+}
+
+}  // namespace
+
+bool is_contraction(const ir::Op& op, Accesses& accesses) {
+  if (!op.def->contraction) return false;
+  std::optional<bool> known = accesses.contraction(op);
+  if (!known) accesses.contraction(op) = known = is_worth_tiles(op, accesses);
+  return *known;
 }
 
 }  // namespace pullback::lower

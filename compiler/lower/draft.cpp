@@ -29,7 +29,7 @@ void collect(const Item& item, const Draft& draft, Footprint& result) {
   const auto read = [&](std::size_t storage) { add_once(result.reads, seen_from_outside(storage, draft, -1)); };
   if (const auto* unit = std::get_if<Unit>(&item.action)) {
     std::size_t next = 0;
-    for (const kernel::Buffer& buffer : unit->kernel.buffers) {
+    for (const kernel::Buffer& buffer : unit->kernel->buffers) {
       if (buffer.access == kernel::Access::scratch) continue;
       const std::size_t storage = unit->storages[next++];
       if (buffer.access != kernel::Access::out) read(storage);
@@ -72,8 +72,8 @@ Footprint footprint(const Item& item, const Draft& draft) {
 Unit copy_unit(const Draft& draft, std::size_t from, std::size_t to, int vector_bytes) {
   const Storage& source = draft.storages[from];
   Unit unit;
-  unit.kernel.name = "copy";
-  kernel::Builder build(unit.kernel);
+  unit.kernel->name = "copy";
+  kernel::Builder build(*unit.kernel);
   const int in = build.buffer("source", source.dtype, source.elements, kernel::Access::in);
   const int out = build.buffer("copy", source.dtype, source.elements, kernel::Access::out);
   const int width = std::max(1, vector_bytes / static_cast<int>(size_of(source.dtype)));

@@ -15,7 +15,8 @@
 
 namespace pullback::ir {
 struct Literal;
-}
+class Op;
+}  // namespace pullback::ir
 
 namespace pullback::lower {
 
@@ -36,10 +37,12 @@ struct Storage {
 
 /// A kernel and what its parameters (buffers that are not scratch, in order) are.
 struct Unit {
-  kernel::Kernel kernel;
+  std::shared_ptr<kernel::Kernel> kernel = std::make_shared<kernel::Kernel>();  ///< equal groups have one together
   std::vector<std::size_t> storages;
-  std::string what;
-  std::vector<SourceLine> lines;
+  std::vector<const ir::Op*> ops = {};  ///< that it computes, in the order in which they were written
+  std::string what = {};
+  std::vector<SourceLine> lines = {};
+  bool borrowed = false;  ///< the kernel was written for another unit: its parameters bear that one's names
 };
 
 struct CheckItem {

@@ -22,11 +22,21 @@ std::size_t Placement::of(const ir::Value* value) {
   if (!value->definer || !is_leaf(*value))
     throw InternalError("lower: " + (value->definer ? ir::print(*value->definer) : "%" + value->name) +
                         " is nowhere in memory");
+  if (const std::optional<std::size_t> known = find(*value)) return storages_[value] = *known;
   const ir::Literal& literal = value->definer->attributes.literal("value");
-  for (std::size_t i = 0; i < draft_->storages.size(); ++i)
-    if (draft_->storages[i].constant && *draft_->storages[i].constant == literal) return storages_[value] = i;
   Storage storage{value->name.empty() ? "constant" : value->name, literal.dtype, literal.size(), -1, &literal};
-  return storages_[value] = draft_->add_storage(std::move(storage));
+  constants_.push_back(draft_->add_storage(std::move(storage)));
+  return storages_[value] = constants_.back();
+}
+
+std::optional<std::size_t> Placement::find(const ir::Value& value) const {
+  const auto found = storages_.find(&value);
+  if (found != storages_.end()) return found->second;
+  if (!value.definer || !is_leaf(value)) return std::nullopt;
+  const ir::Literal& literal = value.definer->attributes.literal("value");
+  const auto same = [&](std::size_t storage) { return *draft_->storages[storage].constant == literal; };
+  const auto known = std::find_if(constants_.begin(), constants_.end(), same);
+  return known == constants_.end() ? std::nullopt : std::optional(*known);
 }
 
 namespace {
@@ -164,7 +174,7 @@ Emitter::Emitter(Unit& unit, Placement& placement, int vector_bytes, std::vector
       placement_(placement),
       vector_bytes_(vector_bytes),
       members_(std::move(members)),
-      build_(unit.kernel, &ops::math_functions()),
+      build_(*unit.kernel, &ops::math_functions()),
       scopes_(1) {}
 
 int Emitter::width_of(DType dtype) const {
@@ -175,18 +185,13 @@ int Emitter::width_of(DType dtype) const {
 }
 
 void Emitter::note(const ir::Op& op) {
-  if (!noted_.insert(&op).second) return;
-  if (!unit_.what.empty()) unit_.what += "+";
-  unit_.what += op.def->name;
-  const SourceLine& line = op.location.line;
-  if (line.known() && std::find(unit_.lines.begin(), unit_.lines.end(), line) == unit_.lines.end())
-    unit_.lines.push_back(line);
+  if (noted_.insert(&op).second) unit_.ops.push_back(&op);
 }
 
 int Emitter::buffer_of(const ir::Value* value, Access access) {
   const auto found = buffers_.find(value);
   if (found != buffers_.end()) {
-    kernel::Access& current = unit_.kernel.buffers[static_cast<std::size_t>(found->second)].access;
+    kernel::Access& current = unit_.kernel->buffers[static_cast<std::size_t>(found->second)].access;
     if (current != access) current = Access::inout;
     return found->second;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -24,11 +25,15 @@ class Placement {
   bool has(const ir::Value* value) const { return storages_.count(value) != 0; }
   /// The storage of a value that has one; makes one for a constant.
   std::size_t of(const ir::Value* value);
+  /// The same, but makes none.
+  std::optional<std::size_t> find(const ir::Value& value) const;
   Draft& draft() { return *draft_; }
+  const Draft& draft() const { return *draft_; }
 
  private:
   Draft* draft_;
   std::unordered_map<const ir::Value*, std::size_t> storages_;
+  std::vector<std::size_t> constants_;  ///< the storages of constants
 };
 
 class Emitter {
@@ -73,7 +78,7 @@ class Emitter {
     return scoped(write);
   }
 
-  /// Notes that the kernel computes `op`: its name and line appear in dumps.
+  /// Notes that the kernel computes `op`.
   void note(const ir::Op& op);
   /// The kernel's buffer for a value in memory; added when first asked for.
   int buffer_of(const ir::Value* value, kernel::Access access);

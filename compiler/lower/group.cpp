@@ -9,9 +9,10 @@
 
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
-#include "compiler/lower/reach.h"
 #include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 namespace {
@@ -28,6 +29,10 @@ class Grouper {
     for (const auto& op : region_.ops) start(*op);
     for (Node& node : nodes_)
       for (std::size_t producer : node.producers) nodes_[producer].consumers.insert(index_of(node));
+    for (Node& node : nodes_) {
+      node.rank = index_of(node);
+      by_rank_.push_back(node.rank);
+    }
     if (limits_.fuse) {
       merge_with_producers();
       merge_siblings();
@@ -41,6 +46,8 @@ class Grouper {
     std::set<std::size_t> producers, consumers;
     std::set<const ir::Value*> inputs;  ///< anchors of other groups, arguments
     bool alive = true;
+    std::size_t rank = 0;  ///< place in an order in which each comes after its producers
+    std::size_t seen = 0;  ///< by the last search that met it
   };
 
   std::size_t index_of(const Node& node) const { return static_cast<std::size_t>(&node - nodes_.data()); }
@@ -48,7 +55,7 @@ class Grouper {
   void start(const ir::Op& op) {
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!op.results.empty() && is_leaf(*op.result())) return;
-    if (composed && !anchors_.count(op.result())) return;
+    if (composed && !anchors_.contains(op.result())) return;
     Node node;
     node.group.first = nodes_.size();
     node.group.op = composed ? nullptr : &op;
@@ -58,8 +65,7 @@ class Grouper {
     else
       start_other(op, node);
     for (const ir::Value* input : node.inputs) {
-      const auto found = group_of_.find(input);
-      if (found != group_of_.end()) node.producers.insert(found->second);
+      if (const std::size_t* found = group_of_.find(input)) node.producers.insert(*found);
     }
     for (const ir::Value* anchor : node.group.anchors) group_of_[anchor] = nodes_.size();
     nodes_.push_back(std::move(node));
@@ -85,7 +91,7 @@ class Grouper {
 
   /// The anchors and arguments that an operand is made of.
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
-    if (is_leaf(*value) || anchors_.count(value)) {
+    if (is_leaf(*value) || anchors_.contains(value)) {
       inputs.insert(value);
       return;
     }
@@ -94,11 +100,11 @@ class Grouper {
 
   void merge_with_producers() {
     for (const auto& op : region_.ops) {
-      if (op->results.empty() || !group_of_.count(op->result()) || !reads_.count(op->result())) continue;
+      if (op->results.empty() || !group_of_.contains(op->result()) || !reads_.contains(op->result())) continue;
       for (const AnchorRead& read : reads_[op->result()]) {
-        const auto producer = group_of_.find(read.value);
-        if (producer == group_of_.end()) continue;
-        const std::size_t from = producer->second, to = group_of_[op->result()];
+        const std::size_t* producer = group_of_.find(read.value);
+        if (!producer) continue;
+        const std::size_t from = *producer, to = group_of_[op->result()];
         if (from == to) continue;
         if (std::optional<Group> space = merged(from, to)) merge(from, to, std::move(*space));
       }
@@ -129,9 +135,8 @@ class Grouper {
   std::vector<const ir::Value*> ordered(const std::set<const ir::Value*>& values) const {
     std::vector<const ir::Value*> list(values.begin(), values.end());
     const auto key = [&](const ir::Value* v) {
-      const auto found = group_of_.find(v);
-      return found == group_of_.end() ? std::make_pair(std::size_t{0}, v->index)
-                                      : std::make_pair(found->second + 1, v->index);
+      const std::size_t* found = group_of_.find(v);
+      return std::make_pair(found ? *found + 1 : std::size_t{0}, v->index);
     };
     std::sort(list.begin(), list.end(), [&](const ir::Value* a, const ir::Value* b) { return key(a) < key(b); });
     return list;
@@ -170,10 +175,10 @@ class Grouper {
 
   /// Does the anchor read the other members where the loops are when they reach its own element?
   bool reads_in_step(const ir::Value& anchor, const std::set<const ir::Value*>& members, const Group& space) {
-    const auto reads = reads_.find(&anchor);
-    if (reads == reads_.end()) return true;  // the contraction itself
+    const std::vector<AnchorRead>* reads = reads_.find(&anchor);
+    if (!reads) return true;  // the contraction itself
     const OpAccess& access = accesses_.of(*anchor.definer);
-    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+    return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
       if (!members.count(read.value)) return true;
       const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
       return position_in_step(space, anchor, access, along) == read.address;
@@ -182,24 +187,68 @@ class Grouper {
 
   /// Does the anchor read `value` at the loops' position, if at all?
   bool reads_along(const ir::Value& anchor, const ir::Value& value, const Group& space) {
-    const auto reads = reads_.find(&anchor);
-    if (reads == reads_.end()) return false;
+    const std::vector<AnchorRead>* reads = reads_.find(&anchor);
+    if (!reads) return false;
     const OpAccess& access = accesses_.of(*anchor.definer);
-    return std::all_of(reads->second.begin(), reads->second.end(), [&](const AnchorRead& read) {
+    return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
       return read.value != &value || position_in_step(space, anchor, access, Along::full) == read.address;
     });
   }
 
-  /// Is there a path from `from` to `to` through another group?
-  bool reaches_indirectly(std::size_t from, std::size_t to) const {
-    std::vector<std::size_t> others;
-    for (std::size_t next : nodes_[from].consumers)
-      if (next != to) others.push_back(next);
-    return leads_to(others, to, nodes_.size(), [&](std::size_t i) -> const auto& { return nodes_[i].consumers; });
+  /// Is there a path from `from` to `to` through another group? Ranks rise along a path: only what lies between the
+  /// two is looked at.
+  bool reaches_indirectly(std::size_t from, std::size_t to) {
+    if (nodes_[from].rank > nodes_[to].rank) return false;
+    bool found = false;
+    visit_between(from, to, [&](std::size_t i) { found = found || nodes_[i].consumers.count(to) != 0; });
+    return found;
+  }
+
+  /// Calls `visit` for each node behind `from` that comes before `to` in rank.
+  template <class Visit>
+  void visit_between(std::size_t from, std::size_t to, const Visit& visit) {
+    ++searches_;
+    std::vector<std::size_t> open{from};
+    while (!open.empty()) {
+      const std::size_t i = open.back();
+      open.pop_back();
+      for (const std::size_t next : nodes_[i].consumers) {
+        Node& node = nodes_[next];
+        if (node.rank >= nodes_[to].rank || node.seen == searches_) continue;
+        node.seen = searches_;
+        visit(next);
+        open.push_back(next);
+      }
+    }
+  }
+
+  /// Gives both nodes, which are about to become one, neighbouring ranks: what is behind the first of them and before
+  /// the second moves behind both.
+  void bring_together(std::size_t a, std::size_t b) {
+    const std::size_t first = nodes_[a].rank < nodes_[b].rank ? a : b, second = first == a ? b : a;
+    std::vector<std::size_t> behind;
+    visit_between(first, second, [](std::size_t) {});
+    std::size_t next = nodes_[first].rank;
+    const std::size_t end = nodes_[second].rank;
+    const auto place = [&](std::size_t node) {
+      nodes_[node].rank = next;
+      by_rank_[next++] = node;
+    };
+    for (std::size_t rank = next + 1; rank < end; ++rank) {
+      const std::size_t node = by_rank_[rank];
+      if (nodes_[node].seen == searches_)
+        behind.push_back(node);
+      else
+        place(node);
+    }
+    place(first);
+    place(second);
+    for (const std::size_t node : behind) place(node);
   }
 
   /// Moves everything of `from` to `to`, which together are `space`.
   void merge(std::size_t from, std::size_t to, Group space) {
+    bring_together(from, to);
     Node &source = nodes_[from], &target = nodes_[to];
     target.group = std::move(space);
     target.inputs.insert(source.inputs.begin(), source.inputs.end());
@@ -213,8 +262,10 @@ class Grouper {
       links->erase(from);
       links->erase(to);
     }
+    const std::size_t rank = source.rank;  // stays taken, by a node without links
     source = Node{};
     source.alive = false;
+    source.rank = rank;
   }
 
   static void relink(std::set<std::size_t>& links, std::size_t from, std::size_t to) {
@@ -224,18 +275,24 @@ class Grouper {
 
   /// Groups in an order of dependence, earliest first, with what each must store.
   Grouping finish() {
-    std::unordered_map<const ir::Value*, std::size_t> order;
+    PointerMap<std::size_t> order;
+    std::size_t position = 0;
     for (const auto& op : region_.ops)
-      for (const auto& result : op->results) order.emplace(result.get(), order.size());
-    std::set<const ir::Value*> needed(region_.results.begin(), region_.results.end());
-    for (const Node& node : nodes_) needed.insert(node.inputs.begin(), node.inputs.end());
+      for (const auto& result : op->results) order[result.get()] = position++;
+    PointerSet needed(region_.results);
+    for (const Node& node : nodes_) needed.insert_all(node.inputs);
 
-    using Entry = std::pair<std::size_t, std::size_t>;  // first, node
+    // Numbers take no memory to speak of, and an optimizer's updates wait for them: they come as soon as they can.
+    const auto place = [&](const Node& node) {
+      const bool is_number = node.group.kind == Kind::elementwise && node.group.rows == 1;
+      return is_number ? 0 : node.group.first;
+    };
+    using Entry = std::pair<std::size_t, std::size_t>;  // place, node
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     std::vector<std::size_t> waiting(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       waiting[i] = nodes_[i].producers.size();
-      if (nodes_[i].alive && waiting[i] == 0) ready.emplace(nodes_[i].group.first, i);
+      if (nodes_[i].alive && waiting[i] == 0) ready.emplace(place(nodes_[i]), i);
     }
     Grouping result;
     while (!ready.empty()) {
@@ -243,13 +300,13 @@ class Grouper {
       ready.pop();
       Group& g = node.group;
       std::sort(g.anchors.begin(), g.anchors.end(),
-                [&](const ir::Value* a, const ir::Value* b) { return order.at(a) < order.at(b); });
+                [&](const ir::Value* a, const ir::Value* b) { return *order.find(a) < *order.find(b); });
       for (const ir::Value* anchor : g.anchors) {
-        if (needed.count(anchor)) g.stored.push_back(anchor);
+        if (needed.contains(anchor)) g.stored.push_back(anchor);
         result.group_of[anchor] = result.groups.size();
       }
       for (std::size_t consumer : node.consumers)
-        if (--waiting[consumer] == 0) ready.emplace(nodes_[consumer].group.first, consumer);
+        if (--waiting[consumer] == 0) ready.emplace(place(nodes_[consumer]), consumer);
       result.groups.push_back(std::move(g));
     }
     return result;
@@ -258,16 +315,18 @@ class Grouper {
   const ir::Region& region_;
   Accesses& accesses_;
   const GroupLimits limits_;
-  std::unordered_set<const ir::Value*> anchors_;
+  PointerSet anchors_;
   std::vector<Node> nodes_;
-  std::unordered_map<const ir::Value*, std::size_t> group_of_;
-  std::unordered_map<const ir::Value*, std::vector<AnchorRead>> reads_;
+  std::vector<std::size_t> by_rank_;  ///< nodes
+  std::size_t searches_ = 0;
+  PointerMap<std::size_t> group_of_;
+  PointerMap<std::vector<AnchorRead>> reads_;
 };
 
 }  // namespace
 
 bool is_leaf(const ir::Value& value) {
-  return !value.definer || value.definer->def->name == "constant";
+  return !value.definer || value.definer->def == &ops::op_constant;
 }
 
 Grouping group(const ir::Region& region, Accesses& accesses, const GroupLimits& limits) {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "compiler/ir/kernel/clone.h"
+
 namespace pullback::lower {
 namespace {
 
@@ -135,6 +137,21 @@ void share(kernel::Kernel& kernel, int in, int out) {
         renumber(*buffer);
   });
   kernel.buffers.erase(kernel.buffers.begin() + out);
+}
+
+bool InPlace::can_share(const Shared& kernel, int in, int out) {
+  const auto [entry, fresh] = can_share_.try_emplace({kernel, in, out}, false);
+  if (fresh) entry->second = lower::can_share(*kernel, in, out);
+  return entry->second;
+}
+
+InPlace::Shared InPlace::share(const Shared& kernel, int in, int out) {
+  Shared& result = shared_[{kernel, in, out}];
+  if (!result) {
+    result = kernel::clone(*kernel);
+    lower::share(*result, in, out);
+  }
+  return result;
 }
 
 }  // namespace pullback::lower

@@ -187,8 +187,8 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
     axes = axes_of(dims, order.layout);
     Trial trial;
     write(trial.unit, {axes});
-    trial.seen = survey(trial.unit.kernel);
-    trial.variables = nest_variables(trial.unit.kernel.body, axes.size());
+    trial.seen = survey(*trial.unit.kernel);
+    trial.variables = nest_variables(trial.unit.kernel->body, axes.size());
     return trial;
   };
 

@@ -19,6 +19,7 @@
 #include "compiler/lower/prepare_convolutions.h"
 #include "compiler/lower/recompute.h"
 #include "compiler/lower/separate_results.h"
+#include "compiler/lower/signature.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
@@ -90,7 +91,10 @@ class Lowerer {
         copies.emplace_back(result, static_cast<std::size_t>(wanted[i]));
     }
     std::vector<Item> items;
-    const Uses uses = ir::use_counts(region);
+    const bool has_loops = std::any_of(grouping.groups.begin(), grouping.groups.end(), [](const Group& g) {
+      return g.kind == Group::Kind::control && !g.op->regions.empty();
+    });
+    const Uses uses = has_loops ? ir::use_counts(region) : Uses{};
     for (const Group& g : grouping.groups) {
       if (g.kind == Group::Kind::control)
         lower_control(*g.op, uses, items);
@@ -116,37 +120,94 @@ class Lowerer {
     Group kept = g;  // what has no elements needs no kernel
     std::erase_if(kept.stored, [](const ir::Value* v) { return count_of(*v) == 0; });
     if (kept.stored.empty()) return;
+    if (g.kind == Group::Kind::kernel) place_results(*g.op);
+    std::optional<Signature> signature;
+    if (options_.share_kernels) signature = signature_of(kept, placement_);
     Unit unit;
+    const auto known = signature ? written_.find(signature->key) : written_.end();
+    if (known != written_.end()) {
+      borrow(known->second, *signature, unit);
+    } else {
+      write_kernel_of(kept, unit, accesses);
+      if (signature) keep(unit, std::move(*signature));
+    }
+    describe(unit);
+    if (!unit.borrowed) unit.kernel->name = kernel_name(unit.what);
+    items.push_back({std::move(unit), items.size()});
+  }
+
+  void write_kernel_of(const Group& g, Unit& unit, Accesses& accesses) {
     switch (g.kind) {
       case Group::Kind::elementwise:
-        write_elementwise(kept, unit, placement_, loops_);
-        break;
+        return write_elementwise(g, unit, placement_, loops_);
       case Group::Kind::rows:
-        write_rows(kept, unit, placement_, loops_);
-        break;
+        return write_rows(g, unit, placement_, loops_);
       case Group::Kind::contraction:
-        write_contraction(kept, unit, placement_, accesses, loops_);
-        break;
+        return write_contraction(g, unit, placement_, accesses, loops_);
       case Group::Kind::kernel:
-        write_own_kernel(*g.op, accesses, unit);
-        break;
+        return write_own_kernel(*g.op, accesses, unit);
       case Group::Kind::control:
-        break;
+        return;
     }
-    unit.kernel.name = kernel_name(unit.what);
-    items.push_back({std::move(unit), items.size()});
+  }
+
+  /// A kernel that was written, and what its parameters and ops are in the signature of its group.
+  struct Written {
+    std::shared_ptr<kernel::Kernel> kernel;
+    std::vector<std::size_t> places, ops;
+  };
+
+  /// Keeps the unit's kernel for groups with the same signature.
+  void keep(const Unit& unit, Signature signature) {
+    Written written{unit.kernel, {}, {}};
+    for (const std::size_t storage : unit.storages) {
+      const auto place = std::find_if(signature.places.begin(), signature.places.end(),
+                                      [&](const ir::Value* v) { return placement_.find(*v) == storage; });
+      if (place == signature.places.end())
+        throw InternalError("lower: the signature of " + unit.ops.front()->def->name + " misses a storage");
+      written.places.push_back(static_cast<std::size_t>(place - signature.places.begin()));
+    }
+    for (const ir::Op* op : unit.ops) {
+      const auto position = std::find(signature.ops.begin(), signature.ops.end(), op);
+      if (position == signature.ops.end())
+        throw InternalError("lower: the signature of " + unit.ops.front()->def->name + " misses " + op->def->name);
+      written.ops.push_back(static_cast<std::size_t>(position - signature.ops.begin()));
+    }
+    written_.emplace(std::move(signature.key), std::move(written));
+  }
+
+  /// The kernel of an equal group, over the storages of this one.
+  void borrow(const Written& written, const Signature& signature, Unit& unit) {
+    unit.kernel = written.kernel;
+    unit.borrowed = true;
+    for (const std::size_t place : written.places) unit.storages.push_back(placement_.of(signature.places[place]));
+    for (const std::size_t op : written.ops) unit.ops.push_back(signature.ops[op]);
+  }
+
+  /// The names and lines of the unit's ops, for dumps.
+  static void describe(Unit& unit) {
+    for (const ir::Op* op : unit.ops) {
+      if (!unit.what.empty()) unit.what += "+";
+      unit.what += op->def->name;
+      const SourceLine& line = op->location.line;
+      if (line.known() && std::find(unit.lines.begin(), unit.lines.end(), line) == unit.lines.end())
+        unit.lines.push_back(line);
+    }
+  }
+
+  void place_results(const ir::Op& op) {
+    for (const auto& result : op.results)
+      if (!placement_.has(result.get()))
+        placement_.place(result.get(), draft_.add_storage({op.def->name, result->type.dtype, count_of(*result)}));
   }
 
   void write_own_kernel(const ir::Op& op, Accesses& accesses, Unit& unit) {
     if (!op.def->kernel)
       throw Error(op.def->name + ": cannot be compiled" + (op.def->control ? "" : ": it has no lowering"),
                   op.location.line);
-    for (const auto& result : op.results)
-      if (!placement_.has(result.get()))
-        placement_.place(result.get(), draft_.add_storage({op.def->name, result->type.dtype, count_of(*result)}));
     Emitter emitter(unit, placement_, loops_.vector_bytes, {});
     write_kernel(op, emitter, accesses, {loops_.vector_bytes, loops_.vector_registers});
-    run_in_parallel(unit.kernel);
+    run_in_parallel(*unit.kernel);
   }
 
   /// Makes the one outer loop of a kernel parallel when its work is large.
@@ -308,6 +369,7 @@ class Lowerer {
   const Options& options_;
   Draft draft_;
   Placement placement_;
+  std::unordered_map<std::string, Written> written_;  ///< kernels by the signatures of their groups
   LoopOptions loops_;
   GroupLimits limits_;
 };

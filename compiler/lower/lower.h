@@ -21,6 +21,7 @@ enum class Threads : std::uint8_t { one, where_worth, several };
 struct Options {
   bool fuse = true;  ///< false: every op that computes something gets a kernel of its own (to compare, to find faults)
   Threads threads = Threads::where_worth;
+  bool share_kernels = true;      ///< false: each group's kernel is written anew (to compare, to find faults)
   bool reuse_memory = true;       ///< false: arena buffers never overlap and nothing is in place
   std::int64_t memory_limit = 0;  ///< bytes of the arena; above 0: values are computed again rather than kept
 };

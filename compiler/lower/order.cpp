@@ -147,8 +147,8 @@ std::vector<Item> Dependences::sorted(const Draft& draft, std::vector<Item> item
 
 int parameter_of(const Unit& unit, std::size_t storage) {
   std::size_t next = 0;
-  for (std::size_t b = 0; b < unit.kernel.buffers.size(); ++b) {
-    if (unit.kernel.buffers[b].access == kernel::Access::scratch) continue;
+  for (std::size_t b = 0; b < unit.kernel->buffers.size(); ++b) {
+    if (unit.kernel->buffers[b].access == kernel::Access::scratch) continue;
     if (unit.storages[next++] == storage) return static_cast<int>(b);
   }
   return -1;
@@ -238,7 +238,7 @@ class Deliverer {
     const auto* unit = std::get_if<Unit>(&draft_.items[writer].action);
     if (!unit) return false;
     const int out = parameter_of(*unit, delivery.storage), in = parameter_of(*unit, old);
-    if (in >= 0 && !can_share(unit->kernel, in, out)) return false;
+    if (in >= 0 && !in_place_.can_share(unit->kernel, in, out)) return false;
     std::vector<std::size_t> earlier = dependences_.readers(old);
     std::erase(earlier, writer);
     earlier.insert(earlier.end(), checks_.begin(), checks_.end());
@@ -255,6 +255,7 @@ class Deliverer {
   Draft& draft_;
   int vector_bytes_;
   Dependences dependences_;
+  InPlace in_place_;
   std::vector<std::size_t> checks_;
   std::vector<std::pair<std::size_t, std::size_t>> late_;  // storage, slot
 };

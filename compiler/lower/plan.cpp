@@ -132,19 +132,19 @@ class Planner {
   static std::vector<std::size_t> storages_by_buffer(const Unit& unit) {
     std::vector<std::size_t> result;
     std::size_t next = 0;
-    for (const kernel::Buffer& b : unit.kernel.buffers)
+    for (const kernel::Buffer& b : unit.kernel->buffers)
       result.push_back(b.access == kernel::Access::scratch ? kNever : unit.storages[next++]);
     return result;
   }
 
   void share_parameters(Unit& unit, std::size_t position) {
-    for (std::size_t out = 0; out < unit.kernel.buffers.size();) {
+    for (std::size_t out = 0; out < unit.kernel->buffers.size();) {
       const std::vector<std::size_t> storages = storages_by_buffer(unit);
       std::ptrdiff_t match = -1;
       for (std::size_t in = 0; in < storages.size() && match < 0; ++in)
         if (in != out && storages[in] != kNever && storages[out] != kNever &&
             may_share(storages[in], storages[out], position) &&
-            can_share(unit.kernel, static_cast<int>(in), static_cast<int>(out)))
+            in_place_.can_share(unit.kernel, static_cast<int>(in), static_cast<int>(out)))
           match = static_cast<std::ptrdiff_t>(in);
       if (match < 0) {
         ++out;
@@ -155,7 +155,7 @@ class Planner {
       std::size_t parameter = 0;
       for (std::size_t b = 0; b < out; ++b) parameter += storages[b] != kNever;
       unit.storages.erase(unit.storages.begin() + static_cast<std::ptrdiff_t>(parameter));
-      share(unit.kernel, static_cast<int>(in), static_cast<int>(out));
+      unit.kernel = in_place_.share(unit.kernel, static_cast<int>(in), static_cast<int>(out));
     }
   }
 
@@ -237,9 +237,16 @@ class Planner {
     return static_cast<std::int64_t>(offset);
   }
 
-  static std::string unique(const std::string& name, std::set<std::string>& taken) {
-    std::string candidate = name;
-    for (int i = 1; !taken.insert(candidate).second; ++i) candidate = name + "." + std::to_string(i);
+  /// Names that are taken, each with the last number that was put behind it.
+  using Names = std::unordered_map<std::string, int>;
+  static std::string unique(const std::string& name, Names& taken) {
+    const auto [entry, fresh] = taken.try_emplace(name, 0);
+    if (fresh) return name;
+    int& last = entry->second;  // a rehash leaves it where it is
+    std::string candidate;
+    do {
+      candidate = name + "." + std::to_string(++last);
+    } while (!taken.try_emplace(candidate, 0).second);
     return candidate;
   }
 
@@ -249,9 +256,9 @@ class Planner {
       if (auto* unit = std::get_if<Unit>(&item.action)) {
         schedule::KernelCall call;
         for (std::size_t storage : unit->storages) call.arguments.push_back(buffer_of(storage));
+        call.kernel = kernel_number(*unit);
         call.what = std::move(unit->what);
         call.lines = std::move(unit->lines);
-        call.kernel = kernel_number(std::move(unit->kernel));
         result.push_back({std::move(call)});
       } else if (const auto* check = std::get_if<CheckItem>(&item.action)) {
         result.push_back({schedule::Check{buffer_of(check->predicate), check->check}});
@@ -272,14 +279,23 @@ class Planner {
   }
 
   /// Equal kernels are kept once.
-  std::size_t kernel_number(kernel::Kernel kernel) {
-    std::string text = kernel::canonical_text(kernel);
-    const auto [entry, fresh] = kernels_.try_emplace(std::move(text), module_.kernels.size());
+  std::size_t kernel_number(const Unit& unit) {
+    if (const auto known = numbers_.find(unit.kernel); known != numbers_.end()) return known->second;
+    const auto [entry, fresh] = kernels_.try_emplace(kernel::canonical_text(*unit.kernel), module_.kernels.size());
+    numbers_.emplace(unit.kernel, entry->second);
     if (!fresh) return entry->second;
-    kernel.name = unique(kernel.name, kernel_names_);
-    module_.scratch_bytes = std::max(module_.scratch_bytes, kernel.scratch_bytes());
-    module_.kernels.push_back(std::make_shared<const kernel::Kernel>(std::move(kernel)));
+    if (unit.borrowed) name_parameters(unit);
+    unit.kernel->name = unique(unit.kernel->name, kernel_names_);
+    module_.scratch_bytes = std::max(module_.scratch_bytes, unit.kernel->scratch_bytes());
+    module_.kernels.push_back(unit.kernel);
     return entry->second;
+  }
+
+  /// A kernel's parameters are named as its first call's arguments are.
+  void name_parameters(const Unit& unit) {
+    const std::vector<std::size_t> storages = storages_by_buffer(unit);
+    for (std::size_t b = 0; b < storages.size(); ++b)
+      if (storages[b] != kNever) unit.kernel->buffers[b].name = draft_.storages[storages[b]].name;
   }
 
   Draft draft_;
@@ -290,8 +306,10 @@ class Planner {
   std::vector<std::size_t> home_;         ///< storages that share memory point to one of them
   std::vector<std::int64_t> offsets_;
   std::unordered_map<std::size_t, std::size_t> buffers_;
-  std::unordered_map<std::string, std::size_t> kernels_;
-  std::set<std::string> names_, kernel_names_;
+  InPlace in_place_;
+  std::unordered_map<std::string, std::size_t> kernels_;                            ///< by text
+  std::unordered_map<std::shared_ptr<const kernel::Kernel>, std::size_t> numbers_;  ///< of those seen
+  Names names_, kernel_names_;
 };
 
 }  // namespace

@@ -72,7 +72,7 @@ class Lives {
   }
 
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
-    if (is_leaf(*value) || anchors_.count(value)) {
+    if (is_leaf(*value) || anchors_.contains(value)) {
       inputs.insert(value);
       return;
     }
@@ -132,7 +132,7 @@ class Lives {
   const ir::Region& region_;
   Accesses accesses_;
   Grouping grouping_;
-  std::unordered_set<const ir::Value*> anchors_;
+  PointerSet anchors_;
   std::vector<LiveRange> all_;
   std::unordered_map<const ir::Value*, std::size_t> index_;
   std::unordered_map<const ir::Op*, Span> computed_;

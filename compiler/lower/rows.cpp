@@ -268,7 +268,7 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
     RowWriter rows(group, emitter, {1, group.inner}, 1);
     PieceWriter(group, emitter, rows, group.inner).write(false);
   }
-  const Survey seen = survey(trial.kernel);
+  const Survey seen = survey(*trial.kernel);
   const Columns along = columns_of(seen, group.inner, options.vector_bytes);
   const double positions = static_cast<double>(group.rows) * static_cast<double>(group.inner);
   // Several rows at a time, where a row is little work beside reading and writing the partial results.
@@ -303,7 +303,7 @@ void write_rows(const Group& group, Unit& unit, Placement& placement, const Loop
   };
   Unit trial;
   write(trial, {1, group.inner}, false);
-  const Survey seen = survey(trial.kernel);
+  const Survey seen = survey(*trial.kernel);
   write(unit, columns_of(seen, group.inner, options.vector_bytes),
         options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
 }

@@ -7,6 +7,7 @@
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/passes/passes.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::passes {
 namespace {
@@ -15,17 +16,31 @@ void mix(std::size_t& hash, std::size_t value) {
   hash ^= value + 0x9e3779b97f4a7c15ULL + (hash << 6) + (hash >> 2);
 }
 
-/// The operands; in the order of their addresses where order does not matter (only looked up, never printed).
-std::vector<ir::Value*> canonical_operands(const ir::Op& op) {
-  std::vector<ir::Value*> operands = op.operands;
-  if (op.def->traits.commutative && operands.size() >= 2 && std::less<>()(operands[1], operands[0]))
-    std::swap(operands[0], operands[1]);
-  return operands;
-}
+/// The operands, the first two in the order of their addresses where order does not matter (only looked up, never
+/// printed).
+class CanonicalOperands {
+ public:
+  explicit CanonicalOperands(const ir::Op& op) : operands_(op.operands) {
+    swapped_ = op.def->traits.commutative && operands_.size() >= 2 && std::less<>()(operands_[1], operands_[0]);
+  }
+  std::size_t size() const { return operands_.size(); }
+  const ir::Value* operator[](std::size_t i) const { return operands_[swapped_ && i < 2 ? 1 - i : i]; }
+  bool operator==(const CanonicalOperands& other) const {
+    if (size() != other.size()) return false;
+    for (std::size_t i = 0; i < size(); ++i)
+      if ((*this)[i] != other[i]) return false;
+    return true;
+  }
+
+ private:
+  const std::vector<ir::Value*>& operands_;
+  bool swapped_ = false;
+};
 
 std::size_t hash_of(const ir::Op& op) {
   std::size_t hash = std::hash<const void*>()(op.def);
-  for (const ir::Value* operand : canonical_operands(op)) mix(hash, std::hash<const void*>()(operand));
+  const CanonicalOperands operands(op);
+  for (std::size_t i = 0; i < operands.size(); ++i) mix(hash, std::hash<const void*>()(operands[i]));
   for (const auto& [name, attribute] : op.attributes.entries()) {
     if (const auto* integer = std::get_if<std::int64_t>(&attribute)) mix(hash, static_cast<std::size_t>(*integer));
     if (const auto* list = std::get_if<ir::Integers>(&attribute))
@@ -40,16 +55,16 @@ std::size_t hash_of(const ir::Op& op) {
 }
 
 bool same(const ir::Op& a, const ir::Op& b) {
-  return a.def == b.def && canonical_operands(a) == canonical_operands(b) && a.attributes == b.attributes;
+  return a.def == b.def && CanonicalOperands(a) == CanonicalOperands(b) && a.attributes == b.attributes;
 }
 
 bool run(ir::Region& region) {
   bool changed = false;
-  std::unordered_multimap<std::size_t, const ir::Op*> seen;
-  ir::ValueMap replaced;
+  std::unordered_multimap<std::size_t, const ir::Op*> seen(region.ops.size());
+  PointerMap<ir::Value*> replaced;
   const auto update = [&](std::vector<ir::Value*>& values) {
     for (ir::Value*& value : values)
-      if (const auto entry = replaced.find(value); entry != replaced.end()) value = entry->second;
+      if (ir::Value* const* entry = replaced.find(value)) value = *entry;
   };
   for (const auto& op : region.ops) {
     update(op->operands);

@@ -25,6 +25,13 @@ void count_uses(const ir::Region& region, Uses& uses) {
     for (const auto& nested : op->regions) count_uses(*nested, uses);
 }
 
+bool has_scan(const ir::Region& region) {
+  return std::any_of(region.ops.begin(), region.ops.end(), [](const auto& op) {
+    return op->def == &ops::op_scan ||
+           std::any_of(op->regions.begin(), op->regions.end(), [](const auto& nested) { return has_scan(*nested); });
+  });
+}
+
 class LoopSimplifier {
  public:
   LoopSimplifier(ir::Op& op, ir::Builder& builder, const Uses& uses)
@@ -258,6 +265,7 @@ class LoopSimplifier {
 }  // namespace
 
 bool simplify_loops(ir::Function& function) {
+  if (!has_scan(function.body)) return false;
   bool changed = false;
   for (bool again = true; again;) {
     Uses uses;

@@ -2,6 +2,7 @@
 // targets as golden files.
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <regex>
 
 #include "compiler/driver/load_codegen.h"
@@ -87,6 +88,43 @@ TEST_CASE("generated code calls nothing but the runtime") {
       CAPTURE(target.name, name);
       CHECK((name.starts_with("pullback_") || name.starts_with("kernel") || name.starts_with("math.")));
     }
+  }
+}
+
+TEST_CASE("many calls, with checks between them, run in their order") {
+  // Each call doubles the data: 71 calls in runs of 50, 1 and 20, the last of which a check keeps from running.
+  schedule::Module module;
+  module.name = "calls";
+  const auto slot = [&](const char* name, DType dtype, std::int64_t n, bool written) {
+    module.slots.push_back(
+        {name, written ? schedule::SlotRole::state : schedule::SlotRole::input, dtype, {n}, written});
+    module.buffers.push_back({name, dtype, n, schedule::Placement::external, 0, module.slots.size() - 1});
+    return module.buffers.size() - 1;
+  };
+  const std::size_t good = slot("good", boolean, 1, false), bad = slot("bad", boolean, 1, false);
+  const std::size_t factor = slot("factor", f32, 1, false), data = slot("data", f32, 20, true);
+  module.kernels.push_back(make([](Kernel& k) { scale(k, 20); }));
+  module.checks = {{"first", {}, {}}, {"second", {}, {}}, {"third", {}, {}}};
+  const auto calls = [&](int count) {
+    for (int i = 0; i < count; ++i) module.body.push_back({schedule::KernelCall{0, {data, factor, data}, "", {}}});
+  };
+  calls(50);
+  module.body.push_back({schedule::Check{good, 0}});
+  calls(1);
+  module.body.push_back({schedule::Check{good, 1}});
+  calls(20);
+  module.body.push_back({schedule::Check{bad, 2}});
+  calls(30);
+  for (const Target& target : test::targets()) {
+    codegen::Options options;
+    options.target = target;
+    const codegen::Compiled compiled = driver::generate_code(module, options);
+    CAPTURE(target.name);
+    bool yes = true, no = false;
+    float two = 2;
+    std::vector<float> x(20, 1.0F);
+    CHECK(test::run(compiled, module, {&yes, &no, &two, x.data()}) == 3);
+    CHECK(x == std::vector<float>(20, std::ldexp(1.0F, 71)));
   }
 }
 

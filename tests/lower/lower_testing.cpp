@@ -26,7 +26,11 @@ void require_determined(const std::vector<Bounded>& expected) {
 void check_with(const ir::Function& function, const std::vector<ir::Literal>& arguments,
                 const std::vector<Bounded>& expected, const char* target, const lower::Options& options) {
   const schedule::Module module = lower::lower(function, Target::parse(target), options);
-  INFO(ir::print(function) << schedule::print(module, {.offsets = true, .kernels = true}));
+  const auto text = [](const schedule::Module& m) { return schedule::print(m, {.offsets = true, .kernels = true}); };
+  INFO(ir::print(function) << text(module));
+  lower::Options alone = options;  // what equal groups share is what each would have got
+  alone.share_kernels = false;
+  CHECK(text(module) == text(lower::lower(function, Target::parse(target), alone)));
   const Ran ran = run_schedule(module, function, arguments);
   CHECK(ran.status == 0);
   for (std::size_t i = 0; i < expected.size(); ++i) {

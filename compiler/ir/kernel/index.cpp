@@ -340,6 +340,19 @@ Index Index::substitute(const std::function<Index(const LoopVar&)>& replacement)
   return result;
 }
 
+Index Index::transferred(const std::function<const LoopVar*(const LoopVar&)>& variable,
+                         const std::function<Value*(const Value&)>& dynamic) const {
+  Index result = *this;
+  for (Term& term : result.terms_) {
+    auto atom = std::make_shared<Atom>(*term.atom);
+    if (atom->variable) atom->variable = variable(*atom->variable);
+    if (atom->value) atom->value = dynamic(*atom->value);
+    if (atom->inner) atom->inner = std::make_shared<const Index>(atom->inner->transferred(variable, dynamic));
+    term.atom = std::move(atom);
+  }
+  return result;
+}
+
 std::int64_t Index::evaluate(const std::function<std::int64_t(const LoopVar&)>& variable,
                              const std::function<std::int64_t(const Value&)>& dynamic) const {
   std::int64_t sum = constant_;

@@ -84,6 +84,10 @@ class Index {
 
   /// Variables replaced (by what the callback gives; return Index(v) to keep), simplified anew.
   Index substitute(const std::function<Index(const LoopVar&)>& replacement) const;
+  /// The same over other variables and values, which have the ids and the extents of those that they stand for: nothing
+  /// is simplified or sorted anew.
+  Index transferred(const std::function<const LoopVar*(const LoopVar&)>& variable,
+                    const std::function<Value*(const Value&)>& dynamic) const;
   /// Every atom replaced by the callback's value: for interpreters.
   std::int64_t evaluate(const std::function<std::int64_t(const LoopVar&)>& variable,
                         const std::function<std::int64_t(const Value&)>& dynamic) const;

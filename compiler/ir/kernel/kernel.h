@@ -110,6 +110,8 @@ class ValuePool {
  public:
   Value* create(Opcode opcode, DType dtype, std::vector<Value*> operands = {});
   std::size_t size() const { return values_.size(); }
+  /// The value whose id is `i`.
+  const Value& at(std::size_t i) const { return *values_[i]; }
 
  private:
   std::vector<std::unique_ptr<Value>> values_;

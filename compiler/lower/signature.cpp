@@ -1,0 +1,221 @@
+// Values, ops and storages are numbered as they appear, so that it is the wiring that is compared. Everything is
+// written with its length or count in front: no two groups can be written alike by accident.
+#include "compiler/lower/signature.h"
+
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+#include <unordered_map>
+
+#include "compiler/ir/layout.h"
+#include "compiler/ops/op_def.h"
+#include "compiler/ops/ops.h"
+
+namespace pullback::lower {
+namespace {
+
+/// What the next numbers of a key are about.
+enum class Tag : std::uint8_t { seen, constant, memory, computed, member };
+
+class KeyWriter {
+ public:
+  explicit KeyWriter(std::string& key) : key_(key) {}
+
+  template <class T>
+  void number(T value) {
+    static_assert(std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>);
+    key_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  void bytes(const void* data, std::size_t size) {
+    number(size);
+    key_.append(static_cast<const char*>(data), size);
+  }
+  void integers(const std::vector<std::int64_t>& list) { bytes(list.data(), list.size() * sizeof(std::int64_t)); }
+  void shape(const Shape& dims) {
+    number(dims.size());
+    for (const Dim& d : dims) {
+      if (!d.is_constant()) throw InternalError("shape " + to_string(dims) + " is not specialized");
+      number(d.constant());
+    }
+  }
+  void type(const ir::Type& type) {
+    number(type.dtype);
+    shape(type.shape);
+  }
+  void literal(const ir::Literal& literal) {
+    number(literal.dtype);
+    integers(literal.dims);
+    bytes(literal.bytes.data(), literal.bytes.size());
+  }
+  void attribute(const ir::Attribute& attribute) {
+    number(attribute.index());
+    std::visit(
+        [&](const auto& value) {
+          using T = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<T, std::string>)
+            bytes(value.data(), value.size());
+          else if constexpr (std::is_same_v<T, ir::Integers>)
+            integers(value);
+          else if constexpr (std::is_same_v<T, ir::AxisPairs>)
+            integers(value.lhs), integers(value.rhs);
+          else if constexpr (std::is_same_v<T, Shape>)
+            shape(value);
+          else if constexpr (std::is_same_v<T, std::shared_ptr<const ir::Literal>>)
+            literal(*value);
+          else
+            number(value);
+        },
+        attribute);
+  }
+  /// The op and its attributes.
+  void op(const ir::Op& op) {
+    number(std::bit_cast<std::uintptr_t>(op.def));
+    number(op.attributes.entries().size());
+    for (const auto& [name, value] : op.attributes.entries()) {
+      bytes(name.data(), name.size());
+      attribute(value);
+    }
+  }
+
+ private:
+  std::string& key_;
+};
+
+class Describer {
+ public:
+  Describer(const Group& group, const Placement& placement)
+      : group_(group), placement_(placement), write_(signature_.key) {}
+
+  std::optional<Signature> run() {
+    write_.number(group_.kind);
+    write_.integers({group_.rows, group_.inner, group_.slabs});
+    if (group_.op) op(*group_.op);
+    write_.number(group_.anchors.size());
+    for (const ir::Value* anchor : group_.anchors) {
+      value(anchor);
+      const auto along = group_.along.find(anchor);
+      write_.number(along != group_.along.end());
+      if (along != group_.along.end()) write_.number(along->second);
+    }
+    write_.number(group_.stored.size());
+    for (const ir::Value* stored : group_.stored) {
+      value(stored);
+      place(stored);
+      order(*stored);
+    }
+    if (has_regions_) return std::nullopt;
+    return std::move(signature_);
+  }
+
+ private:
+  bool is_member(const ir::Value* value) const {
+    return group_.kind != Group::Kind::kernel &&
+           std::find(group_.anchors.begin(), group_.anchors.end(), value) != group_.anchors.end();
+  }
+
+  void value(const ir::Value* v) {
+    const auto [entry, fresh] = values_.try_emplace(v, values_.size());
+    if (!fresh) {
+      write_.number(Tag::seen);
+      write_.number(entry->second);
+    } else if (v->definer && is_leaf(*v)) {
+      constant(*v);
+    } else if (!v->definer || (placement_.has(v) && !is_member(v))) {
+      write_.number(Tag::memory);
+      write_.type(v->type);
+      write_.integers(ir::layout_of(*v));
+      place(v);
+    } else {
+      write_.number(is_member(v) ? Tag::member : Tag::computed);
+      write_.number(v->index);
+      op(*v->definer);
+    }
+  }
+
+  /// One number in all elements is written into the kernel; what else there is, it reads.
+  void constant(const ir::Value& v) {
+    const ir::Literal& literal = v.definer->attributes.literal("value");
+    const bool splat = literal.is_splat();
+    write_.number(Tag::constant);
+    write_.type(v.type);
+    write_.integers(ir::layout_of(v));
+    write_.number(splat);
+    if (splat) write_.bytes(literal.bytes.data(), size_of(literal.dtype));
+    place(&v);
+  }
+
+  /// Which of the storages it is, by the order of appearance.
+  void place(const ir::Value* v) {
+    const std::vector<const ir::Value*>& places = signature_.places;
+    const auto same = [&](const ir::Value* other) { return is_same_place(*v, *other); };
+    const auto known = std::find_if(places.begin(), places.end(), same);
+    write_.number(known - places.begin());
+    if (known != places.end()) return;
+    signature_.places.push_back(v);
+    const std::optional<std::size_t> storage = placement_.find(*v);
+    write_.number(storage.has_value());
+    if (!storage) return;
+    write_.number(placement_.draft().storages[*storage].dtype);
+    write_.number(placement_.draft().storages[*storage].elements);
+  }
+
+  bool is_same_place(const ir::Value& a, const ir::Value& b) const {
+    if (&a == &b) return true;
+    const std::optional<std::size_t> x = placement_.find(a), y = placement_.find(b);
+    if (x || y) return x == y;
+    // Neither has a storage yet: constants, which get the same one when they are equal.
+    return is_leaf(a) && is_leaf(b) && a.definer && b.definer &&
+           a.definer->attributes.literal("value") == b.definer->attributes.literal("value");
+  }
+
+  void op(const ir::Op& op) {
+    const auto [entry, fresh] = ops_.try_emplace(&op, ops_.size());
+    write_.number(fresh);
+    write_.number(entry->second);
+    if (!fresh) return;
+    signature_.ops.push_back(&op);
+    has_regions_ |= !op.regions.empty();
+    write_.op(op);
+    write_.number(op.results.size());
+    for (const auto& result : op.results) write_.type(result->type);
+    write_.number(op.operands.size());
+    for (const ir::Value* operand : op.operands) value(operand);
+  }
+
+  /// The order in memory of what the value is a reshape of, wherever that lies: loops may follow it.
+  void order(const ir::Value& stored) {
+    const ir::Value* v = &stored;
+    while (v->definer && v->definer->def == &ops::op_reshape) v = v->definer->operand(0);
+    write_.type(v->type);
+    write_.integers(ir::layout_of(*v));
+  }
+
+  const Group& group_;
+  const Placement& placement_;
+  Signature signature_;
+  KeyWriter write_;
+  std::unordered_map<const ir::Value*, std::size_t> values_;
+  std::unordered_map<const ir::Op*, std::size_t> ops_;
+  bool has_regions_ = false;
+};
+
+}  // namespace
+
+std::optional<Signature> signature_of(const Group& group, const Placement& placement) {
+  return Describer(group, placement).run();
+}
+
+void append_form(std::string& key, const ir::Op& op) {
+  KeyWriter write(key);
+  write.op(op);
+  write.number(op.operands.size());
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    write.type(op.operand(i)->type);
+    // Which operands are one and the same.
+    write.number(std::find(op.operands.begin(), op.operands.end(), op.operand(i)) - op.operands.begin());
+  }
+  write.number(op.results.size());
+  for (const auto& result : op.results) write.type(result->type);
+}
+
+}  // namespace pullback::lower
