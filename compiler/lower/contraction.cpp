@@ -215,7 +215,7 @@ class Writer {
         const std::vector<Segment> row_blocks = pieces(part.rows, blocking_.rows);
         const bool several_blocks = row_blocks.size() > 1 || row_blocks.front().count > 1;
         const bool narrow = panel_width() * extents().bytes < kWidePanel && columns.size > panel_width();
-        all_panels_ = packed_ && shape_.k.empty() && (several_blocks || narrow);
+        all_panels_ = packed_ && shape_.k.empty() && nested_.empty() && (several_blocks || narrow);
         copies_ = packed_ && !all_panels_ && shape_.k.empty() && nested_.empty() && b_ >= 0 && column_.b == 1;
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),

@@ -80,6 +80,12 @@ const Product kProducts[] = {
     {515, 1, 700, true},
     {7000, 4, 1024},
     {515, 10, 130, true},
+    // Seven vectors of columns, for either width: panels of three, two and two side by side in a strip.
+    {700, 56, 1100, false, true},
+    {700, 112, 1100, false, true},
+    // Strided rows, and columns for more rows than a copy costs.
+    {200, 40, 1500, true},
+    {400, 72, 600},
 };
 
 }  // namespace

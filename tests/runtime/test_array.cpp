@@ -4,6 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdint>
+#include <set>
+#include <vector>
+
 using namespace pullback;
 using Catch::Matchers::Contains;
 
@@ -31,6 +35,23 @@ TEST_CASE("arrays are zero-filled, aligned and share storage", "[array]") {
   CHECK(a.reshape({2, 6}).raw() == a.raw());
   CHECK_THROWS_WITH(a.reshape({5}), Contains("cannot reshape f32[3,4] to f32[5]"));
   CHECK_THROWS_WITH(a.values<double>(), Contains("f32[3,4] read as f64"));
+}
+
+TEST_CASE("large arrays begin at different sets of the cache", "[array]") {
+  constexpr std::uintptr_t kPage = 4096;
+  for (const std::int64_t elements : {std::int64_t{1} << 15, std::int64_t{1} << 18, std::int64_t{3} << 19}) {
+    std::vector<Array> arrays;
+    std::set<std::uintptr_t> places;
+    for (int i = 0; i < 4; ++i) {
+      const Array& array = arrays.emplace_back(f32, std::vector{elements});
+      const auto address = reinterpret_cast<std::uintptr_t>(array.raw());
+      CHECK(address % 64 == 0);
+      CHECK(array.values<float>().front() == 0);
+      CHECK(array.values<float>().back() == 0);
+      places.insert(address % kPage);
+    }
+    CHECK(places.size() == arrays.size());
+  }
 }
 
 TEST_CASE("an array that was moved from has no elements", "[array]") {
