@@ -3,10 +3,10 @@
 
     python3 tests/bench/compare.py [--threads N] [--rounds N] [--seconds S] [--json FILE] [WORKLOAD...]
 
-Each round times every workload in Pullback and in each variant of PyTorch (its default and, where the CPU has them, its AVX-512 kernels, images
-channels first and last; with two threads and more also Debian's OpenMP build of OpenBLAS where it is installed). The
-peer is the variant with the lowest median. The ratio is the median over rounds of peer / Pullback within a round, with
-the smallest and the largest. What would weaken the peer is taken out of its environment.
+Each round times every workload in Pullback and in each variant of PyTorch (its default and, where the CPU has them, its
+AVX-512 kernels, images channels first and last; with two threads and more also Debian's OpenMP build of OpenBLAS where
+it is installed). The peer is the variant with the lowest median. The ratio is the median over rounds of peer / Pullback
+within a round, with the smallest and the largest. What would weaken the peer is taken out of its environment.
 """
 import argparse
 import glob
