@@ -3,7 +3,8 @@
 // computed transposed. B is read in place when its columns are contiguous and near; otherwise the panels under the
 // tiles' columns are packed into scratch, where all row tiles find them. Large A is packed block by block, too. An
 // operand that is not in memory is computed as it is packed: the contraction's prologue. Where all rows fit beside one
-// panel, the first row tile reads B in place and fills the panel on the way.
+// panel, and panels are wide, the first row tile reads B in place and fills the panel on the way; else the panels of a
+// strip are packed together.
 #include "compiler/lower/contraction.h"
 
 #include <algorithm>
