@@ -43,9 +43,8 @@ std::byte* map_zeros(std::size_t bytes) {
   return begin + before;
 }
 
-/// How far behind its start of a page, huge page or line the next block begins. A weight, its gradient and its moments
-/// are read side by side, row by row: if all of them began at a page, they would meet in the same few sets of the
-/// cache.
+/// How far into its memory the next block begins. A weight, its gradient and its moments are read side by side, row by
+/// row: if all of them began at a page, they would meet in the same few sets of the cache.
 std::size_t next_colour(std::size_t bytes) {
   constexpr std::size_t kColours = 16, kSmallest = 64 << 10, kPart = 256;
   if (bytes < kSmallest) return 0;

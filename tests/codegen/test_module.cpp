@@ -46,6 +46,13 @@ void scale(Kernel& k, std::int64_t n) {
                 [&](const Index& i) { b.store(y, i, b.max(b.mul(b.load(x, i), b.load(s, 0)), b.constant(f32, 0))); });
 }
 
+/// The position of the buffer of a new slot.
+std::size_t add_slot(schedule::Module& module, const char* name, DType dtype, std::int64_t n, bool written) {
+  module.slots.push_back({name, written ? schedule::SlotRole::state : schedule::SlotRole::input, dtype, {n}, written});
+  module.buffers.push_back({name, dtype, n, schedule::Placement::external, 0, module.slots.size() - 1});
+  return module.buffers.size() - 1;
+}
+
 }  // namespace
 
 TEST_CASE("functions are written inline or called, at each width") {
@@ -95,14 +102,9 @@ TEST_CASE("many calls, with checks between them, run in their order") {
   // Each call doubles the data: 71 calls in runs of 50, 1 and 20, the last of which a check keeps from running.
   schedule::Module module;
   module.name = "calls";
-  const auto slot = [&](const char* name, DType dtype, std::int64_t n, bool written) {
-    module.slots.push_back(
-        {name, written ? schedule::SlotRole::state : schedule::SlotRole::input, dtype, {n}, written});
-    module.buffers.push_back({name, dtype, n, schedule::Placement::external, 0, module.slots.size() - 1});
-    return module.buffers.size() - 1;
-  };
-  const std::size_t good = slot("good", boolean, 1, false), bad = slot("bad", boolean, 1, false);
-  const std::size_t factor = slot("factor", f32, 1, false), data = slot("data", f32, 20, true);
+  const std::size_t good = add_slot(module, "good", boolean, 1, false),
+                    bad = add_slot(module, "bad", boolean, 1, false);
+  const std::size_t factor = add_slot(module, "factor", f32, 1, false), data = add_slot(module, "data", f32, 20, true);
   module.kernels.push_back(make([](Kernel& k) { scale(k, 20); }));
   module.checks = {{"first", {}, {}}, {"second", {}, {}}, {"third", {}, {}}};
   const auto calls = [&](int count) {
@@ -131,14 +133,9 @@ TEST_CASE("many calls, with checks between them, run in their order") {
 TEST_CASE("checks stop the run, branches choose, equal memory may be read and written") {
   schedule::Module module;
   module.name = "steps";
-  const auto slot = [&](const char* name, DType dtype, std::int64_t n, bool written) {
-    module.slots.push_back(
-        {name, written ? schedule::SlotRole::state : schedule::SlotRole::input, dtype, {n}, written});
-    module.buffers.push_back({name, dtype, n, schedule::Placement::external, 0, module.slots.size() - 1});
-    return module.buffers.size() - 1;
-  };
-  const std::size_t good = slot("good", boolean, 1, false), which = slot("which", boolean, 1, false);
-  const std::size_t factor = slot("factor", f32, 1, false), data = slot("data", f32, 20, true);
+  const std::size_t good = add_slot(module, "good", boolean, 1, false),
+                    which = add_slot(module, "which", boolean, 1, false);
+  const std::size_t factor = add_slot(module, "factor", f32, 1, false), data = add_slot(module, "data", f32, 20, true);
   module.kernels.push_back(make([](Kernel& k) { scale(k, 20); }));
   module.checks.push_back({"bad", {}, {}});
   const schedule::Step in_place{schedule::KernelCall{0, {data, factor, data}, "", {}}};

@@ -323,6 +323,26 @@ TEST_CASE("a grid of parts is shared evenly", "[lower]") {
   CHECK(lower::even_piece(2048, 700) == 512);
 }
 
+TEST_CASE("blocks of rows fit the second level of the cache", "[lower]") {
+  const lower::Registers registers{16, 8};
+  const lower::Extents extents{4096, 4096, 4096};
+  const lower::Tile tile = lower::choose_tile(extents.rows, extents.columns, registers);
+  std::int64_t before = 0;
+  for (const std::int64_t second_level : {256 << 10, 512 << 10, 1 << 20, 2 << 20})
+    for (const bool whole_depth : {false, true}) {
+      const lower::Blocking blocking = lower::choose_blocking(extents, tile, registers, second_level, whole_depth);
+      CAPTURE(second_level, whole_depth, blocking.rows, blocking.depth);
+      CHECK((blocking.depth == extents.depth) == whole_depth);
+      CHECK(blocking.rows >= tile.rows);
+      CHECK(blocking.rows * blocking.depth * extents.bytes <= second_level);
+      if (whole_depth) continue;
+      CHECK(blocking.rows > before);
+      before = blocking.rows;
+    }
+  CHECK(Target::parse("x86-64-v4").second_level == 1 << 20);
+  CHECK(Target::host().second_level >= 256 << 10);
+}
+
 TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
   check_lowering(R"(func @f(%x: f32[9,12,900], %g: f32[10,12,900]) {
     %w: f32[9,10,3] = convolution(%x, %g) {strides = [1], low = shape[1], high = shape[1], base_dilation = [1],
