@@ -12,8 +12,8 @@
 #include "compiler/ir/layout.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
-#include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/contraction_packing.h"
+#include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/parallelism.h"
@@ -23,10 +23,6 @@ namespace {
 
 using kernel::Index;
 using ops::Indices;
-
-/// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and
-/// miss the TLB.
-constexpr std::int64_t kInPlaceVectors = 32;
 
 bool is_stored(const Placement& placement, const ir::Value& value) {
   return placement.has(&value) || is_leaf(value);
@@ -48,20 +44,23 @@ class Writer {
     emitter_.note(*group.op);
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
-    if (transposed_costs_less(shape_, registers_)) swap_operands(shape_);
+    const ContractionSchedule schedule = choose_schedule(problem(placement));
+    if (schedule.transposed) swap_operands(shape_);
     if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     if (is_stored(placement, *shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
-    row_ = take(shape_.m, row_of(shape_.m));
-    column_ = take(shape_.n, column_of(shape_.n));
-    depth_ = take(shape_.k, shape_.k.size() - 1);
-    for (const std::vector<Loop>* loops : {&shape_.batch, &shape_.m, &shape_.n})
-      outer_.insert(outer_.end(), loops->begin(), loops->end());
-    tile_ = choose_tile(row_.size, column_.size, registers_);
-    // Rows a multiple of this apart compete for the same few places of the first level.
-    if (row_.a * extents().bytes % kPage == 0) tile_.rows = std::min<std::int64_t>(tile_.rows, kCollidingRows);
-    packed_ = b_ < 0 || (column_.size > 1 && (column_.b != 1 || misses_in_place()));
+    const TileLoops loops = take_tile_loops(shape_);
+    row_ = loops.row;
+    column_ = loops.column;
+    depth_ = loops.depth;
+    for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
+      outer_.insert(outer_.end(), around->begin(), around->end());
+    chained_ = shape_.k.empty() && keeps_sums() && column_.c == 1;
+    tile_ = schedule.tile;
+    blocking_ = schedule.blocking;
+    packed_ = schedule.pack_columns;
+    pack_rows_ = schedule.pack_rows;
+    if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
     nest_depth();
-    choose_blocks();
   }
 
   void run() {
@@ -81,31 +80,17 @@ class Writer {
   static constexpr std::int64_t kMostParts = 16;
   /// Batch elements that are parts enough.
   static constexpr std::int64_t kOuterParts = 8;
-  static constexpr std::int64_t kPage = 4096;
-  static constexpr std::int64_t kCollidingRows = 8;
-  /// Bytes of a panel at one step of k: with less, filling panels one by one takes single lines out of rows of B.
-  static constexpr std::int64_t kWidePanel = 128;
-  /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
-  /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
-  static constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
   kernel::Builder& build() { return emitter_.build(); }
 
-  static Loop take(std::vector<Loop>& loops, std::size_t position) {
-    if (loops.empty()) return {};
-    Loop taken = loops[position];
-    loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(position));
-    return taken;
+  ContractionProblem problem(const Placement& placement) const {
+    const auto operand = [&](const View& view) {
+      return ContractionProblem::Operand{view.base->type.dtype, is_stored(placement, *view.base)};
+    };
+    return {shape_,       operand(shape_.a), operand(shape_.b), accumulate_,
+            keeps_sums(), options_.parallel, registers_,        options_.second_level};
   }
-  /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
-  /// single lines out of rows of B, for so many rows that a copy is paid for.
-  bool misses_in_place() const {
-    constexpr std::int64_t kManyTiles = 10, kNearPanel = 16 << 10;
-    const std::int64_t step = panel_width() * extents().bytes;
-    if (depth_.b > kInPlaceVectors * registers_.width) return row_.size > tile_.rows;
-    return step < kWidePanel && depth_.b > panel_width() && row_.size > kManyTiles * tile_.rows &&
-           depth_.size * step > kNearPanel;
-  }
+
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
   /// are walked one by one, each with a panel of its own.
   void nest_depth() {
@@ -118,31 +103,6 @@ class Writer {
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
-  /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
-  void choose_blocks() {
-    blocking_ = {row_.size, column_.size, depth_.size};
-    if (!shape_.k.empty() || !nested_.empty()) return;
-    const Extents extents = this->extents();
-    chained_ = can_chain();
-    if (row_.size <= kStreamedRows && !packed_ && a_ >= 0 && column_.size * depth_.size * extents.bytes > kNearMatrix) {
-      blocking_.depth = even_piece(depth_.size, kStreams);
-      return;
-    }
-    const Blocking best = choose_blocking(extents, tile_, registers_, options_.second_level, false);
-    const bool cut = row_.size > tile_.rows || packed_;
-    // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
-    const bool whole_depth = !cut || (!chained_ && depth_.size <= 2 * best.depth);
-    blocking_ = whole_depth ? choose_blocking(extents, tile_, registers_, options_.second_level, true) : best;
-    const std::int64_t a_bytes = row_.size * blocking_.depth * extents.bytes;
-    // Rows that are neighbours lie on another line at each step of k.
-    const bool across = row_.a == 1;
-    const std::int64_t apart = (across ? depth_.a : row_.a) * extents.bytes, far = across ? kPage / 4 : kPage;
-    // Bytes of A that stay in the cache with B beside them.
-    const std::int64_t near_rows = options_.second_level / (across ? 4 : 2);
-    pack_rows_ = a_ < 0 || ((across || depth_.a == 1) && row_.size > tile_.rows && column_.size >= 4 * panel_width() &&
-                            a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows));
-    if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
-  }
   Extents extents() const {
     return {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(shape_.a.base->type.dtype))};
   }
@@ -409,8 +369,8 @@ class Writer {
     return emitter_.address(*group_.op->result(), c_indices(row, column));
   }
 
-  /// Are partial sums kept in C? It must be stored, in the type of the sums and with neighbouring columns.
-  bool can_chain() const {
+  /// May partial sums be kept in C? It must be stored, in the type of the sums.
+  bool keeps_sums() const {
     const ir::Value* c = group_.op->result();
     const ir::Integers strides = ir::strides_of(*c);
     const std::vector<std::int64_t> dims = dims_of(*c);
@@ -418,7 +378,7 @@ class Writer {
     for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
       if (strides[d] != expected) return false;
     return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
-           c->type.dtype == accumulate_ && column_.c == 1;
+           c->type.dtype == accumulate_;
   }
 
   void epilogue(const Index& row, const Index& column, kernel::Value* sum) {

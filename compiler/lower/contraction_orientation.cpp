@@ -46,26 +46,40 @@ std::size_t column_of(const std::vector<Loop>& n) {
   return n.empty() ? 0 : n.size() - 1;
 }
 
-bool transposed_costs_less(const ContractionShape& shape, const Registers& registers) {
-  const std::int64_t m = ContractionShape::product(shape.m), n = ContractionShape::product(shape.n);
+bool transposed_costs_less(const ContractionLoops& loops, const Registers& registers) {
+  const std::int64_t m = ContractionLoops::product(loops.m), n = ContractionLoops::product(loops.n);
   if (n == 1) return m > 1;
   if (m == 1) return false;
-  std::size_t rows = shape.m.size() - 1;  // the columns when transposed
-  for (std::size_t i = shape.m.size(); i-- > 0;)
-    if (shape.m[i].a == 1) {
+  std::size_t rows = loops.m.size() - 1;  // the columns when transposed
+  for (std::size_t i = loops.m.size(); i-- > 0;)
+    if (loops.m[i].a == 1) {
       rows = i;
       break;
     }
-  return cost(shape.k, shape.n, shape.m, rows, &Loop::a, registers) <
-         cost(shape.k, shape.m, shape.n, column_of(shape.n), &Loop::b, registers);
+  return cost(loops.k, loops.n, loops.m, rows, &Loop::a, registers) <
+         cost(loops.k, loops.m, loops.n, column_of(loops.n), &Loop::b, registers);
+}
+
+void swap_operands(ContractionLoops& loops) {
+  std::swap(loops.m, loops.n);
+  for (std::vector<Loop>* each : {&loops.batch, &loops.m, &loops.n, &loops.k})
+    for (Loop& loop : *each) std::swap(loop.a, loop.b);
 }
 
 void swap_operands(ContractionShape& shape) {
-  std::swap(shape.m, shape.n);
+  swap_operands(static_cast<ContractionLoops&>(shape));
   std::swap(shape.a, shape.b);
   std::swap(shape.a_offset, shape.b_offset);
-  for (std::vector<Loop>* loops : {&shape.batch, &shape.m, &shape.n, &shape.k})
-    for (Loop& loop : *loops) std::swap(loop.a, loop.b);
+}
+
+TileLoops take_tile_loops(ContractionLoops& loops) {
+  const auto take = [](std::vector<Loop>& from, std::size_t position) {
+    if (from.empty()) return Loop{};
+    Loop taken = from[position];
+    from.erase(from.begin() + static_cast<std::ptrdiff_t>(position));
+    return taken;
+  };
+  return {take(loops.m, row_of(loops.m)), take(loops.n, column_of(loops.n)), take(loops.k, loops.k.size() - 1)};
 }
 
 }  // namespace pullback::lower

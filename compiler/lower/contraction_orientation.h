@@ -16,8 +16,16 @@ std::size_t row_of(const std::vector<Loop>& m);
 std::size_t column_of(const std::vector<Loop>& n);
 
 /// Is C computed faster as its transpose, with A and B exchanged?
-bool transposed_costs_less(const ContractionShape& shape, const Registers& registers);
+bool transposed_costs_less(const ContractionLoops& loops, const Registers& registers);
 /// Exchanges A and B.
+void swap_operands(ContractionLoops& loops);
 void swap_operands(ContractionShape& shape);
+
+/// The loops that a tile runs over.
+struct TileLoops {
+  Loop row, column, depth;
+};
+/// Takes them out of `loops`: what remains is around the tile.
+TileLoops take_tile_loops(ContractionLoops& loops);
 
 }  // namespace pullback::lower

@@ -28,18 +28,22 @@ struct CoordinateBound {
   }
 };
 
-struct ContractionShape {
-  ops::ContractionSpec spec;
-  View a, b;
-  std::int64_t a_offset = 0, b_offset = 0;
-  std::vector<Loop> batch, m, n, k;  ///< outermost first; sizes above 1
-  std::vector<CoordinateBound> bounds;
+/// Outermost first; sizes above 1.
+struct ContractionLoops {
+  std::vector<Loop> batch, m, n, k;
 
   static std::int64_t product(const std::vector<Loop>& loops) {
     std::int64_t size = 1;
     for (const Loop& loop : loops) size *= loop.size;
     return size;
   }
+};
+
+struct ContractionShape : ContractionLoops {
+  ops::ContractionSpec spec;
+  View a, b;
+  std::int64_t a_offset = 0, b_offset = 0;
+  std::vector<CoordinateBound> bounds;
 };
 
 /// Nothing when an operand is not a strided view of something `stored`, or when elements of it lie apart (a base

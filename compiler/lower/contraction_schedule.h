@@ -1,0 +1,51 @@
+// How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice changes a
+// result: every element is one chain of fused multiply-adds over k, however it is cut.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "compiler/lower/contraction_orientation.h"
+#include "compiler/lower/tiling.h"
+
+namespace pullback::lower {
+
+/// Bytes of a panel at one step of k: with less, filling panels one by one takes single lines out of rows of B.
+inline constexpr std::int64_t kWidePanel = 128;
+
+/// All that a choice may depend on: no value, buffer or address.
+struct ContractionProblem {
+  struct Operand {
+    DType dtype = DType::f32;
+    bool stored = true;  ///< in memory; else it is computed as it is packed
+  };
+  ContractionLoops loops;  ///< those of C(m,n) = A(m,k) B(k,n), as the op has them
+  Operand a, b;
+  DType accumulate = DType::f32;
+  bool keeps_sums = false;  ///< C is stored, row-major, in the type of the sums
+  bool parallel = false;    ///< it may be shared among threads
+  Registers registers;      ///< of the type of the sums
+  std::int64_t second_level = 512 << 10;
+};
+
+struct ContractionSchedule {
+  bool transposed = false;  ///< A and B change places, and C is computed as its transpose: "A", "rows" mean what they
+                            ///< are then
+  Tile tile;
+  bool pack_columns = false;  ///< panels of B are copied
+  bool pack_rows = false;     ///< blocks of A are copied
+  Blocking blocking;
+};
+
+/// Choices made elsewhere.
+struct PartialSchedule {
+  std::optional<bool> transposed = {};
+  std::optional<Tile> tile = {};
+  std::optional<bool> pack_columns = {}, pack_rows = {};
+  std::optional<Blocking> blocking = {};
+};
+
+/// What static rules choose where `fixed` leaves it open.
+ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed = {});
+
+}  // namespace pullback::lower
