@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/lower/contraction_packing.h"
+
 namespace pullback::lower {
 namespace {
 
@@ -31,20 +33,41 @@ class ScheduleChooser {
     column_ = tile.column;
     depth_ = tile.depth;
     one_k_loop_ = loops.k.empty();
-    extents_ = {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(a_.dtype))};
+    schedule_.paired = gains_from_pairs();
+    extents_ = {row_.size, column_.size, depth_.size,
+                static_cast<std::int64_t>(size_of(packed_type(a_.dtype, problem.accumulate)))};
+    if (schedule_.paired) extents_.depth = paired_steps(depth_.size);
   }
 
   ContractionSchedule run() {
     choose_tile();
     schedule_.pack_columns =
-        fixed_.pack_columns.value_or(!b_.stored || (column_.size > 1 && (column_.b != 1 || misses_in_place())));
+        fixed_.pack_columns.value_or(!b_.stored || (column_.size > 1 && (column_.b != 1 || misses_in_place())) ||
+                                     (is_converted(b_) && row_.size > tile().rows));
+    if (schedule_.paired) schedule_.pack_columns = true;
     choose_blocks();
+    if (schedule_.paired) {
+      schedule_.pack_rows = true;
+      const std::int64_t groups = (2 * schedule_.blocking.depth + kPairedGroup - 1) / kPairedGroup;
+      schedule_.blocking.depth = std::min(depth_.size, groups * kPairedGroup);
+    }
     return schedule_;
   }
 
  private:
   const Tile& tile() const { return schedule_.tile; }
   std::int64_t panel_width() const { return tile().vectors * registers_.width; }
+
+  /// Pairs need both operands packed: not for few rows, which are bound by reading B once.
+  bool gains_from_pairs() const {
+    constexpr std::int64_t kFewestRows = 4, kFewestColumns = 8;
+    return problem_.has_bf16_dot && a_.dtype == DType::bf16 && b_.dtype == DType::bf16 &&
+           problem_.accumulate == DType::f32 && one_k_loop_ && depth_.size >= kPairedGroup &&
+           row_.size >= kFewestRows && column_.size >= kFewestColumns;
+  }
+  bool is_converted(const ContractionProblem::Operand& operand) const {
+    return packed_type(operand.dtype, problem_.accumulate) != operand.dtype;
+  }
 
   void choose_tile() {
     if (fixed_.tile) {
@@ -69,7 +92,7 @@ class ScheduleChooser {
 
   /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
   void choose_blocks() {
-    schedule_.blocking = {row_.size, column_.size, depth_.size};
+    schedule_.blocking = {row_.size, column_.size, extents_.depth};
     if (!one_k_loop_) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
     const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && a_.stored &&
@@ -77,15 +100,17 @@ class ScheduleChooser {
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
-    const bool whole_depth = !cut || (!chained && depth_.size <= 2 * best.depth);
-    if (fixed_.blocking)
+    const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
+    if (fixed_.blocking) {
       schedule_.blocking = *fixed_.blocking;
-    else if (streamed)
+      if (schedule_.paired) schedule_.blocking.depth = paired_steps(schedule_.blocking.depth);
+    } else if (streamed) {
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
-    else
+    } else {
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!a_.stored || misses_rows()));
+    }
+    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!a_.stored || misses_rows() || converts_rows()));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -100,6 +125,11 @@ class ScheduleChooser {
            a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows);
   }
 
+  /// Are rows of A that must be converted read by several panels of B?
+  bool converts_rows() const {
+    return is_converted(a_) && (row_.a == 1 || depth_.a == 1) && column_.size > panel_width();
+  }
+
   ContractionProblem::Operand a_, b_;
   const PartialSchedule& fixed_;
   const ContractionProblem& problem_;
@@ -111,6 +141,10 @@ class ScheduleChooser {
 };
 
 }  // namespace
+
+DType packed_type(DType stored, DType accumulate) {
+  return stored == DType::f16 || stored == DType::bf16 ? accumulate : stored;
+}
 
 ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed) {
   return ScheduleChooser(problem, fixed).run();
