@@ -8,6 +8,7 @@
 // A name is LAYOUT/MxNxK[/bBATCH]: N a row-major operand, T a transposed one, first A then B.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <span>
@@ -31,6 +32,7 @@ struct Shape {
   int m, n, k;
   int batch = 1;
 
+  bool operator==(const Shape& other) const { return name() == other.name(); }
   bool transposed(int operand) const { return layout[operand] == 'T'; }
   std::string name() const {
     std::string name =
@@ -118,10 +120,9 @@ std::vector<Shape> shapes() {
                                        {256, 1024, 4096},
                                        {2048, 768, 256},
                                        {64, 1000, 2048}}) {
-    all.push_back({"NN", batch, out, in});
-    all.push_back({"NT", batch, out, in});
-    all.push_back({"NT", batch, in, out});
-    all.push_back({"TN", in, out, batch});
+    for (const Shape& s :
+         {Shape{"NN", batch, out, in}, {"NT", batch, out, in}, {"NT", batch, in, out}, {"TN", in, out, batch}})
+      if (std::find(all.begin(), all.end(), s) == all.end()) all.push_back(s);  // square ones repeat
   }
   // Skinny: few rows, few columns, little or much depth.
   for (const Shape& s : {Shape{"NN", 4, 1024, 1024},

@@ -11,6 +11,8 @@
 // A name is PASS/CHANNELS_IN-CHANNELS_OUT/HEIGHTxWIDTH/kKERNEL[/sSTRIDE][/dDILATION][/gGROUPS]/bBATCH.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -91,20 +93,45 @@ struct Bound {
   static const float* data(const pb::Array& array) { return array.values<float>().data(); }
 };
 
-/// The share of the steps so far that kernels of convolutions took, from the program's own table.
-double convolution_share(const pb::Program& program) {
+/// A line of a program's profile.
+struct KernelTime {
+  double microseconds = 0;
+  int number = 0;    ///< in the order of their first calls
+  std::string what;  ///< ops, joined by '+'
+
+  bool has(const char* op) const { return what.find(op) != std::string::npos; }
+};
+
+std::vector<KernelTime> kernel_times(const pb::Program& program) {
   std::istringstream table(program.profile());
-  std::string line;
-  double all = 0, convolutions = 0;
-  while (std::getline(table, line)) {
+  std::vector<KernelTime> all;
+  for (std::string line; std::getline(table, line);) {
     std::istringstream words(line);
-    double microseconds = 0, percent = 0, runs = 0, kib = 0;
-    std::string kernel, what;
-    if (!(words >> microseconds >> percent >> runs >> kib >> kernel >> what)) continue;
-    all += microseconds;
-    if (what.rfind("convolution", 0) == 0) convolutions += microseconds;
+    KernelTime kernel;
+    double percent = 0, runs = 0, kib = 0;
+    std::string name;
+    if (!(words >> kernel.microseconds >> percent >> runs >> kib >> name >> kernel.what)) continue;
+    kernel.number = std::atoi(name.c_str() + 1);
+    all.push_back(kernel);
   }
-  return all > 0 ? convolutions / all : 0;
+  return all;
+}
+
+/// The share of the steps so far that was not spent on bringing operands into other layouts, padding included, before a
+/// convolution, or on transposing its result. What joins the parts of a result is work of the convolution.
+double convolution_share(const pb::Program& program) {
+  const std::vector<KernelTime> kernels = kernel_times(program);
+  int last = -1;
+  for (const KernelTime& kernel : kernels)
+    if (kernel.has("convolution")) last = std::max(last, kernel.number);
+  double all = 0, counted = 0;
+  for (const KernelTime& kernel : kernels) {
+    const bool computes = kernel.has("convolution") || kernel.has("add");
+    const bool moves = !computes && (kernel.number < last || kernel.what == "transpose");
+    all += kernel.microseconds;
+    if (!moves) counted += kernel.microseconds;
+  }
+  return all > 0 ? counted / all : 1;
 }
 
 void measure(benchmark::State& state, const Convolution& c, Pass pass, int threads) {
