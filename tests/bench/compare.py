@@ -5,12 +5,12 @@
                                    [WORKLOAD...]
     python3 tests/bench/compare.py --memory [--threads N] [WORKLOAD...]
 
-Each round times every workload in Pullback and, right after, in each peer: PyTorch (its default and, where the CPU has
+Each round times every workload in pairs, Pullback and right after it a peer: PyTorch (its default and, where the CPU has
 them, its AVX-512 kernels, images channels first and last, for inference the network as it is or frozen, whichever is
 faster; with two threads and more also Debian's OpenMP build of OpenBLAS), PyTorch from C++ for small networks where
 build/tests/libtorch_steps has been built, and for inference ONNX Runtime, where npm has installed it into FOLDER. What
 is missing is said and left out. The peer of a row is the one with the lowest median; --all prints them all. The ratio
-is the median over rounds of peer / Pullback within a round, with the smallest and the largest. What would weaken a peer
+is the median over rounds of peer / Pullback within a pair, with the smallest and the largest. What would weaken a peer
 is taken out of its environment.
 
 --memory compares instead the memory that a step needs beyond what it keeps (parameters, the optimizer's slots, inputs):
@@ -120,21 +120,24 @@ def onnxruntime_peers(threads, folder, workloads, models):
 
 
 def time_one(workload, peers, options):
-    ours, theirs = [], {name: [] for name in peers}
+    def ours():
+        return pullback(workload, options.threads, options.seconds)
+
+    pairs = {name: [] for name, peer in peers.items() if peer.ask(workload, 0) is not None}
     for _ in range(options.rounds):
-        ours.append(pullback(workload, options.threads, options.seconds))
-        for name, peer in peers.items():
-            time = peer.ask(workload, options.seconds)
-            if time is not None:
-                theirs[name].append(time)
-    mine = [result["median_us"] for result in ours]
-    row = {"name": workload, "threads": options.threads, "pullback_us": statistics.median(mine),
-           "percent_of_peak": statistics.median(result["percent_of_peak"] for result in ours), "peers": {}}
-    for name, times in theirs.items():
-        if len(times) == len(mine):
-            ratios = [b / a for a, b in zip(mine, times)]
-            row["peers"][name] = {"us": statistics.median(times), "ratio": statistics.median(ratios),
-                                  "ratio_from": min(ratios), "ratio_to": max(ratios)}
+        for name, pair in pairs.items():
+            pair.append((ours(), peers[name].ask(workload, options.seconds)))
+    mine = [time for pair in pairs.values() for time, _ in pair] or [ours()]
+    row = {"name": workload, "threads": options.threads,
+           "pullback_us": statistics.median(time["median_us"] for time in mine),
+           "percent_of_peak": statistics.median(time["percent_of_peak"] for time in mine), "peers": {}}
+    for name, pair in pairs.items():
+        if any(theirs is None for _, theirs in pair):
+            print(f"left out: {name} has ended")
+            continue
+        ratios = [theirs / time["median_us"] for time, theirs in pair]
+        row["peers"][name] = {"us": statistics.median(theirs for _, theirs in pair),
+                              "ratio": statistics.median(ratios), "ratio_from": min(ratios), "ratio_to": max(ratios)}
     return row
 
 
