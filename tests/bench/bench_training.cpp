@@ -156,6 +156,8 @@ nlohmann::json run(const Job& job, const Options& options, double peak) {
           {"percent_of_peak", of_peak},
           {"percent_of_roofline", of_roof},
           {"peak_bytes", cost.arena_bytes},
+          {"scratch_bytes", cost.scratch_bytes * options.threads},
+          {"output_bytes", cost.output_bytes},
           {"live_bytes", cost.live_bytes},
           {"state_bytes", cost.state_bytes},
           {"kernel_calls", cost.kernel_calls},
