@@ -5,9 +5,9 @@
                                    [WORKLOAD...]
     python3 tests/bench/compare.py --memory [--threads N] [WORKLOAD...]
 
-Each round times every workload in pairs, Pullback and right after it a peer: PyTorch (its default and, where the CPU has
-them, its AVX-512 kernels, images channels first and last, for inference the network as it is or frozen, whichever is
-faster; with two threads and more also Debian's OpenMP build of OpenBLAS), PyTorch from C++ for small networks where
+Each round times every workload in pairs, Pullback and right after it a peer: PyTorch (its default and, where the CPU
+has them, its AVX-512 kernels, images channels first and last, for inference the network as it is or frozen, whichever
+is faster; with two threads and more also Debian's OpenMP build of OpenBLAS), PyTorch from C++ for small networks where
 build/tests/libtorch_steps has been built, and for inference ONNX Runtime, where npm has installed it into FOLDER. What
 is missing is said and left out. The peer of a row is the one with the lowest median; --all prints them all. The ratio
 is the median over rounds of peer / Pullback within a pair, with the smallest and the largest. What would weaken a peer
