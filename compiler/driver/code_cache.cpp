@@ -60,10 +60,10 @@ bool is_ours_alone(const fs::path& folder) {
   return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-std::vector<std::byte> with_key(const std::string& key, const runtime::CodeImage& image) {
+std::vector<std::byte> with_key(const std::string& key, const runtime::StoredProgram& program) {
   runtime::ByteWriter writer;
   writer.text(key);
-  writer.raw(runtime::Bytes(runtime::serialize(image)));
+  writer.raw(runtime::Bytes(runtime::serialize(program)));
   return writer.bytes();
 }
 
@@ -74,7 +74,7 @@ fs::path CodeCache::file_of(const std::string& key) const {
   return folder_ / (digest(key) + std::string(kExtension));
 }
 
-std::optional<runtime::CodeImage> CodeCache::find(const std::string& key) const {
+std::optional<runtime::StoredProgram> CodeCache::find(const std::string& key) const {
   const fs::path path = file_of(key);
   std::error_code error;
   if (!is_ours_alone(folder_) || !fs::is_regular_file(path, error)) return std::nullopt;
@@ -82,20 +82,20 @@ std::optional<runtime::CodeImage> CodeCache::find(const std::string& key) const 
     const std::vector<std::byte> bytes = runtime::read_file(path, path);
     runtime::ByteReader reader(path, bytes);
     if (reader.text() != key) return std::nullopt;
-    runtime::CodeImage image = runtime::parse_image(path, reader.rest());
+    runtime::StoredProgram program = runtime::parse_program(path, reader.rest());
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // used now
-    return image;
+    return program;
   } catch (const Error&) {
     return std::nullopt;
   }
 }
 
-void CodeCache::keep(const std::string& key, const runtime::CodeImage& image) const {
+void CodeCache::keep(const std::string& key, const runtime::StoredProgram& program) const {
   try {
     std::error_code error;
     if (fs::create_directories(folder_, error)) ::chmod(folder_.c_str(), S_IRWXU);  // code that we will run
     if (!is_ours_alone(folder_)) return;
-    const std::vector<std::byte> bytes = with_key(key, image);
+    const std::vector<std::byte> bytes = with_key(key, program);
     if (bytes.size() > limit_) return;
     remove_remains(folder_);
     make_room(bytes.size());

@@ -1,0 +1,73 @@
+#include "compiler/driver/forms.h"
+
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "compiler/ir/schedule.h"
+#include "compiler/ir/text.h"
+#include "compiler/lower/lower.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/support/dump.h"
+#include "runtime/environment.h"
+
+namespace pullback::driver {
+
+namespace {
+
+void require_known_sizes(const ir::Function& function) {
+  std::set<std::string> unknown = ir::symbols_of(function);
+  for (const auto& op : function.body.ops)
+    for (const auto& result : op->results)
+      for (const Dim& size : result->type.shape) unknown.merge(size.symbols());
+  if (!unknown.empty())
+    throw Error(fmt::format("{}: the size {} is not known: no input that it reads has it", function.name,
+                            fmt::join(unknown, ", ")));
+}
+
+void reduce_precision(ir::Function& function, DType precision) {
+  if (precision == DType::bf16)
+    passes::to_bf16(function);
+  else if (precision == DType::f16)
+    passes::to_f16(function);
+  else if (precision != DType::f32)
+    throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
+}
+
+}  // namespace
+
+bool Request::has_one_thread() const {
+  return (options.threads > 0 ? options.threads : runtime::thread_count()) == 1;
+}
+
+std::shared_ptr<ir::Function> specialize(const Request& request) {
+  std::shared_ptr<ir::Function> specialized = passes::specialize(*request.function, request.bindings);
+  require_known_sizes(*specialized);
+  reduce_precision(*specialized, request.options.precision);
+  return specialized;
+}
+
+Forms make_forms(const Request& request, StageTimer& timer) {
+  const Environment& environment = request.environment;
+  const std::string& name = request.function->name;
+  const DumpSink dump(environment);
+
+  // Sizes get their numbers; then the passes work on them.
+  const std::shared_ptr<ir::Function> optimized = timer.measure("specialize", [&] { return specialize(request); });
+  timer.measure("passes", [&] { return passes::optimize(*optimized, {.verify = environment.verify}); });
+  if (dump.wants(Stage::optimized)) dump.write(Stage::optimized, name, ir::print(*optimized));
+
+  // Tensors become kernels over planned buffers.
+  const lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
+                                .memory_limit = request.options.memory_limit};
+  const auto module = std::make_shared<const schedule::Module>(
+      timer.measure("lower", [&] { return lower::lower(*optimized, request.target, lowering); }));
+  if (environment.verify) schedule::verify(*module, "lower");
+  if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, name, schedule::print(*module));
+  if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, name, kernel_text(*module));
+  return {optimized, module};
+}
+
+}  // namespace pullback::driver

@@ -1,0 +1,71 @@
+#include "compiler/driver/kept_code.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <pullback/error.h>
+
+#include "compiler/driver/load_codegen.h"
+#include "compiler/ir/canonical.h"
+#include "compiler/support/dump.h"
+
+namespace pullback::driver {
+
+namespace {
+
+std::string fingerprint(const std::string& path) {
+  struct stat file{};
+  ::stat(path.c_str(), &file);
+  return fmt::format("{}.{} {}", file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_size);
+}
+
+/// The library that holds this function, and with it the passes, lowering, and the math functions that kernels call.
+std::string own_path() {
+  Dl_info info{};
+  return dladdr(reinterpret_cast<const void*>(&own_path), &info) != 0 && info.dli_fname ? info.dli_fname : "";
+}
+
+/// Everything that the code depends on: the function with its sizes, the options, the target, and the compiler itself,
+/// which is known by its files.
+std::string key_of(const Request& request) {
+  const Target& target = request.target;
+  std::string key =
+      fmt::format("{}\n{}\n{}\n", runtime::kAbiVersion, fingerprint(codegen_path()), fingerprint(own_path()));
+  key += fmt::format("{} {} {} {} {}\n", target.name, target.cpu, target.features, target.vector_bytes,
+                     target.second_level);
+  key += fmt::format("{} {} {} {}\n", name_of(request.options.precision), request.options.memory_limit,
+                     request.has_one_thread(), request.measures_kernels());
+  for (const auto& [symbol, size] : request.bindings) key += fmt::format("{} {}\n", symbol, size);
+  return key + ir::canonical_bytes(*request.function);
+}
+
+}  // namespace
+
+bool KeptCode::is_used(const Request& request) {
+  const DumpSink dump(request.environment);
+  const auto& stages = all_stages();
+  const bool shows_forms = std::any_of(std::find(stages.begin(), stages.end(), Stage::optimized), stages.end(),
+                                       [&](Stage stage) { return dump.wants(stage); });
+  return !request.environment.cache_dir.empty() && !request.environment.verify && !shows_forms &&
+         request.target.runs_here();
+}
+
+KeptCode::KeptCode(const Request& request)
+    : cache_(request.environment.cache_dir, request.environment.cache_bytes), key_(key_of(request)) {}
+
+std::optional<runtime::ExecutableImage> KeptCode::find() const {
+  std::optional<runtime::StoredProgram> program = cache_.find(key_);
+  if (!program) return std::nullopt;
+  try {
+    runtime::LoadedCode code = runtime::load(program->code);
+    return runtime::ExecutableImage{std::move(program->layout), code.entry, std::move(code.memory)};
+  } catch (const Error&) {
+    return std::nullopt;  // code that cannot be loaded here is compiled
+  }
+}
+
+}  // namespace pullback::driver
