@@ -20,10 +20,10 @@ constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 /// The rules, one after the other: each builds on what was chosen before.
 class ScheduleChooser {
  public:
-  ScheduleChooser(const ContractionProblem& problem, const PartialSchedule& fixed)
-      : a_(problem.a), b_(problem.b), fixed_(fixed), problem_(problem), registers_(problem.registers) {
+  explicit ScheduleChooser(const ContractionProblem& problem)
+      : a_(problem.a), b_(problem.b), problem_(problem), registers_(problem.registers) {
     ContractionLoops loops = problem.loops;
-    schedule_.transposed = fixed.transposed.value_or(transposed_costs_less(loops, registers_));
+    schedule_.transposed = transposed_costs_less(loops, registers_);
     if (schedule_.transposed) {
       swap_operands(loops);
       std::swap(a_, b_);
@@ -41,13 +41,11 @@ class ScheduleChooser {
 
   ContractionSchedule run() {
     choose_tile();
-    schedule_.pack_columns =
-        fixed_.pack_columns.value_or(!b_.stored || (column_.size > 1 && (column_.b != 1 || misses_in_place())) ||
-                                     (is_converted(b_) && row_.size > tile().rows));
-    if (schedule_.paired) schedule_.pack_columns = true;
+    schedule_.pack_columns = schedule_.paired || !b_.stored ||
+                             (column_.size > 1 && (column_.b != 1 || misses_in_place())) ||
+                             (is_converted(b_) && row_.size > tile().rows);
     choose_blocks();
     if (schedule_.paired) {
-      schedule_.pack_rows = true;
       const std::int64_t groups = (2 * schedule_.blocking.depth + kPairedGroup - 1) / kPairedGroup;
       schedule_.blocking.depth = std::min(depth_.size, groups * kPairedGroup);
     }
@@ -70,10 +68,6 @@ class ScheduleChooser {
   }
 
   void choose_tile() {
-    if (fixed_.tile) {
-      schedule_.tile = *fixed_.tile;
-      return;
-    }
     schedule_.tile = lower::choose_tile(row_.size, column_.size, registers_);
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents_.bytes % kPage == 0)
@@ -101,16 +95,13 @@ class ScheduleChooser {
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
-    if (fixed_.blocking) {
-      schedule_.blocking = *fixed_.blocking;
-      if (schedule_.paired) schedule_.blocking.depth = paired_steps(schedule_.blocking.depth);
-    } else if (streamed) {
+    if (streamed) {
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
-    } else {
-      schedule_.blocking =
-          whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
+      return;
     }
-    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!a_.stored || misses_rows() || converts_rows()));
+    schedule_.blocking =
+        whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
+    schedule_.pack_rows = schedule_.paired || !a_.stored || misses_rows() || converts_rows();
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -131,7 +122,6 @@ class ScheduleChooser {
   }
 
   ContractionProblem::Operand a_, b_;
-  const PartialSchedule& fixed_;
   const ContractionProblem& problem_;
   Registers registers_;
   Loop row_, column_, depth_;  ///< what the tile covers
@@ -146,8 +136,8 @@ DType packed_type(DType stored, DType accumulate) {
   return stored == DType::f16 || stored == DType::bf16 ? accumulate : stored;
 }
 
-ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed) {
-  return ScheduleChooser(problem, fixed).run();
+ContractionSchedule choose_schedule(const ContractionProblem& problem) {
+  return ScheduleChooser(problem).run();
 }
 
 }  // namespace pullback::lower

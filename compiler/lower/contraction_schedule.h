@@ -1,9 +1,8 @@
-// How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice changes a
-// result: every element is one chain of fused multiply-adds over k, however it is cut.
+// How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice but that
+// of pairs changes a result: every element is one chain of fused multiply-adds over k, however it is cut.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/tiling.h"
@@ -23,7 +22,6 @@ struct ContractionProblem {
   Operand a, b;
   DType accumulate = DType::f32;
   bool keeps_sums = false;  ///< C is stored, row-major, in the type of the sums
-  bool parallel = false;    ///< it may be shared among threads
   Registers registers;      ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
   bool has_bf16_dot = false;
@@ -44,15 +42,6 @@ struct ContractionSchedule {
 /// pairs: what must be converted is converted once.
 DType packed_type(DType stored, DType accumulate);
 
-/// Choices made elsewhere.
-struct PartialSchedule {
-  std::optional<bool> transposed = {};
-  std::optional<Tile> tile = {};
-  std::optional<bool> pack_columns = {}, pack_rows = {};
-  std::optional<Blocking> blocking = {};
-};
-
-/// What static rules choose where `fixed` leaves it open.
-ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed = {});
+ContractionSchedule choose_schedule(const ContractionProblem& problem);
 
 }  // namespace pullback::lower
