@@ -383,6 +383,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
+  if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);
   const auto run = [&](const ir::Function& f) { return Lowerer(f, target, options).run(); };
   return options.memory_limit > 0 ? limit_memory(*prepared, options.memory_limit, run) : run(*prepared);
 }
