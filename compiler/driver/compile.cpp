@@ -15,6 +15,8 @@
 #include "compiler/driver/machine_code.h"
 #include "compiler/driver/reference.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/schedule_cache.h"
+#include "compiler/driver/tune.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
@@ -123,6 +125,28 @@ void report_at_end(Specialization& specialization) {
   specialization.profile = [report] { return report->table(); };
 }
 
+/// Lowers as was measured to be fast, if it was or is to be.
+schedule::Module lowered(const ir::Function& function, const Target& target, const CompileOptions& options,
+                         const Environment& environment, StageTimer& timer) {
+  // One thread needs no parts, which would pack the operands they share again.
+  const int threads = options.threads > 0 ? options.threads : runtime::thread_count();
+  lower::Options lowering{.threads = threads == 1 ? lower::Threads::one : lower::Threads::where_worth,
+                          .memory_limit = options.memory_limit};
+  std::optional<CacheFolder> folder;
+  if (!environment.cache_dir.empty()) folder.emplace(environment.cache_dir, environment.cache_bytes);
+  ScheduleCache schedules(std::move(folder), target, threads);
+  if (environment.tune != Tuning::off && target.runs_here()) {
+    if (options.tune || environment.tune == Tuning::measured) {
+      TuneOptions tuning{.lowering = lowering, .pool = pool(options.threads)};
+      if (environment.time || environment.tune == Tuning::measured)
+        tuning.log = [](const std::string& line) { std::fputs(line.c_str(), stderr); };
+      timer.measure("tune", [&] { tune(function, target, tuning, schedules); });
+    }
+    lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
+  }
+  return timer.measure("lower", [&] { return lower::lower(function, target, lowering); });
+}
+
 }  // namespace
 
 std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
@@ -145,12 +169,7 @@ std::shared_ptr<const Specialization> compile(const ir::Function& function, cons
 
   // Tensors become kernels over planned buffers.
   const Target target = Target::parse(options.target);
-  // One thread needs no parts, which would pack the operands they share again.
-  const int threads = options.threads > 0 ? options.threads : runtime::thread_count();
-  const lower::Options lowering{.threads = threads == 1 ? lower::Threads::one : lower::Threads::where_worth,
-                                .memory_limit = options.memory_limit};
-  result->module = std::make_shared<const schedule::Module>(
-      timer.measure("lower", [&] { return lower::lower(*specialized, target, lowering); }));
+  result->module = std::make_shared<const schedule::Module>(lowered(*specialized, target, options, environment, timer));
   if (environment.verify) schedule::verify(*result->module, "lower");
   if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, function.name, schedule::print(*result->module));
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, function.name, kernel_text(*result->module));

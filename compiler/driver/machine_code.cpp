@@ -34,14 +34,18 @@ std::string own_path() {
 /// known by its files.
 std::string key_of(const schedule::Module& module, const codegen::Options& options) {
   const Target& target = options.target;
-  std::string key = fmt::format("{} {} {} {} {}\n{}\n{}\n", runtime::kAbiVersion, target.name, target.cpu,
-                                target.features, options.profile, fingerprint(codegen_path()), fingerprint(own_path()));
+  std::string key = fmt::format("{} {} {} {} {}\n{}\n", runtime::kAbiVersion, target.name, target.cpu, target.features,
+                                options.profile, compiler_fingerprint());
   key += schedule::print(module);
   for (const auto& kernel : module.kernels) key += kernel::canonical_text(*kernel);
   return key;
 }
 
 }  // namespace
+
+std::string compiler_fingerprint() {
+  return fingerprint(codegen_path()) + "\n" + fingerprint(own_path());
+}
 
 codegen::Compiled machine_code(const schedule::Module& module, const codegen::Options& options,
                                const Environment& environment, StageTimer& timer) {

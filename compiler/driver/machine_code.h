@@ -1,6 +1,8 @@
 // The last stage: a schedule's machine code, compiled or found in the cache on disk.
 #pragma once
 
+#include <string>
+
 #include "compiler/codegen/api.h"
 
 namespace pullback {
@@ -14,5 +16,8 @@ namespace pullback::driver {
 /// here; otherwise generates code and keeps it. Times are added under "cache" and "codegen".
 codegen::Compiled machine_code(const schedule::Module& module, const codegen::Options& options,
                                const Environment& environment, StageTimer& timer);
+
+/// Which compiler this is: changes with its files.
+std::string compiler_fingerprint();
 
 }  // namespace pullback::driver

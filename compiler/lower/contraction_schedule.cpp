@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace pullback::lower {
 namespace {
 
@@ -15,29 +17,47 @@ constexpr std::int64_t kCollidingRows = 8;
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
+/// A problem as its tiles see it.
+struct TiledProblem {
+  TiledProblem(const ContractionProblem& problem, bool transposed) : a(problem.a), b(problem.b) {
+    ContractionLoops loops = problem.loops;
+    if (transposed) {
+      swap_operands(loops);
+      std::swap(a, b);
+    }
+    const TileLoops tile = take_tile_loops(loops);
+    row = tile.row;
+    column = tile.column;
+    depth = tile.depth;
+    one_k_loop = loops.k.empty();
+    extents = {row.size, column.size, depth.size, static_cast<std::int64_t>(size_of(a.dtype))};
+  }
+  /// Tiles read columns that are neighbours in memory.
+  bool must_pack_columns() const { return !b.stored || (column.size > 1 && column.b != 1); }
+  bool may_pack_rows() const { return one_k_loop && (!a.stored || row.a == 1 || depth.a == 1); }
+  bool must_pack_rows() const { return one_k_loop && !a.stored; }
+
+  ContractionProblem::Operand a, b;
+  Loop row, column, depth;
+  bool one_k_loop = true;
+  Extents extents;
+};
+
 /// The rules, one after the other: each builds on what was chosen before.
 class ScheduleChooser {
  public:
   ScheduleChooser(const ContractionProblem& problem, const PartialSchedule& fixed)
-      : a_(problem.a), b_(problem.b), fixed_(fixed), problem_(problem), registers_(problem.registers) {
-    ContractionLoops loops = problem.loops;
-    schedule_.transposed = fixed.transposed.value_or(transposed_costs_less(loops, registers_));
-    if (schedule_.transposed) {
-      swap_operands(loops);
-      std::swap(a_, b_);
-    }
-    const TileLoops tile = take_tile_loops(loops);
-    row_ = tile.row;
-    column_ = tile.column;
-    depth_ = tile.depth;
-    one_k_loop_ = loops.k.empty();
-    extents_ = {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(a_.dtype))};
-  }
+      : fixed_(fixed),
+        problem_(problem),
+        registers_(problem.registers),
+        transposed_(fixed.transposed.value_or(transposed_costs_less(problem.loops, problem.registers))),
+        tiled_(problem, transposed_) {}
 
   ContractionSchedule run() {
+    schedule_.transposed = transposed_;
     choose_tile();
     schedule_.pack_columns =
-        fixed_.pack_columns.value_or(!b_.stored || (column_.size > 1 && (column_.b != 1 || misses_in_place())));
+        fixed_.pack_columns.value_or(tiled_.must_pack_columns() || (column_.size > 1 && misses_in_place()));
     choose_blocks();
     return schedule_;
   }
@@ -70,9 +90,9 @@ class ScheduleChooser {
   /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
   void choose_blocks() {
     schedule_.blocking = {row_.size, column_.size, depth_.size};
-    if (!one_k_loop_) return;
+    if (!tiled_.one_k_loop) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
-    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && a_.stored &&
+    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && tiled_.a.stored &&
                           column_.size * depth_.size * extents_.bytes > kNearMatrix;
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
@@ -85,7 +105,7 @@ class ScheduleChooser {
     else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!a_.stored || misses_rows()));
+    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows()));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -100,20 +120,76 @@ class ScheduleChooser {
            a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows);
   }
 
-  ContractionProblem::Operand a_, b_;
   const PartialSchedule& fixed_;
   const ContractionProblem& problem_;
   Registers registers_;
-  Loop row_, column_, depth_;  ///< what the tile covers
-  bool one_k_loop_ = true;
-  Extents extents_;
+  bool transposed_ = false;
+  TiledProblem tiled_;
+  const Loop &row_ = tiled_.row, &column_ = tiled_.column, &depth_ = tiled_.depth;  ///< what the tile covers
+  const Extents& extents_ = tiled_.extents;
   ContractionSchedule schedule_;
 };
 
+std::string describe(const std::vector<Loop>& loops) {
+  std::string text;
+  for (const Loop& loop : loops) text += fmt::format(" {}({} {} {})", loop.size, loop.a, loop.b, loop.c);
+  return text;
+}
+
+std::string describe(const ContractionProblem::Operand& operand) {
+  return fmt::format("{}{}", name_of(operand.dtype), operand.stored ? "" : " computed");
+}
+
 }  // namespace
+
+double ContractionProblem::flop() const {
+  double flop = 2;
+  for (const std::vector<Loop>* each : {&loops.batch, &loops.m, &loops.n, &loops.k})
+    flop *= static_cast<double>(ContractionLoops::product(*each));
+  return flop;
+}
+
+std::string describe(const ContractionProblem& problem) {
+  const ContractionLoops& loops = problem.loops;
+  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}", describe(loops.m),
+                     describe(loops.n), describe(loops.k), describe(loops.batch), describe(problem.a),
+                     describe(problem.b), name_of(problem.accumulate), problem.keeps_sums ? " kept" : "",
+                     problem.registers.vectors, problem.registers.width, problem.second_level >> 10,
+                     problem.parallel ? ", parallel" : "");
+}
+
+std::string describe(const ContractionSchedule& schedule) {
+  const Blocking& blocking = schedule.blocking;
+  std::string text = fmt::format("tile {} x {}, blocks {} x {} x {}", schedule.tile.rows, schedule.tile.vectors,
+                                 blocking.rows, blocking.columns, blocking.depth);
+  if (schedule.pack_rows || schedule.pack_columns)
+    text += fmt::format(", packs{}{}", schedule.pack_rows ? " A" : "", schedule.pack_columns ? " B" : "");
+  return text + (schedule.transposed ? ", transposed" : "");
+}
 
 ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed) {
   return ScheduleChooser(problem, fixed).run();
+}
+
+bool is_valid(const ContractionProblem& problem, const ContractionSchedule& schedule) {
+  const TiledProblem tiled(problem, schedule.transposed);
+  const Tile& tile = schedule.tile;
+  const Blocking& blocking = schedule.blocking;
+  if (tile.rows < 1 || tile.vectors < 1 || tile.vectors > problem.registers.vectors) return false;
+  if (tile.rows > problem.registers.vectors || (tile.rows + 1) * tile.vectors >= problem.registers.vectors)
+    return false;
+  if (tiled.must_pack_columns() && !schedule.pack_columns) return false;
+  if (tiled.must_pack_rows() != schedule.pack_rows && !tiled.may_pack_rows()) return false;
+  if (tiled.must_pack_rows() && !schedule.pack_rows) return false;
+  const Extents& all = tiled.extents;
+  const Blocking whole{all.rows, all.columns, all.depth};
+  if (!tiled.one_k_loop) return blocking == whole;
+  const auto fits = [](std::int64_t block, std::int64_t unit, std::int64_t total) {
+    return block >= 1 && (block % unit == 0 ? block - total < unit : block == total);
+  };
+  return fits(blocking.rows, tile.rows, all.rows) &&
+         fits(blocking.columns, tile.vectors * problem.registers.width, all.columns) &&
+         fits(blocking.depth, 1, all.depth);
 }
 
 }  // namespace pullback::lower

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/tiling.h"
@@ -26,7 +28,11 @@ struct ContractionProblem {
   bool parallel = false;    ///< it may be shared among threads
   Registers registers;      ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
+
+  double flop() const;
 };
+/// The whole problem, on one line: equal texts are equal problems.
+std::string describe(const ContractionProblem& problem);
 
 struct ContractionSchedule {
   bool transposed = false;  ///< A and B change places, and C is computed as its transpose: "A", "rows" mean what they
@@ -35,7 +41,11 @@ struct ContractionSchedule {
   bool pack_columns = false;  ///< panels of B are copied
   bool pack_rows = false;     ///< blocks of A are copied
   Blocking blocking;
+
+  bool operator==(const ContractionSchedule&) const = default;
 };
+/// "tile 6 x 2, blocks 120 x 512 x 256, packs A B, transposed".
+std::string describe(const ContractionSchedule& schedule);
 
 /// Choices made elsewhere.
 struct PartialSchedule {
@@ -47,5 +57,18 @@ struct PartialSchedule {
 
 /// What static rules choose where `fixed` leaves it open.
 ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed = {});
+
+/// Can the contraction be cut so, and does its tile fit the registers?
+bool is_valid(const ContractionProblem& problem, const ContractionSchedule& schedule);
+
+/// What is varied together in a search for a faster schedule.
+enum class Variation : std::uint8_t { operands, tile, blocks };
+/// Schedules that differ from `base` in what is varied and are worth a measurement; what else they need is chosen by
+/// the rules. All are valid.
+std::vector<ContractionSchedule> vary(const ContractionProblem& problem, const ContractionSchedule& base,
+                                      Variation variation);
+
+/// Choices from elsewhere: from measurements, say. Nothing: the rules choose.
+using ScheduleSource = std::function<std::optional<ContractionSchedule>(const ContractionProblem&)>;
 
 }  // namespace pullback::lower

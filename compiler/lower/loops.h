@@ -1,6 +1,7 @@
 // The loops of kernels without contractions: which axes are joined, which is the vector's, what runs in parallel.
 #pragma once
 
+#include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 
@@ -11,6 +12,7 @@ struct LoopOptions {
   int vector_registers = 16;
   bool parallel = true;
   std::int64_t second_level = 512 << 10;  ///< bytes of a core's second level of cache
+  const ScheduleSource* schedules = nullptr;
 };
 
 /// Computes all `values` where the loops stand, then stores them: a store must not come between loads that may turn out
