@@ -56,9 +56,10 @@ class Contest {
     double best = kFaster;
     for (std::size_t i = 0; i < times_.size(); ++i) {
       comparison.medians.push_back(quantile(times_[i], 0.5));
-      const double median = quantile(ratios(i), 0.5);
-      if (median >= best || quantile(ratios(i), kMostOfRounds) >= 1) continue;
-      best = median;
+      const double ratio =
+          std::max(quantile(ratios(i), 0.5), quantile(times_[i], 0.25) / quantile(times_.front(), 0.25));
+      if (ratio >= best || quantile(ratios(i), kMostOfRounds) >= 1) continue;
+      best = ratio;
       comparison.fastest = i;
     }
     return comparison;

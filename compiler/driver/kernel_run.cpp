@@ -1,11 +1,13 @@
 #include "compiler/driver/kernel_run.h"
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 #include <string>
 
 #include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/kernel.h"
 #include "compiler/support/target.h"
+#include "runtime/thread_pool.h"
 
 namespace pullback::driver {
 
@@ -71,6 +73,7 @@ KernelRun::KernelRun(const schedule::Module& module, const schedule::KernelCall&
   image.scratch_bytes = static_cast<std::size_t>(single.scratch_bytes);
   for (const schedule::Slot& slot : single.slots)
     image.slots.push_back({slot.name, runtime::SlotRole::state, slot.dtype, slot.dims});
+  one_thread_ = (pool ? *pool : runtime::ThreadPool::shared()).threads() == 1;
   executable_ = std::make_unique<runtime::Executable>(std::move(image), pool);
 }
 
@@ -82,9 +85,14 @@ void KernelRun::bind(TestMemory& memory) {
 }
 
 double KernelRun::measure(int repeat) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto now = [this] {
+    timespec time{};
+    clock_gettime(one_thread_ ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) * 1e-3;
+  };
+  const double start = now();
   for (int i = 0; i < repeat; ++i) run();
-  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / repeat;
+  return (now() - start) / repeat;
 }
 
 }  // namespace pullback::driver

@@ -35,10 +35,12 @@ class KernelRun {
 
   void bind(TestMemory& memory);
   void run() { executable_->run(slots_); }
-  /// Microseconds that `repeat` runs take, each.
+  /// Microseconds that `repeat` runs take, each: of the processor if they use one thread, so that it does not count
+  /// when others have it meanwhile, else of the clock.
   double measure(int repeat);
 
  private:
+  bool one_thread_ = false;
   std::unique_ptr<runtime::Executable> executable_;
   std::vector<void*> slots_;
 };
