@@ -2,11 +2,12 @@
 // changing kAbiVersion: cached and ahead-of-time code was compiled against it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace pullback::runtime {
 
-inline constexpr int kAbiVersion = 1;
+inline constexpr int kAbiVersion = 2;
 
 /// A kernel. `buffers` are its parameters in order, as pointers. `begin`..`end` is the part of the outermost parallel
 /// loop to run (0..1 when the kernel has none). `scratch` is memory of the calling thread alone, 64-byte aligned.
@@ -37,4 +38,30 @@ struct CallProfile {
 /// check that failed; no state was written then.
 using EntryFunction = std::int32_t (*)(ExecutionContext*, void* const* slots);
 
+/// One of many calls: kernels[kernel], with arguments that follow those of the call before.
+struct TableCall {
+  std::uint32_t kernel = 0;
+  std::uint16_t arguments = 0;
+  std::uint16_t is_parallel = 0;  ///< the kernel is a KernelFunction, whose range is shared out
+  std::int64_t end = 1;           ///< of the outermost parallel loop
+};
+
+/// Bytes from the start of one of the entry's slots.
+struct TableArgument {
+  std::uint64_t slot = 0;
+  std::uint64_t offset = 0;
+};
+
+/// Calls with more arguments are in no table.
+inline constexpr std::size_t kTableArguments = 40;
+
 }  // namespace pullback::runtime
+
+extern "C" {
+/// Makes the calls in order: code of its own for each of thousands would take longer to compile than all kernels.
+/// Kernels that are not parallel are functions (argument..., begin, end, scratch), and need no code that unpacks a
+/// list.
+void pullback_run_calls(pullback::runtime::ExecutionContext* context, void* const* slots,
+                        const pullback::runtime::TableCall* calls, std::int64_t count,
+                        const pullback::runtime::TableArgument* arguments, void* const* kernels);
+}

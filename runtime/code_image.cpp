@@ -35,6 +35,7 @@ std::span<const RuntimeSymbol> runtime_symbols() {
       RuntimeSymbol{"pullback_fma_f64", address_of(&pullback_fma_f64)},
       RuntimeSymbol{"pullback_fmod_f32", address_of(&pullback_fmod_f32)},
       RuntimeSymbol{"pullback_fmod_f64", address_of(&pullback_fmod_f64)},
+      RuntimeSymbol{"pullback_run_calls", address_of(&pullback_run_calls)},
       // LLVM may write these for moves and fills.
       RuntimeSymbol{"memcpy", address_of(static_cast<Move>(&std::memcpy))},
       RuntimeSymbol{"memmove", address_of(static_cast<Move>(&std::memmove))},

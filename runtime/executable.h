@@ -44,16 +44,20 @@ struct Check {
   std::vector<Witness> witnesses;
 };
 
-/// What a code generator hands over: plain data.
-struct ExecutableImage {
-  EntryFunction entry = nullptr;
-  std::shared_ptr<void> code;  ///< keeps the machine code of `entry` alive
+/// What running a step takes besides its code: plain data.
+struct ExecutableLayout {
   std::size_t arena_bytes = 0;
   std::size_t scratch_bytes = 0;  ///< of each thread
   Array constants{u8, {0}};       ///< u8[n]: all constants in one block, 64-byte aligned
   std::vector<ExternalSlot> slots;
   std::vector<Check> checks;
   std::size_t profiled_calls = 0;  ///< kernel calls whose time the code counts; 0: it does not
+};
+
+/// What a code generator hands over.
+struct ExecutableImage : ExecutableLayout {
+  EntryFunction entry = nullptr;
+  std::shared_ptr<void> code;  ///< keeps the machine code of `entry` alive
 };
 
 /// Where the time of all runs so far went.

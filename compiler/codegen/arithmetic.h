@@ -33,6 +33,8 @@ class Arithmetic {
   llvm::Value* combine(kernel::Combine how, DType dtype, llvm::Value* x, llvm::Value* y) const;
   llvm::Value* fma(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
   llvm::Value* convert(llvm::Value* x, DType from, DType to) const;
+  /// z + x*y for the two bf16 numbers in each u32 of x and y, z of f32: see kernel::Contract.
+  llvm::Value* fma_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
 
   /// Is any lane of the bool vector set?
   llvm::Value* any(llvm::Value* mask) const;
@@ -53,6 +55,7 @@ class Arithmetic {
 
   llvm::Value* scale_by_instruction(llvm::Value* x, llvm::Value* n) const;
   llvm::Value* scale_by_products(llvm::Value* x, llvm::Value* n) const;
+  llvm::Value* dot_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
   llvm::Value* fma_f32_by_f64(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
   llvm::Value* by_element(const char* symbol, std::span<llvm::Value* const> operands) const;
 

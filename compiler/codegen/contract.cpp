@@ -62,10 +62,10 @@ struct Translator::Segment {
 };
 
 struct Translator::Tile {
-  Tile(const Contract& source, DType input_type, const Target& target);
+  Tile(const Contract& source, const Target& target);
 
   const Contract& contract;
-  DType input, sum;
+  DType sum;
   int vector = 1;  ///< lanes of a whole vector
   std::vector<Segment> segments;
   Bound a, b, copy, start;              ///< addresses of the first elements
@@ -107,12 +107,8 @@ struct Translator::Tile {
   Epilogue epilogue() const;
 };
 
-Translator::Tile::Tile(const Contract& source, DType input_type, const Target& target)
-    : contract(source),
-      input(input_type),
-      sum(source.accumulator->dtype),
-      vector(target.lanes(sum)),
-      loops(source.around) {
+Translator::Tile::Tile(const Contract& source, const Target& target)
+    : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
     const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
@@ -176,7 +172,7 @@ Translator::Tile::Epilogue Translator::Tile::epilogue() const {
 }
 
 std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
-  const Tile tile(source, source.accumulator->dtype, target);
+  const Tile tile(source, target);
   const Tile::Epilogue how = tile.epilogue();
   const std::int64_t copies = how == Tile::Epilogue::transposed ? source.columns
                               : how == Tile::Epilogue::looped   ? static_cast<std::int64_t>(tile.segments.size())
@@ -193,7 +189,7 @@ struct Translator::Place {
 
 void Translator::contract(const Contract& source) {
   function_->addFnAttr(kInOrder);
-  Tile tile(source, kernel_->buffers[static_cast<std::size_t>(source.a.buffer)].dtype, context_.target());
+  Tile tile(source, context_.target());
   if (source.depth > 0) {
     tile.a = address(source.a.buffer, resolve(source.a.base));
     tile.b = address(source.b.buffer, resolve(source.b.base));
@@ -235,41 +231,45 @@ std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
 
 void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
-  const llvm::Align align(size_of(tile.input));
-  llvm::Type* element = arithmetic_.type(tile.input);
-  const auto pointer = [&](llvm::Value* base, std::int64_t offset) {
-    return b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset));
+  const bool pairs = kernel::is_of_pairs(*kernel_, c);
+  const auto pointer = [&](DType dtype, llvm::Value* base, std::int64_t offset) {
+    return b_.CreateConstGEP1_64(arithmetic_.type(dtype), base, static_cast<std::uint64_t>(offset));
   };
   llvm::SmallVector<std::int64_t, 16> rows;
   for (std::int64_t row = 0; row < c.rows; ++row)
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
   keep_order();
-  const auto load = [&](llvm::Value* from, const Segment& segment) -> llvm::Value* {
-    llvm::Type* type = arithmetic_.type(tile.input, segment.width);
-    if (segment.active == segment.width) return b_.CreateAlignedLoad(type, from, align);
-    return b_.CreateMaskedLoad(type, from, align, tail_mask(segment.width, segment.active),
-                               llvm::Constant::getNullValue(type));
+  const auto load = [&](DType dtype, llvm::Value* base, std::int64_t offset, int width, int active) -> llvm::Value* {
+    llvm::Type* type = arithmetic_.type(dtype, width);
+    llvm::Value* from = pointer(dtype, base, offset);
+    const llvm::Align align(size_of(dtype));
+    if (active == width) return b_.CreateAlignedLoad(type, from, align);
+    return b_.CreateMaskedLoad(type, from, align, tail_mask(width, active), llvm::Constant::getNullValue(type));
   };
+  const auto factor_of = [&](llvm::Value* loaded, DType from) {
+    return pairs ? loaded : arithmetic_.convert(loaded, from, tile.sum);
+  };
+  const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   llvm::SmallVector<llvm::Value*, 4> columns;
   for (const Segment& segment : tile.segments) {
-    llvm::Value* loaded = load(pointer(at.b, at.b_offset + segment.offset), segment);
-    columns.push_back(arithmetic_.convert(loaded, tile.input, tile.sum));
+    llvm::Value* loaded = load(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
+    columns.push_back(factor_of(loaded, b_type));
     if (!at.copy) continue;
-    store_first(loaded, segment.active, pointer(at.copy, at.copy_offset + segment.offset), align);
+    const DType to = dtype_of(c.copy.buffer);
+    store_first(to == b_type ? loaded : columns.back(), segment.active,
+                pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
   }
   for (const std::int64_t row : rows) {
     const std::int64_t offset = at.a_offset + row * c.a.stride_row;
-    llvm::Value* scalar = nullptr;
-    if (c.a.stride_column == 0)
-      scalar = arithmetic_.convert(b_.CreateAlignedLoad(element, pointer(at.a, offset), align), tile.input, tile.sum);
+    llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       const Segment& segment = tile.segments[s];
       llvm::Value* factor =
           scalar ? arithmetic_.splat(scalar, segment.width)
-                 : arithmetic_.convert(load(pointer(at.a, offset + segment.offset), segment), tile.input, tile.sum);
+                 : factor_of(load(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
       llvm::Value*& sum = sums[tile.at(row, s)];
-      sum = arithmetic_.fma(factor, columns[s], sum);
+      sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
     }
   }
 }
@@ -315,15 +315,22 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
 /// Where iteration `position` of a loop begins.
 Translator::Place Translator::moved(const Tile& tile, const Contract::Around& loop, const Place& at,
                                     llvm::Value* position) {
-  llvm::Type* element = arithmetic_.type(tile.input);
-  const auto move = [&](llvm::Value* base, std::int64_t stride, std::int64_t offset) {
+  const auto move = [&](int buffer, llvm::Value* base, std::int64_t stride, std::int64_t offset) {
+    llvm::Type* element = arithmetic_.type(dtype_of(buffer));
     llvm::Value* distance = position;
     if (stride != 1) distance = b_.CreateMul(distance, b_.getInt64(static_cast<std::uint64_t>(stride)));
     llvm::Value* start = offset ? b_.CreateConstGEP1_64(element, base, static_cast<std::uint64_t>(offset)) : base;
     return b_.CreateGEP(element, start, distance);
   };
-  llvm::Value* copy = at.copy ? move(at.copy, tile.contract.copy.stride_depth, at.copy_offset) : nullptr;
-  return {move(at.a, loop.stride_a, at.a_offset), move(at.b, loop.stride_b, at.b_offset), copy, 0, 0, 0, at.steps};
+  const Contract& c = tile.contract;
+  llvm::Value* copy = at.copy ? move(c.copy.buffer, at.copy, c.copy.stride_depth, at.copy_offset) : nullptr;
+  return {move(c.a.buffer, at.a, loop.stride_a, at.a_offset),
+          move(c.b.buffer, at.b, loop.stride_b, at.b_offset),
+          copy,
+          0,
+          0,
+          0,
+          at.steps};
 }
 
 // A loop of which only a range of iterations lies within a bound.

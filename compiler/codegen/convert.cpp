@@ -6,6 +6,7 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 namespace pullback::codegen {
 
@@ -88,6 +89,41 @@ llvm::Value* Arithmetic::f32_to_bfloat(llvm::Value* x) const {
   llvm::Value* quiet = b_.CreateOr(upper, integer(bits, 0x40));
   llvm::Value* chosen = b_.CreateSelect(b_.CreateFCmpUNO(x, x), quiet, rounded);
   return b_.CreateTrunc(chosen, type_like(DType::bf16, x));
+}
+
+llvm::Value* Arithmetic::fma_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const {
+  if (target_.has_bf16_dot) return dot_of_pairs(x, y, z);
+  llvm::Type* single = z->getType();
+  const auto upper = [&](llvm::Value* two) {
+    return b_.CreateBitCast(b_.CreateAnd(two, integer(two->getType(), 0xffff0000)), single);
+  };
+  const auto lower = [&](llvm::Value* two) {
+    return b_.CreateBitCast(b_.CreateShl(two, integer(two->getType(), 16)), single);
+  };
+  return fma(lower(x), lower(y), fma(upper(x), upper(y), z));
+}
+
+// vdpbf16ps, for at least four lanes.
+llvm::Value* Arithmetic::dot_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const {
+  const int width = width_of(z);
+  if (width < 4) {
+    constexpr int kNone = -1;
+    const auto widened = [&](llvm::Value* v) -> llvm::Value* {
+      if (width == 1)
+        v = b_.CreateInsertElement(llvm::PoisonValue::get(llvm::FixedVectorType::get(v->getType(), 2)), v,
+                                   std::uint64_t{0});
+      return b_.CreateShuffleVector(v, llvm::ArrayRef<int>{0, width == 1 ? kNone : 1, kNone, kNone});
+    };
+    llvm::Value* sum = dot_of_pairs(widened(x), widened(y), widened(z));
+    if (width == 1) return b_.CreateExtractElement(sum, std::uint64_t{0});
+    return b_.CreateShuffleVector(sum, llvm::ArrayRef<int>{0, 1});
+  }
+  const llvm::Intrinsic::ID id = width == 16  ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512
+                                 : width == 8 ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256
+                                              : llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128;
+  llvm::Function* dot = llvm::Intrinsic::getDeclaration(b_.GetInsertBlock()->getModule(), id);
+  llvm::Type* pairs = dot->getFunctionType()->getParamType(1);
+  return b_.CreateCall(dot, {z, b_.CreateBitCast(x, pairs), b_.CreateBitCast(y, pairs)});
 }
 
 llvm::Value* Arithmetic::half_to_f32(llvm::Value* x) const {

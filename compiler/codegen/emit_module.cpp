@@ -10,12 +10,42 @@
 
 #include <pullback/error.h>
 
+#include "compiler/codegen/call_table.h"
 #include "compiler/codegen/module_context.h"
 #include "compiler/codegen/translator.h"
 #include "compiler/ir/kernel/kernel.h"
 
 namespace pullback::codegen {
 namespace {
+
+using Steps = std::span<const schedule::Step>;
+
+/// As many calls one after the other become a table; fewer have code of their own, which is faster by some nanoseconds
+/// each.
+constexpr std::size_t kWorthATable = 24;
+
+/// The calls with which the steps begin.
+std::size_t calls_in_front(Steps steps) {
+  const auto other = std::find_if(steps.begin(), steps.end(), [](const schedule::Step& step) {
+    const auto* call = std::get_if<schedule::KernelCall>(&step.action);
+    return !call || !fits_table(*call);
+  });
+  return static_cast<std::size_t>(other - steps.begin());
+}
+
+/// Calls `table` with each run of steps that becomes a table, and `others` with what lies between.
+template <class Table, class Others>
+void cut_entry(Steps steps, const Table& table, const Others& others) {
+  while (!steps.empty()) {
+    const std::size_t calls = calls_in_front(steps);
+    const Steps front = steps.first(std::max<std::size_t>(calls, 1));
+    if (calls >= kWorthATable)
+      table(front);
+    else
+      others(front);
+    steps = steps.subspan(front.size());
+  }
+}
 
 class ModuleEmitter {
  public:
@@ -112,9 +142,7 @@ class ModuleEmitter {
     llvm::Value *arena = nullptr, *constants = nullptr;
   };
 
-  void open_caller(llvm::Type* result, const std::string& name) {
-    llvm::Function* function =
-        context_.create_function(llvm::FunctionType::get(result, {b_.getPtrTy(), b_.getPtrTy()}, false), name);
+  void open_entry(llvm::Function* function) {
     caller_.function = function;
     function->getArg(0)->setName("context");
     function->getArg(1)->setName("slots");
@@ -130,48 +158,38 @@ class ModuleEmitter {
   }
 
   void emit_entry() {
-    open_caller(b_.getInt32Ty(), kEntryName);
-    caller_.function->setVisibility(llvm::GlobalValue::DefaultVisibility);
+    llvm::Function* function = context_.create_function(
+        llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getPtrTy()}, false), kEntryName);
+    function->setVisibility(llvm::GlobalValue::DefaultVisibility);
+    open_entry(function);
     if (part_.profile) {
       profile_ = slot(2 + schedule_.slots.size());
       last_tick_ = b_.CreateAlloca(b_.getInt64Ty());
       b_.CreateStore(tick(), last_tick_);
     }
-    const std::span<const schedule::Step> all = schedule_.body;
-    for (std::size_t i = 0; i < all.size();) {
-      const std::size_t calls =
-          part_.profile ? 0 : calls_in_front(all.subspan(i, std::min(kCallsApart, all.size() - i)));
-      if (calls == kCallsApart)
-        emit_apart(all.subspan(i, calls));
-      else
-        emit_steps(all.subspan(i, std::max<std::size_t>(calls, 1)));
-      i += std::max<std::size_t>(calls, 1);
-    }
+    const auto write = [&](Steps steps) { emit_steps(steps); };
+    if (part_.profile)
+      write(schedule_.body);
+    else
+      cut_entry(schedule_.body, [&](Steps steps) { emit_table(steps); }, write);
     b_.CreateRet(b_.getInt32(0));
   }
 
-  static std::size_t calls_in_front(std::span<const schedule::Step> steps) {
-    const auto other = std::find_if(steps.begin(), steps.end(), [](const schedule::Step& step) {
-      return !std::holds_alternative<schedule::KernelCall>(step.action);
-    });
-    return static_cast<std::size_t>(other - steps.begin());
+  void emit_table(Steps steps) {
+    CallTable table;
+    for (const schedule::Step& step : steps) {
+      const auto& call = std::get<schedule::KernelCall>(step.action);
+      const std::int64_t extent = parallel_extent(call);
+      const KernelFunctions& functions = functions_[call.kernel];
+      table.add(schedule_, call, extent > 1 ? functions.indirect : functions.direct, extent, extent > 1);
+    }
+    table.emit(b_, caller_.function->getArg(0), caller_.function->getArg(1));
   }
 
-  /// Many calls one after the other are cut into functions: the time that LLVM takes for one grows faster than it does.
-  static constexpr std::size_t kCallsApart = 24;
-  void emit_apart(std::span<const schedule::Step> steps) {
-    const Caller around = caller_;
-    llvm::BasicBlock* const block = b_.GetInsertBlock();
-    open_caller(b_.getVoidTy(), "calls" + std::to_string(functions_apart_++));
-    emit_steps(steps);
-    b_.CreateRetVoid();
-    llvm::Function* apart = caller_.function;
-    // Addresses and calls are all there is: nothing to optimize, and LLVM has a quick way for such.
-    apart->addFnAttr(llvm::Attribute::NoInline);
-    apart->addFnAttr(llvm::Attribute::OptimizeNone);
-    caller_ = around;
-    b_.SetInsertPoint(block);
-    b_.CreateCall(apart, {around.function->getArg(0), around.function->getArg(1)});
+  /// Of the call's outermost parallel loop; 1 when it has none.
+  std::int64_t parallel_extent(const schedule::KernelCall& call) const {
+    const kernel::Loop* parallel = schedule_.kernels[call.kernel]->parallel_loop();
+    return parallel ? parallel->variable.extent : 1;
   }
 
   llvm::Value* slot(std::size_t number) {
@@ -194,7 +212,7 @@ class ModuleEmitter {
     ++calls_;
   }
 
-  void emit_steps(std::span<const schedule::Step> steps) {
+  void emit_steps(Steps steps) {
     for (const schedule::Step& step : steps) {
       if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
         emit_call(*call);
@@ -230,9 +248,8 @@ class ModuleEmitter {
     const KernelFunctions& functions = functions_[call.kernel];
     std::vector<llvm::Value*> arguments;
     for (std::size_t argument : call.arguments) arguments.push_back(pointer(argument));
-    const kernel::Loop* parallel = schedule_.kernels[call.kernel]->parallel_loop();
-    const std::int64_t extent = parallel ? parallel->variable.extent : 1;
-    if (!parallel || extent <= 1) {
+    const std::int64_t extent = parallel_extent(call);
+    if (extent <= 1) {
       arguments.insert(arguments.end(),
                        {b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(extent)), caller_.scratch});
       b_.CreateCall(functions.direct, arguments);
@@ -309,7 +326,6 @@ class ModuleEmitter {
   std::vector<std::vector<bool>> shared_;
   std::vector<KernelFunctions> functions_;
   Caller caller_;
-  std::size_t functions_apart_ = 0;
   llvm::Value *profile_ = nullptr, *last_tick_ = nullptr;  ///< of the entry, when the part is profiled
   std::uint64_t calls_ = 0;
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
@@ -334,7 +350,7 @@ std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
 }
 
 /// About how many instructions the calls become.
-std::int64_t size_of_calls(const std::vector<schedule::Step>& steps) {
+std::int64_t size_of_calls(Steps steps) {
   std::int64_t size = 0;
   for (const schedule::Step& step : steps) {
     if (const auto* call = std::get_if<schedule::KernelCall>(&step.action)) {
@@ -345,6 +361,13 @@ std::int64_t size_of_calls(const std::vector<schedule::Step>& steps) {
       size += size_of_calls(loop->condition) + size_of_calls(loop->body);
     }
   }
+  return size;
+}
+
+/// Of a whole step. Tables are no instructions.
+std::int64_t size_of_entry(const schedule::Module& module) {
+  std::int64_t size = 0;
+  cut_entry(module.body, [](Steps) {}, [&](Steps steps) { size += size_of_calls(steps); });
   return size;
 }
 
@@ -367,7 +390,7 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
   // The largest first, each to the part that has least.
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
   std::vector<std::int64_t> load(count, 0);
-  load.front() = kEntry + size_of_calls(module.body);
+  load.front() = kEntry + size_of_entry(module);
   for (const std::size_t k : order) {
     const auto least = static_cast<std::size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     parts[least].kernels[k] = true;

@@ -130,8 +130,7 @@ Translator::Bound Translator::address(int buffer, const Index& index) {
   }
   std::stable_sort(terms.begin(), terms.end(), [](const DeepTerm& a, const DeepTerm& b) { return a.depth < b.depth; });
   Bound sum{buffer < 0 ? nullptr : buffers_[static_cast<std::size_t>(buffer)], 0};
-  llvm::Type* element =
-      buffer < 0 ? nullptr : arithmetic_.memory_type(kernel_->buffers[static_cast<std::size_t>(buffer)].dtype);
+  llvm::Type* element = buffer < 0 ? nullptr : arithmetic_.memory_type(dtype_of(buffer));
   const auto add = [&](llvm::Value* value) {
     if (element)
       sum.value = b_.CreateGEP(element, sum.value, value);

@@ -15,7 +15,7 @@ using kernel::Access;
 using kernel::Index;
 
 llvm::Align Translator::alignment(int buffer) const {
-  return llvm::Align(size_of(kernel_->buffers[static_cast<std::size_t>(buffer)].dtype));
+  return llvm::Align(size_of(dtype_of(buffer)));
 }
 
 llvm::Value* Translator::to_memory(llvm::Value* value) const {
@@ -80,7 +80,7 @@ llvm::Value* Translator::load_uniform(int buffer, const Index& index, Bound pred
   const Bound where = address(buffer, index);
   depth = std::max(depth, where.depth);
   AtDepth insert(*this, depth);
-  const DType dtype = kernel_->buffers[static_cast<std::size_t>(buffer)].dtype;
+  const DType dtype = dtype_of(buffer);
   llvm::Value* pointer = where.value;
   llvm::Value* condition = nullptr;
   if (predicate.varies() || (lanes_.mask && lanes_.width > 1))
@@ -100,7 +100,7 @@ llvm::Value* Translator::load_contiguous(int buffer, const Index& index, Bound p
   const Bound where = address(buffer, without_lane(index));
   depth = std::max(depth, where.depth);
   AtDepth insert(*this, depth);
-  const DType dtype = kernel_->buffers[static_cast<std::size_t>(buffer)].dtype;
+  const DType dtype = dtype_of(buffer);
   llvm::Type* type = arithmetic_.memory_type(dtype, lanes_.width);
   const bool whole = lanes_.active == lanes_.width && !lanes_.mask;
   const auto bytes = size_of(dtype) * static_cast<std::size_t>(lanes_.width);
@@ -122,7 +122,7 @@ llvm::Value* Translator::load_strided(int buffer, const Index& index, std::int64
   const Bound where = address(buffer, first);
   depth = std::max(depth, where.depth);
   AtDepth insert(*this, depth);
-  const DType dtype = kernel_->buffers[static_cast<std::size_t>(buffer)].dtype;
+  const DType dtype = dtype_of(buffer);
   if (reversed) {
     llvm::Type* type = arithmetic_.memory_type(dtype, lanes_.width);
     return b_.CreateVectorReverse(b_.CreateAlignedLoad(type, where.value, alignment(buffer)));

@@ -141,6 +141,7 @@ class Translator {
   llvm::Value* mask(llvm::Value* predicate);
   llvm::Value* tail_mask(int width, int active) const;
   llvm::Align alignment(int buffer) const;
+  DType dtype_of(int buffer) const { return kernel_->buffers[static_cast<std::size_t>(buffer)].dtype; }
 
   // Indices (indices.cpp).
   kernel::Index resolve(const kernel::Index& index) const;

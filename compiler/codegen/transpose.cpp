@@ -45,7 +45,7 @@ std::optional<Translator::Bound> Translator::load_transposed(const kernel::Value
 
 // Lane l reads `count` elements from start + l*stride; result u holds element u of each lane.
 std::vector<llvm::Value*> Translator::load_square(int buffer, const Index& start, std::int64_t stride, int count) {
-  const DType dtype = kernel_->buffers[static_cast<std::size_t>(buffer)].dtype;
+  const DType dtype = dtype_of(buffer);
   const int width = lanes_.width;
   llvm::Type* element = arithmetic_.memory_type(dtype);
   llvm::Type* type = arithmetic_.memory_type(dtype, width);

@@ -4,18 +4,18 @@
 
 namespace pullback::driver {
 
-std::optional<runtime::CodeImage> CodeCache::find(const std::string& key) const {
+std::optional<runtime::StoredProgram> CodeCache::find(const std::string& key) const {
   const auto bytes = folder_.find(key, kCodeFiles);
   if (!bytes) return std::nullopt;
   try {
-    return runtime::parse_image("code cache", *bytes);
+    return runtime::parse_program("code cache", *bytes);
   } catch (const Error&) {
     return std::nullopt;
   }
 }
 
-void CodeCache::keep(const std::string& key, const runtime::CodeImage& image) const {
-  folder_.keep(key, kCodeFiles, runtime::serialize(image));
+void CodeCache::keep(const std::string& key, const runtime::StoredProgram& program) const {
+  folder_.keep(key, kCodeFiles, runtime::serialize(program));
 }
 
 }  // namespace pullback::driver

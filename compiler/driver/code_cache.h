@@ -1,6 +1,7 @@
-// Machine code kept on disk, so that a later process compiles nothing and loads no LLVM.
+// Compiled programs kept on disk, so that a later process compiles nothing and loads no LLVM.
 //
-// One file for each schedule; a damaged one counts as missing and is replaced.
+// One file for each program, named by a hash of everything its code depends on; a damaged file counts as missing and is
+// replaced.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <string>
 
 #include "compiler/driver/cache_folder.h"
-#include "runtime/code_image.h"
+#include "runtime/stored_program.h"
 
 namespace pullback::driver {
 
@@ -19,9 +20,9 @@ class CodeCache {
   CodeCache(std::filesystem::path folder, std::uint64_t limit) : folder_(std::move(folder), limit) {}
 
   /// What was kept under `key`; nothing when there is nothing or it cannot be read whole.
-  std::optional<runtime::CodeImage> find(const std::string& key) const;
+  std::optional<runtime::StoredProgram> find(const std::string& key) const;
   /// Where nothing can be kept, nothing is lost: the code is there anyway.
-  void keep(const std::string& key, const runtime::CodeImage& image) const;
+  void keep(const std::string& key, const runtime::StoredProgram& program) const;
 
  private:
   CacheFolder folder_;

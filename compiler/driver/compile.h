@@ -21,23 +21,29 @@ struct Module;
 
 namespace pullback::driver {
 
+/// What a function became on the way to its code.
+struct Forms {
+  std::shared_ptr<const ir::Function> optimized;
+  std::shared_ptr<const schedule::Module> module;  ///< null with the reference executor
+};
+
 /// A function compiled for one set of sizes.
 struct Specialization {
   std::vector<runtime::ExternalSlot> slots;  ///< arguments in order, then results that update no state
   /// One step: a pointer for each slot. Throws Error when a check fails; no state was written then.
   std::function<void(std::span<void* const>)> run;
 
-  std::shared_ptr<const ir::Function> optimized;
-  std::shared_ptr<const schedule::Module> module;  ///< null with the reference executor
+  /// Made at the first call where the code came from the cache on disk.
+  std::function<const Forms&()> forms;
   std::vector<StageTime> times;
   /// The table of the kernels' times; null unless they are measured.
   std::function<std::string()> profile;
 };
 
-/// Specializes, optimizes, lowers and generates code; prints each stage that PULLBACK_DUMP names. With the reference
-/// executor it stops at the specialized function and evaluates that. Throws Error where sizes don't fit or an op can't
-/// run here.
-std::shared_ptr<const Specialization> compile(const ir::Function& function, const Bindings& bindings,
+/// Finds the code in the cache on disk; or specializes, optimizes, lowers, generates code and keeps it, and prints each
+/// stage that PULLBACK_DUMP names. With the reference executor it stops at the specialized function and evaluates that.
+/// Throws Error where sizes don't fit or an op can't run here.
+std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function> function, const Bindings& bindings,
                                               const CompileOptions& options);
 
 /// LLVM IR and assembly of a compiled module.

@@ -27,7 +27,7 @@ std::shared_ptr<const driver::Specialization> Program::Impl::version_for(const B
     std::rotate(versions.begin(), known, known + 1);
     return versions.front().code;
   }
-  std::shared_ptr<const driver::Specialization> code = driver::compile(*function, bindings, options);
+  std::shared_ptr<const driver::Specialization> code = driver::compile(function, bindings, options);
   const auto limit = static_cast<std::size_t>(std::max(1, options.max_specializations));
   compilations.push_back(to_text(bindings));
   versions.push_front({bindings, code});
@@ -158,13 +158,14 @@ void Program::set(const std::string& parameter, const Array& value, SourceLocati
 
 static std::string later_text(Program::Impl& program, Stage stage) {
   const auto code = program.latest("compiled version");
-  if (stage == Stage::optimized) return ir::print(*code->optimized);
-  if (!code->module)
+  const driver::Forms& forms = code->forms();
+  if (stage == Stage::optimized) return ir::print(*forms.optimized);
+  if (!forms.module)
     throw Error(
         fmt::format("{} runs on the reference evaluator: it has no schedule and no code", program.function->name));
-  if (stage == Stage::schedule) return schedule::print(*code->module);
-  if (stage == Stage::kernel) return driver::kernel_text(*code->module);
-  driver::CodeText text = driver::code_text(*code->module, program.options);
+  if (stage == Stage::schedule) return schedule::print(*forms.module);
+  if (stage == Stage::kernel) return driver::kernel_text(*forms.module);
+  driver::CodeText text = driver::code_text(*forms.module, program.options);
   return stage == Stage::llvm ? std::move(text.llvm) : std::move(text.assembly);
 }
 
@@ -185,9 +186,10 @@ std::vector<StageTime> Program::compile_times() const {
 StepCost Program::cost() const {
   Impl& program = checked(impl_);
   const auto code = program.latest("compiled version");
-  if (!code->module)
+  const driver::Forms& forms = code->forms();
+  if (!forms.module)
     throw Error(fmt::format("{} runs on the reference evaluator: it has no plan", program.function->name));
-  return driver::cost_of(*code->optimized, *code->module);
+  return driver::cost_of(*forms.optimized, *forms.module);
 }
 
 std::string Program::profile() const {

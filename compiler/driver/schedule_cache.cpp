@@ -9,7 +9,7 @@
 
 #include <pullback/error.h>
 
-#include "compiler/driver/machine_code.h"
+#include "compiler/driver/kept_code.h"
 #include "compiler/support/target.h"
 #include "runtime/bytes.h"
 
@@ -32,7 +32,7 @@ std::string cpu_model() {
 
 runtime::ByteWriter written(const lower::ContractionSchedule& schedule) {
   runtime::ByteWriter writer;
-  for (const bool flag : {schedule.transposed, schedule.pack_columns, schedule.pack_rows})
+  for (const bool flag : {schedule.transposed, schedule.pack_columns, schedule.pack_rows, schedule.paired})
     writer.number(static_cast<std::uint8_t>(flag));
   const lower::Blocking& blocking = schedule.blocking;
   for (const std::int64_t size :
@@ -45,7 +45,7 @@ runtime::ByteWriter written(const lower::ContractionSchedule& schedule) {
 lower::ContractionSchedule read_schedule(runtime::Bytes bytes) {
   runtime::ByteReader reader("schedule", bytes);
   lower::ContractionSchedule schedule;
-  for (bool* flag : {&schedule.transposed, &schedule.pack_columns, &schedule.pack_rows})
+  for (bool* flag : {&schedule.transposed, &schedule.pack_columns, &schedule.pack_rows, &schedule.paired})
     *flag = reader.number<std::uint8_t>() != 0;
   lower::Blocking& blocking = schedule.blocking;
   for (std::int64_t* size :

@@ -26,7 +26,9 @@ class StepUpdate final : public Update {
       : spec_(spec),
         options_(spec.options),
         context_(context),
-        trace_(std::make_shared<detail::Trace>(context.build())) {}
+        trace_(std::make_shared<detail::Trace>(context.build())) {
+    trace_->reuse_equal_ops();  // rates and corrections are the same for all parameters
+  }
 
   void write();
 

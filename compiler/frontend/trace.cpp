@@ -24,6 +24,7 @@ Trace::Trace(ir::Builder& builder)
 ir::Builder Trace::builder_at(const SourceLine& line) {
   ir::Builder builder(frames_.empty() ? *root_ : *frames_.back()->region);
   builder.location = {line, scope_, role_, origin_};
+  if (frames_.empty()) builder.known = known_.get();
   return builder;
 }
 

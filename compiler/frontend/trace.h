@@ -19,6 +19,7 @@
 
 #include "compiler/ir/builder.h"
 #include "compiler/ir/graph.h"
+#include "compiler/ir/known_ops.h"
 #include "compiler/ops/build.h"
 
 namespace pullback::detail {
@@ -56,6 +57,10 @@ class Trace : public std::enable_shared_from_this<Trace> {
   explicit Trace(std::string name);
   /// Records into the region of `builder`, which outlives the trace, with its location's role.
   explicit Trace(ir::Builder& builder);
+
+  /// From now on an op that equals an earlier one is that one. For what writes the same thousands of times; a user's
+  /// graph keeps the ops that the user wrote.
+  void reuse_equal_ops() { known_ = std::make_unique<ir::KnownOps>(); }
 
   /// The function that is recorded. Not for a trace into a builder's region.
   ir::Function& function() { return *function_; }
@@ -142,8 +147,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::string name_;
   std::unique_ptr<ir::Function> function_;  // null when recording into another's region
   ir::Region* root_;
-  std::string role_, origin_;   // of ops that no user wrote: "update" and "adam"
-  std::vector<Frame*> frames_;  // open nested regions, outermost first
+  std::unique_ptr<ir::KnownOps> known_;  // of the root; null when equal ops are not reused
+  std::string role_, origin_;            // of ops that no user wrote: "update" and "adam"
+  std::vector<Frame*> frames_;           // open nested regions, outermost first
   std::size_t frame_count_ = 0;
   std::unordered_map<const ir::Value*, std::size_t> home_;  // frames of values in nested regions
   std::string scope_;

@@ -1,6 +1,7 @@
 // Creating and copying ops: the only places where an op comes into being.
 #include "compiler/ir/builder.h"
 
+#include "compiler/ir/known_ops.h"
 #include "compiler/ops/infer_context.h"
 
 namespace pullback::ir {
@@ -31,6 +32,8 @@ Op* Builder::create(const ops::OpDef& def, std::vector<Value*> operands, Attribu
   op->attributes = std::move(attributes);
   op->regions = std::move(regions);
   op->location = location;
+  if (known)
+    if (Op* same = known->find_or_add(*op)) return same;
   for (Type& type : ops::infer_types(*op)) {
     auto value = std::make_unique<Value>();
     value->type = std::move(type);

@@ -7,6 +7,8 @@
 
 namespace pullback::ir {
 
+class KnownOps;
+
 using ValueMap = std::unordered_map<const Value*, Value*>;
 
 class Builder {
@@ -14,7 +16,8 @@ class Builder {
   /// Appends to `region` from its end on.
   explicit Builder(Region& region) : region_(&region) {}
 
-  /// Appends the op after running its shape rule, which throws Error with the op, the shapes and location.line.
+  /// Appends the op after running its shape rule, which throws Error with the op, the shapes and location.line. With
+  /// `known`, an equal op that is there already is returned instead.
   Op* create(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes = {},
              std::vector<std::unique_ptr<Region>> regions = {});
   /// Same, with result(0).
@@ -34,6 +37,8 @@ class Builder {
   Location location;
   /// Substituted in the shape attributes and in the nested regions of ops that are copied from now on.
   Bindings bindings;
+  /// Ops of the region that need not be created a second time; null: each is created.
+  KnownOps* known = nullptr;
 
  private:
   Region* region_;

@@ -59,7 +59,8 @@ class Writer {
     blocking_ = schedule.blocking;
     packed_ = schedule.pack_columns;
     pack_rows_ = schedule.pack_rows;
-    if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, blocking_.depth, depth_.a == 1);
+    paired_ = schedule.paired;
+    if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, packed_depth(blocking_.depth), depth_.a == 1);
     nest_depth();
   }
 
@@ -87,8 +88,8 @@ class Writer {
     const auto operand = [&](const View& view) {
       return ContractionProblem::Operand{view.base->type.dtype, is_stored(placement, *view.base)};
     };
-    return {shape_,       operand(shape_.a), operand(shape_.b), accumulate_,
-            keeps_sums(), options_.parallel, registers_,        options_.second_level};
+    return {shape_,     operand(shape_.a),     operand(shape_.b),    accumulate_, keeps_sums(), options_.parallel,
+            registers_, options_.second_level, options_.has_bf16_dot};
   }
 
   /// What the source says, else the rules.
@@ -116,8 +117,14 @@ class Writer {
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
   Extents extents() const {
-    return {row_.size, column_.size, depth_.size, static_cast<std::int64_t>(size_of(shape_.a.base->type.dtype))};
+    return {row_.size, column_.size, packed_depth(depth_.size),
+            static_cast<std::int64_t>(size_of(packed_type(*shape_.a.base)))};
   }
+  DType packed_type(const ir::Value& operand) const {
+    return paired_ ? DType::u32 : lower::packed_type(operand.type.dtype, accumulate_);
+  }
+  /// Steps of the depth in scratch memory.
+  std::int64_t packed_depth(std::int64_t depth) const { return paired_ ? paired_steps(depth) : depth; }
 
   Part whole() const { return {Index(0), Index(0), row_.size, column_.size}; }
 
@@ -189,11 +196,11 @@ class Writer {
         const bool several_blocks = row_blocks.size() > 1 || row_blocks.front().count > 1;
         const bool narrow = panel_width() * extents().bytes < kWidePanel && columns.size > panel_width();
         all_panels_ = packed_ && shape_.k.empty() && nested_.empty() && (several_blocks || narrow);
-        copies_ = packed_ && !all_panels_ && shape_.k.empty() && nested_.empty() && b_ >= 0 && column_.b == 1;
+        copies_ =
+            packed_ && !paired_ && !all_panels_ && shape_.k.empty() && nested_.empty() && b_ >= 0 && column_.b == 1;
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),
-                     balanced_columns(columns.size, registers_.width, tile_.vectors), block_.depth, panel_buffer(),
-                     registers_.width);
+                     balanced_columns(columns.size, registers_.width, tile_.vectors), panel_buffer(), registers_.width);
         for (const Segment& rows : row_blocks)
           repeat("mb", rows, [&](const Index& row) {
             Part rest = strip;
@@ -226,7 +233,7 @@ class Writer {
             const Index first = rows.begin + i * rows.size;
             panel_is_filled_ = !copies_ || !is_first;
             packed_row_ = packed_rows_.base(i + Index(before), first);
-            panel_at_ = all_panels_ ? begin * block_.depth : Index(0);
+            panel_at_ = all_panels_ ? begin * packed_depth(block_.depth) : Index(0);
             run_tile({part.row + first, column, rows.size, columns.size});
           };
           // The first tile that needs a panel fills it on the way.
@@ -290,7 +297,8 @@ class Writer {
   int panel_buffer() {
     const std::int64_t columns =
         all_panels_ ? panel_pitch(std::min(column_.size, blocking_.columns), registers_.width) : panel_width();
-    return scratch(panel_, "panel", shape_.b.base->type.dtype, blocking_.depth * nested_steps() * columns);
+    return scratch(panel_, "panel", packed_type(*shape_.b.base),
+                   packed_depth(blocking_.depth) * nested_steps() * columns);
   }
 
   /// The element at a position of an operand, which lies in `buffer` or is computed here.
@@ -300,19 +308,31 @@ class Writer {
         [&] { return emitter_.element(&operand, kernel::unflatten(position, dims_of(operand))); });
   }
 
+  /// `read` gives the operand's elements; they are packed for the block.
+  PackingSource packed(const ir::Value& operand, PackingSource::Element read, bool along_depth) {
+    const DType type = packed_type(operand);
+    const int width = emitter_.width_of(type);
+    if (paired_) return pairs_of(build(), read, block_.depth, along_depth, width);
+    const PackingSource::Element converted = [this, type, read = std::move(read)](const Index& i, const Index& d) {
+      return build().convert(read(i, d), type);
+    };
+    return {{{{0, 1, block_.depth}, converted}}, along_depth, width};
+  }
+
   PackingSource columns_from(const Index& base) {
     const ir::Value& b = *shape_.b.base;
-    return {[this, base, &b](const Index& c, const Index& d) {
-              return element(b, b_, base + d * depth_.b + c * column_.b);
-            },
-            depth_.b == 1, emitter_.width_of(b.type.dtype)};
+    return packed(
+        b,
+        [this, base, &b](const Index& c, const Index& d) {
+          return element(b, b_, base + d * depth_.b + c * column_.b);
+        },
+        depth_.b == 1);
   }
 
   /// Copies all of k x columns of B, contiguous along columns.
   void pack(const Index& column, std::int64_t columns, const std::vector<Index>& k) {
     const auto copy = [&](const Index& from, const Index& to) {
-      pack_panel(build(), columns_from(b_base(column, k) + from), columns, block_.depth, panel_buffer(), to,
-                 panel_width());
+      pack_panel(build(), columns_from(b_base(column, k) + from), columns, panel_buffer(), to, panel_width());
     };
     if (nested_.empty()) return copy(Index(0), Index(0));
     std::vector<std::int64_t> sizes;
@@ -326,12 +346,12 @@ class Writer {
   void pack_rows(const Part& part) {
     const ir::Value& a = *shape_.a.base;
     const std::int64_t rows = std::min((row_.size + tile_.rows - 1) / tile_.rows * tile_.rows, blocking_.rows);
-    const int to = scratch(rows_, "rows", a.type.dtype, packed_rows_.elements(rows));
+    const int to = scratch(rows_, "rows", packed_type(a), packed_rows_.elements(rows));
     const Index base = a_base(part.row, {});
-    const PackingSource source{
-        [&](const Index& r, const Index& d) { return element(a, a_, base + r * row_.a + d * depth_.a); }, depth_.a == 1,
-        emitter_.width_of(a.type.dtype)};
-    packed_rows_.pack(build(), source, part.rows, block_.depth, to);
+    const PackingSource::Element read = [this, base, &a](const Index& r, const Index& d) {
+      return element(a, a_, base + r * row_.a + d * depth_.a);
+    };
+    packed_rows_.pack(build(), packed(a, read, depth_.a == 1), part.rows, to);
   }
 
   void contract(const Part& tile, const std::vector<Index>& k, bool continued, bool last) {
@@ -339,7 +359,7 @@ class Writer {
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;
-    statement.depth = block_.depth;
+    statement.depth = packed_depth(block_.depth);
     statement.a = {a_, a_base(tile.row, k), row_.a, depth_.a};
     if (pack_rows_) statement.a = {rows_, packed_row_, packed_rows_.stride_row(), packed_rows_.stride_depth(tile.rows)};
     statement.b = {b_, b_base(tile.column, k), depth_.b};
@@ -422,6 +442,7 @@ class Writer {
   Blocking blocking_;
   bool packed_ = false;          ///< panels of B are copied
   bool pack_rows_ = false;       ///< blocks of A are copied
+  bool paired_ = false;          ///< both as pairs of bf16
   bool copies_ = false;          ///< the first tile of a panel of B reads it in place and fills it
   bool panel_is_filled_ = true;  ///< by the tile before
   bool chained_ = false;         ///< sums that are not complete are kept in C

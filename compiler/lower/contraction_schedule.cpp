@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include "compiler/lower/contraction_packing.h"
 
 namespace pullback::lower {
 namespace {
@@ -30,7 +31,8 @@ struct TiledProblem {
     column = tile.column;
     depth = tile.depth;
     one_k_loop = loops.k.empty();
-    extents = {row.size, column.size, depth.size, static_cast<std::int64_t>(size_of(a.dtype))};
+    extents = {row.size, column.size, depth.size,
+               static_cast<std::int64_t>(size_of(packed_type(a.dtype, problem.accumulate)))};
   }
   /// Tiles read columns that are neighbours in memory.
   bool must_pack_columns() const { return !b.stored || (column.size > 1 && column.b != 1); }
@@ -43,6 +45,16 @@ struct TiledProblem {
   Extents extents;
 };
 
+/// Pairs need both operands packed: not for few rows, which are bound by reading B once. Whatever else is chosen, this
+/// is as the rules have it: sums of pairs are other sums.
+bool is_paired(const ContractionProblem& problem) {
+  constexpr std::int64_t kFewestRows = 4, kFewestColumns = 8;
+  const TiledProblem tiled(problem, transposed_costs_less(problem.loops, problem.registers));
+  return problem.has_bf16_dot && tiled.a.dtype == DType::bf16 && tiled.b.dtype == DType::bf16 &&
+         problem.accumulate == DType::f32 && tiled.one_k_loop && tiled.depth.size >= kPairedGroup &&
+         tiled.row.size >= kFewestRows && tiled.column.size >= kFewestColumns;
+}
+
 /// The rules, one after the other: each builds on what was chosen before.
 class ScheduleChooser {
  public:
@@ -51,20 +63,34 @@ class ScheduleChooser {
         problem_(problem),
         registers_(problem.registers),
         transposed_(fixed.transposed.value_or(transposed_costs_less(problem.loops, problem.registers))),
-        tiled_(problem, transposed_) {}
+        tiled_(problem, transposed_) {
+    schedule_.transposed = transposed_;
+    schedule_.paired = is_paired(problem);
+    if (schedule_.paired) extents_.depth = paired_steps(depth_.size);
+  }
 
   ContractionSchedule run() {
-    schedule_.transposed = transposed_;
     choose_tile();
     schedule_.pack_columns =
-        fixed_.pack_columns.value_or(tiled_.must_pack_columns() || (column_.size > 1 && misses_in_place()));
+        schedule_.paired ||
+        fixed_.pack_columns.value_or(tiled_.must_pack_columns() || (column_.size > 1 && misses_in_place()) ||
+                                     (is_converted(tiled_.b) && row_.size > tile().rows));
     choose_blocks();
+    if (schedule_.paired) {
+      schedule_.pack_rows = true;
+      const std::int64_t groups = (2 * schedule_.blocking.depth + kPairedGroup - 1) / kPairedGroup;
+      schedule_.blocking.depth = std::min(depth_.size, groups * kPairedGroup);
+    }
     return schedule_;
   }
 
  private:
   const Tile& tile() const { return schedule_.tile; }
   std::int64_t panel_width() const { return tile().vectors * registers_.width; }
+
+  bool is_converted(const ContractionProblem::Operand& operand) const {
+    return packed_type(operand.dtype, problem_.accumulate) != operand.dtype;
+  }
 
   void choose_tile() {
     if (fixed_.tile) {
@@ -89,7 +115,7 @@ class ScheduleChooser {
 
   /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
   void choose_blocks() {
-    schedule_.blocking = {row_.size, column_.size, depth_.size};
+    schedule_.blocking = {row_.size, column_.size, extents_.depth};
     if (!tiled_.one_k_loop) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
     const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && tiled_.a.stored &&
@@ -97,15 +123,18 @@ class ScheduleChooser {
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
-    const bool whole_depth = !cut || (!chained && depth_.size <= 2 * best.depth);
-    if (fixed_.blocking)
+    const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
+    if (fixed_.blocking) {
       schedule_.blocking = *fixed_.blocking;
-    else if (streamed)
+      if (schedule_.paired) schedule_.blocking.depth = paired_steps(schedule_.blocking.depth);
+    } else if (streamed) {
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
-    else
+    } else {
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    schedule_.pack_rows = fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows()));
+    }
+    schedule_.pack_rows =
+        fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -120,13 +149,18 @@ class ScheduleChooser {
            a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows);
   }
 
+  /// Are rows of A that must be converted read by several panels of B?
+  bool converts_rows() const {
+    return is_converted(tiled_.a) && (row_.a == 1 || depth_.a == 1) && column_.size > panel_width();
+  }
+
   const PartialSchedule& fixed_;
   const ContractionProblem& problem_;
   Registers registers_;
   bool transposed_ = false;
   TiledProblem tiled_;
   const Loop &row_ = tiled_.row, &column_ = tiled_.column, &depth_ = tiled_.depth;  ///< what the tile covers
-  const Extents& extents_ = tiled_.extents;
+  Extents& extents_ = tiled_.extents;
   ContractionSchedule schedule_;
 };
 
@@ -142,6 +176,10 @@ std::string describe(const ContractionProblem::Operand& operand) {
 
 }  // namespace
 
+DType packed_type(DType stored, DType accumulate) {
+  return stored == DType::f16 || stored == DType::bf16 ? accumulate : stored;
+}
+
 double ContractionProblem::flop() const {
   double flop = 2;
   for (const std::vector<Loop>* each : {&loops.batch, &loops.m, &loops.n, &loops.k})
@@ -151,11 +189,11 @@ double ContractionProblem::flop() const {
 
 std::string describe(const ContractionProblem& problem) {
   const ContractionLoops& loops = problem.loops;
-  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}", describe(loops.m),
+  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}{}", describe(loops.m),
                      describe(loops.n), describe(loops.k), describe(loops.batch), describe(problem.a),
                      describe(problem.b), name_of(problem.accumulate), problem.keeps_sums ? " kept" : "",
                      problem.registers.vectors, problem.registers.width, problem.second_level >> 10,
-                     problem.parallel ? ", parallel" : "");
+                     problem.parallel ? ", parallel" : "", problem.has_bf16_dot ? ", bf16 dot" : "");
 }
 
 std::string describe(const ContractionSchedule& schedule) {
@@ -164,6 +202,7 @@ std::string describe(const ContractionSchedule& schedule) {
                                  blocking.rows, blocking.columns, blocking.depth);
   if (schedule.pack_rows || schedule.pack_columns)
     text += fmt::format(", packs{}{}", schedule.pack_rows ? " A" : "", schedule.pack_columns ? " B" : "");
+  if (schedule.paired) text += ", in pairs";
   return text + (schedule.transposed ? ", transposed" : "");
 }
 
@@ -179,17 +218,18 @@ bool is_valid(const ContractionProblem& problem, const ContractionSchedule& sche
   if (tile.rows > problem.registers.vectors || (tile.rows + 1) * tile.vectors >= problem.registers.vectors)
     return false;
   if (tiled.must_pack_columns() && !schedule.pack_columns) return false;
-  if (tiled.must_pack_rows() != schedule.pack_rows && !tiled.may_pack_rows()) return false;
-  if (tiled.must_pack_rows() && !schedule.pack_rows) return false;
+  if (schedule.pack_rows ? !tiled.may_pack_rows() && !schedule.paired : tiled.must_pack_rows()) return false;
   const Extents& all = tiled.extents;
   const Blocking whole{all.rows, all.columns, all.depth};
+  if (schedule.paired != is_paired(problem)) return false;
+  if (schedule.paired && !(schedule.pack_columns && schedule.pack_rows)) return false;
   if (!tiled.one_k_loop) return blocking == whole;
   const auto fits = [](std::int64_t block, std::int64_t unit, std::int64_t total) {
     return block >= 1 && (block % unit == 0 ? block - total < unit : block == total);
   };
   return fits(blocking.rows, tile.rows, all.rows) &&
          fits(blocking.columns, tile.vectors * problem.registers.width, all.columns) &&
-         fits(blocking.depth, 1, all.depth);
+         fits(blocking.depth, schedule.paired ? kPairedGroup : 1, all.depth);
 }
 
 }  // namespace pullback::lower

@@ -28,6 +28,7 @@ struct ContractionProblem {
   bool parallel = false;    ///< it may be shared among threads
   Registers registers;      ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
+  bool has_bf16_dot = false;
 
   double flop() const;
 };
@@ -40,12 +41,18 @@ struct ContractionSchedule {
   Tile tile;
   bool pack_columns = false;  ///< panels of B are copied
   bool pack_rows = false;     ///< blocks of A are copied
+  bool paired = false;  ///< both are copied as pairs of bf16. This depends on the problem alone, since it does change
+                        ///< how products are summed; blocks of the depth are multiples of kPairedGroup then
   Blocking blocking;
 
   bool operator==(const ContractionSchedule&) const = default;
 };
 /// "tile 6 x 2, blocks 120 x 512 x 256, packs A B, transposed".
 std::string describe(const ContractionSchedule& schedule);
+
+/// The type in which a contraction's operand of type `stored`, with sums of type `accumulate`, is packed, if not in
+/// pairs: what must be converted is converted once.
+DType packed_type(DType stored, DType accumulate);
 
 /// Choices made elsewhere.
 struct PartialSchedule {

@@ -1,6 +1,7 @@
 // The schedules that a search for a faster one tries: near what the rules choose, and few.
 #include <algorithm>
 
+#include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
 
 namespace pullback::lower {
@@ -76,7 +77,7 @@ class Variations {
     };
     const Blocking& b = base_.blocking;
     for (const std::int64_t depth : {b.depth / 4, b.depth / 2, 2 * b.depth, extents_.depth})
-      if (depth >= 32) with(&Blocking::depth, 1, extents_.depth, depth);
+      if (depth >= kPairedGroup) with(&Blocking::depth, base_.paired ? kPairedGroup : 1, extents_.depth, depth);
     for (const std::int64_t rows : {b.rows / 2, 2 * b.rows, extents_.rows})
       with(&Blocking::rows, base_.tile.rows, extents_.rows, rows);
     if (!base_.pack_columns) return;

@@ -12,6 +12,7 @@ struct LoopOptions {
   int vector_registers = 16;
   bool parallel = true;
   std::int64_t second_level = 512 << 10;  ///< bytes of a core's second level of cache
+  bool has_bf16_dot = false;              ///< sums of two products of bf16 in one instruction
   const ScheduleSource* schedules = nullptr;
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include <pullback/error.h>
 
@@ -27,6 +28,11 @@ Target level(int number) {
   return target;
 }
 
+void add_feature(Target& target, const std::string& feature) {
+  target.features += (target.features.empty() ? "+" : ",+") + feature;
+  if (feature == "avx512bf16") target.has_bf16_dot = true;
+}
+
 /// The highest level that this CPU and operating system support; 0 for none from 2 on.
 int host_level() {
   __builtin_cpu_init();
@@ -47,26 +53,37 @@ Target Target::host() {
   if (const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
     target.second_level = std::clamp<std::int64_t>(bytes, 256 << 10, 2 << 20);
 #endif
-  const auto add = [&](const char* feature) {
-    target.features += (target.features.empty() ? "+" : ",+") + std::string(feature);
-  };
-  if (__builtin_cpu_supports("gfni")) add("gfni");
-  if (__builtin_cpu_supports("avx512vbmi")) add("avx512vbmi");
-  if (__builtin_cpu_supports("avx512vbmi2")) add("avx512vbmi2");
-  if (__builtin_cpu_supports("avx512bitalg")) add("avx512bitalg");
+  if (__builtin_cpu_supports("gfni")) add_feature(target, "gfni");
+  if (__builtin_cpu_supports("avx512vbmi")) add_feature(target, "avx512vbmi");
+  if (__builtin_cpu_supports("avx512vbmi2")) add_feature(target, "avx512vbmi2");
+  if (__builtin_cpu_supports("avx512bitalg")) add_feature(target, "avx512bitalg");
+  if (__builtin_cpu_supports("avx512bf16")) add_feature(target, "avx512bf16");
   return target;
 }
 
 bool Target::runs_here() const {
   const int number = cpu.back() - '0';
-  return number <= host_level() && (features.empty() || features == host().features);
+  if (number > host_level()) return false;
+  if (features.empty()) return true;
+  const std::string here = "," + host().features + ",";
+  std::istringstream each(features);
+  for (std::string feature; std::getline(each, feature, ',');)
+    if (here.find("," + feature + ",") == std::string::npos) return false;
+  return true;
 }
 
 Target Target::parse(std::string_view name) {
   if (name == "host") return host();
   for (int number : {2, 3, 4})
     if (Target target = level(number); target.name == name) return target;
-  throw Error("unknown target \"" + std::string(name) + "\": it must be x86-64-v2, x86-64-v3, x86-64-v4 or host");
+  if (name == "x86-64-v4+avx512bf16") {
+    Target target = level(4);
+    target.name = name;
+    add_feature(target, "avx512bf16");
+    return target;
+  }
+  throw Error("unknown target \"" + std::string(name) +
+              "\": it must be x86-64-v2, x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16 or host");
 }
 
 }  // namespace pullback

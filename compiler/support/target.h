@@ -19,6 +19,7 @@ struct Target {
   int vector_registers = 16;  ///< 16, or 32 with AVX-512
   bool has_fma = false;       ///< otherwise fma is emulated: same bits, slow
   bool has_f16c = false;      ///< conversions between f16 and f32 in hardware
+  bool has_bf16_dot = false;  ///< sums of two products of bf16 in one instruction (AVX512_BF16)
   bool has_masks = false;     ///< masked loads and stores of any element size (AVX-512)
   /// Bytes of a core's second level of cache, for which loops are cut. It decides speed only, never a result.
   std::int64_t second_level = 512 << 10;
@@ -30,7 +31,7 @@ struct Target {
 
   /// The CPU this process runs on. Throws Error for one below x86-64-v2.
   static Target host();
-  /// "x86-64-v2", "x86-64-v3", "x86-64-v4" or "host". Throws Error for another name.
+  /// "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16" or "host". Throws Error for another name.
   static Target parse(std::string_view name);
 };
 

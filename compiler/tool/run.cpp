@@ -123,7 +123,7 @@ void require_bound(const ir::Function& function, const Bindings& bindings) {
 }  // namespace
 
 void run(const Source& source, const RunOptions& options) {
-  const auto function = read_function(source);
+  const std::shared_ptr<const ir::Function> function = read_function(source);
   const Bindings bindings = parse_bindings(options.bindings, *function);
   require_bound(*function, bindings);
   const Inputs inputs = parse_inputs(options.inputs, *function);
@@ -136,7 +136,7 @@ void run(const Source& source, const RunOptions& options) {
       options.evaluate ? CompileOptions::Executor::reference : CompileOptions::Executor::compiled;
   compile_options.target = options.target.starts_with('v') ? "x86-64-" + options.target : options.target;
   compile_options.threads = options.threads;
-  const auto compiled = driver::compile(*function, bindings, compile_options);
+  const auto compiled = driver::compile(function, bindings, compile_options);
 
   std::vector<ir::Literal> buffers;
   for (const runtime::ExternalSlot& slot : compiled->slots)

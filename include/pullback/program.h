@@ -22,7 +22,7 @@ struct CompileOptions {
   /// How steps are executed. The reference evaluator is slow and plain: the oracle of tests.
   enum class Executor : std::uint8_t { compiled, reference };
   Executor executor = Executor::compiled;
-  std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4
+  std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16
   /// Up to 1024; 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from
   /// threads runs on one, whatever is asked for. Never changes a result.
   int threads = 0;

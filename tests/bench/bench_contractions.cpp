@@ -1,18 +1,17 @@
-// Times contractions beside OpenBLAS, where it is installed, and beside the machine's peak:
+// Times contractions beside OpenBLAS and oneDNN, where they are installed, and beside the machine's peak:
 //   bench_contractions [--threads N] [--benchmark_filter=REGEX] ... (Google Benchmark's options)
-// Each iteration is a round: a burst of the peak, calls of the compiled program, calls of OpenBLAS. Reported are
-// medians over the rounds: GFLOP/s of both, the percentage of the peak in the same round, the ratio of the two in the
-// same round (above 1 Pullback is ahead) with the lower bound of its 95 % confidence interval.
+// Each iteration is a round: a burst of the peak, and for each library calls of the compiled program and calls of the
+// library. Reported are medians over the rounds: GFLOP/s of all, the percentage of the peak in the same round, and the
+// ratio to the better library within a pair (above 1 Pullback is ahead) with its 95 % confidence interval. All read the
+// same matrices as they lie; nobody packs beforehand.
 //
 // A name is LAYOUT/MxNxK[/bBATCH]: N a row-major operand, T a transposed one, first A then B.
 #include <benchmark/benchmark.h>
-#include <dlfcn.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -20,6 +19,7 @@
 
 #include <pullback/pullback.h>
 
+#include "tests/bench/libraries.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 
@@ -27,54 +27,12 @@ namespace pb = pullback;
 
 namespace {
 
-constexpr double kSampleSeconds = 300e-6;
-// Idle threads of one library wait actively for a while and take cores from the other; and the system takes a while to
-// find a core for each of the other's. So much of each goes before a sample of several threads.
-constexpr double kSettleSeconds = 50e-3;
-
-/// OpenBLAS, opened at run time.
-class Blas {
- public:
-  explicit Blas(int threads) {
-    // Set in some environments to make it portable, they take half of its speed.
-    unsetenv("OPENBLAS_CORETYPE");
-    unsetenv("OPENBLAS_L2_SIZE");
-    void* library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    if (!library) return;
-    gemm_ = reinterpret_cast<Gemm>(dlsym(library, "cblas_sgemm"));
-    gemv_ = reinterpret_cast<Gemv>(dlsym(library, "cblas_sgemv"));
-    if (const auto set = reinterpret_cast<void (*)(int)>(dlsym(library, "openblas_set_num_threads"))) set(threads);
-    if (const auto config = reinterpret_cast<const char* (*)()>(dlsym(library, "openblas_get_config")))
-      name_ = config();
-  }
-  bool installed() const { return gemm_ && gemv_; }
-  const char* name() const { return installed() ? name_ : "OpenBLAS is not installed"; }
-
-  /// C[m,n] = op(A) op(B), row-major; as a product with a vector where one of m, n is 1.
-  void multiply(bool ta, bool tb, int m, int n, int k, const float* a, const float* b, float* c) const {
-    constexpr int kRowMajor = 101, kPlain = 111, kTransposed = 112;
-    const int lda = ta ? m : k, ldb = tb ? k : n;
-    if (n == 1)
-      gemv_(kRowMajor, ta ? kTransposed : kPlain, ta ? k : m, ta ? m : k, 1, a, lda, b, 1, 0, c, 1);
-    else if (m == 1)
-      gemv_(kRowMajor, tb ? kPlain : kTransposed, tb ? n : k, tb ? k : n, 1, b, ldb, a, 1, 0, c, 1);
-    else
-      gemm_(kRowMajor, ta ? kTransposed : kPlain, tb ? kTransposed : kPlain, m, n, k, 1, a, lda, b, ldb, 0, c, n);
-  }
-
- private:
-  using Gemm = void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-  using Gemv = void (*)(int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-  Gemm gemm_ = nullptr;
-  Gemv gemv_ = nullptr;
-  const char* name_ = "OpenBLAS";
-};
-
 struct Shape {
   const char* layout;
   int m, n, k;
   int batch = 1;
 
+  bool operator==(const Shape& other) const { return name() == other.name(); }
   bool transposed(int operand) const { return layout[operand] == 'T'; }
   std::string name() const {
     std::string name =
@@ -120,57 +78,40 @@ struct Product {
 
   double flops() const { return 2.0 * shape.batch * shape.m * shape.n * shape.k; }
 
-  void run(const Blas& blas, std::vector<float>& c) const {
-    for (int i = 0; i < shape.batch; ++i) {
-      const auto at = [&](int rows, int columns) { return static_cast<std::size_t>(i) * rows * columns; };
-      blas.multiply(shape.transposed(0), shape.transposed(1), shape.m, shape.n, shape.k,
-                    a.values<float>().data() + at(shape.m, shape.k), b.values<float>().data() + at(shape.k, shape.n),
-                    c.data() + at(shape.m, shape.n));
-    }
+  std::vector<pb::bench::Peer> libraries(std::vector<float>& c) const {
+    const pb::bench::ProductSizes sizes{shape.transposed(0), shape.transposed(1), shape.m, shape.n, shape.k,
+                                        shape.batch};
+    const pb::bench::ProductData data{a.values<float>().data(), b.values<float>().data(), c.data()};
+    std::vector<pb::bench::Peer> all;
+    if (auto peer = pb::bench::openblas_product(sizes, data)) all.push_back(std::move(*peer));
+    if (auto peer = pb::bench::onednn_product(sizes, data)) all.push_back(std::move(*peer));
+    return all;
   }
 };
 
-void measure(benchmark::State& state, const Shape& shape, const Blas& blas, int threads) {
+void measure(benchmark::State& state, const Shape& shape, int threads) {
   Product product(shape, threads);
   std::vector<float> c(static_cast<std::size_t>(shape.batch) * static_cast<std::size_t>(shape.m) *
                        static_cast<std::size_t>(shape.n));
-  const auto ours = [&] { product.bound->step(); };
-  const auto theirs = [&] { product.run(blas, c); };
-  const int our_calls = pb::bench::repeats_for(ours, kSampleSeconds);
-  const int their_calls = blas.installed() ? pb::bench::repeats_for(theirs, kSampleSeconds) : 0;
-  const int settle =
-      static_cast<int>(kSettleSeconds /
-                       std::max(kSampleSeconds, pb::bench::seconds_per_call(ours, our_calls) * our_calls)) +
-      1;
-  std::vector<double> our_flops, their_flops, peaks, ratios;
-  for (auto _ : state) {
-    if (threads > 1) pb::bench::seconds_per_call(ours, settle * our_calls);
-    const double peak = pb::bench::peak_flops() * threads;
-    const double seconds = pb::bench::seconds_per_call(ours, our_calls);
-    our_flops.push_back(product.flops() / seconds);
-    if (peak > 0) peaks.push_back(100 * our_flops.back() / peak);
-    if (their_calls) {
-      if (threads > 1) pb::bench::seconds_per_call(theirs, settle * their_calls);
-      their_flops.push_back(product.flops() / pb::bench::seconds_per_call(theirs, their_calls));
-      ratios.push_back(our_flops.back() / their_flops.back());
-    }
-    state.SetIterationTime(seconds);
+  product.bound->step();
+  const std::span<const float> ours = product.bound->outputs()[0].values<float>();
+  const std::vector<pb::bench::Peer> libraries = product.libraries(c);
+  for (const pb::bench::Peer& library : libraries) {
+    library.call();
+    pb::bench::require_equal(ours, c, library.name);
   }
-  state.counters["GFLOP/s"] = pb::bench::median_of(our_flops).value * 1e-9;
-  if (!peaks.empty()) state.counters["%peak"] = pb::bench::median_of(peaks).value;
-  if (ratios.empty()) return;
-  const pb::bench::Median ratio = pb::bench::median_of(ratios);
-  state.counters["OpenBLAS"] = pb::bench::median_of(their_flops).value * 1e-9;
-  state.counters["ratio"] = ratio.value;
-  state.counters["ratio_low"] = ratio.low;
+  pb::bench::Comparison comparison([&] { product.bound->step(); }, libraries, threads);
+  for (auto _ : state) state.SetIterationTime(comparison.round());
+  pb::bench::report(state, shape.name(), comparison, product.flops());
 }
 
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
-  for (int n : {8, 16, 24, 32, 48, 64, 96, 100, 128, 192, 256, 333, 384, 512, 768, 1000, 1024, 2048})
+  for (int n : {8,   9,   16,  17,  24,  31,  32,  48,  63,  64,   96,   100,  101, 128,
+                129, 192, 255, 256, 333, 384, 512, 513, 768, 1000, 1023, 1024, 2048})
     all.push_back({"NN", n, n, n});
   for (const char* layout : {"NT", "TN", "TT"})
-    for (int n : {32, 64, 100, 256, 333, 512, 1024, 2048}) all.push_back({layout, n, n, n});
+    for (int n : {8, 17, 32, 64, 100, 256, 333, 512, 1024, 2048}) all.push_back({layout, n, n, n});
   // Layers: forward, the gradient of their input (NT) and of their weight (TN).
   for (const auto& [batch, out, in] : {std::tuple(128, 512, 784),
                                        {128, 512, 512},
@@ -179,10 +120,9 @@ std::vector<Shape> shapes() {
                                        {256, 1024, 4096},
                                        {2048, 768, 256},
                                        {64, 1000, 2048}}) {
-    all.push_back({"NN", batch, out, in});
-    all.push_back({"NT", batch, out, in});
-    all.push_back({"NT", batch, in, out});
-    all.push_back({"TN", in, out, batch});
+    for (const Shape& s :
+         {Shape{"NN", batch, out, in}, {"NT", batch, out, in}, {"NT", batch, in, out}, {"TN", in, out, batch}})
+      if (std::find(all.begin(), all.end(), s) == all.end()) all.push_back(s);  // square ones repeat
   }
   // Skinny: few rows, few columns, little or much depth.
   for (const Shape& s : {Shape{"NN", 4, 1024, 1024},
@@ -193,11 +133,20 @@ std::vector<Shape> shapes() {
                          {"NN", 1024, 1024, 16},
                          {"NN", 32, 32, 8192},
                          {"TN", 64, 64, 16384},
+                         {"NT", 16, 1024, 1024},
+                         {"TN", 16, 1024, 1024},
+                         {"TT", 16, 1024, 1024},
+                         {"NT", 1024, 16, 1024},
+                         {"TN", 1024, 16, 1024},
+                         {"TT", 1024, 16, 1024},
+                         {"TN", 1024, 1024, 16},
+                         {"NT", 32, 32, 8192},
                          {"NN", 10000, 10, 100},
                          {"NT", 10, 10, 4096},
                          {"NN", 7, 333, 50}})
     all.push_back(s);
-  for (const auto& [n, k] : {std::pair(512, 512), {2048, 2048}, {4096, 1024}}) {
+  // A vector and a matrix: on either side, which lies either way.
+  for (const auto& [n, k] : {std::pair(64, 64), {512, 512}, {2048, 2048}, {4096, 1024}, {1000, 333}}) {
     all.push_back({"NN", 1, n, k});
     all.push_back({"NT", 1, n, k});
     all.push_back({"NN", n, 1, k});
@@ -208,6 +157,7 @@ std::vector<Shape> shapes() {
     all.push_back({layout, 64, 64, 32, 48});
     all.push_back({layout, 64, 32, 64, 48});
     all.push_back({layout, 128, 128, 64, 24});
+    all.push_back({layout, 33, 17, 65, 40});
   }
   return all;
 }
@@ -215,18 +165,15 @@ std::vector<Shape> shapes() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::unique_ptr<Blas> blas;  // outlives what is added
   return pb::bench::run_benchmarks(argc, argv, [&](int threads) {
-    blas = std::make_unique<Blas>(threads);
-    std::fprintf(stderr, "beside: %s, %d thread(s)\n", blas->name(), threads);
+    pb::bench::describe_peers({pb::bench::start_openblas(threads), pb::bench::start_onednn(threads)}, threads);
     for (const Shape& shape : shapes()) {
       const double flops = 2.0 * shape.batch * shape.m * shape.n * shape.k;
-      benchmark::RegisterBenchmark(
-          shape.name().c_str(),
-          [&blas = *blas, shape, threads](benchmark::State& state) { measure(state, shape, blas, threads); })
+      benchmark::RegisterBenchmark(shape.name().c_str(),
+                                   [shape, threads](benchmark::State& state) { measure(state, shape, threads); })
           ->UseManualTime()
           ->Unit(benchmark::kMicrosecond)
-          ->Iterations(flops > 1e9   ? 9
+          ->Iterations(flops > 1e9   ? 12
                        : flops > 1e8 ? 25
                                      : 60);
     }

@@ -1,14 +1,18 @@
 // Times convolutions, forward and both gradients, and pooling:
 //   bench_convolutions [--threads N] [--benchmark_filter=REGEX] ... (Google Benchmark's options)
-// Each iteration is a round: a burst of the peak, then calls of the compiled program. Operands are arguments and
-// results of the program, and so lie with the channels first; within a network they rarely do. Reported are medians
-// over the rounds: GFLOP/s, products with padding not counted, and the percentage of the peak in the same round, both
-// for the whole call and, where the name begins with "kernel.", for the kernels of convolutions in it alone; for
-// pooling GB/s of operands and results.
+// Each iteration is a round: a burst of the peak, then calls of the compiled program and of oneDNN, where it is
+// installed. oneDNN gets its operands in the memory layouts that it prefers, and is not charged for bringing them
+// there. Operands are arguments and results of the program, and so lie with the channels first; within a network they
+// rarely do. Reported are medians over the rounds: GFLOP/s, products with padding not counted, the percentage of the
+// peak in the same round, and the ratio to oneDNN within a pair (above 1 Pullback is ahead) with its 95 % confidence
+// interval; all of it for the whole call and, where the name begins with "kernel.", without what only moves operands
+// into other layouts, as for oneDNN. For pooling GB/s of operands and results.
 //
 // A name is PASS/CHANNELS_IN-CHANNELS_OUT/HEIGHTxWIDTH/kKERNEL[/sSTRIDE][/dDILATION][/gGROUPS]/bBATCH.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -17,6 +21,8 @@
 
 #include <pullback/pullback.h>
 
+#include "tests/bench/convolution_sizes.h"
+#include "tests/bench/libraries.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/run_benchmarks.h"
 
@@ -38,21 +44,14 @@ pb::Tensor input(pb::Graph& g, const std::string& name, const pb::Array& array) 
   return g.input(name, pb::f32, std::vector<pb::Dim>(array.dims().begin(), array.dims().end()));
 }
 
-enum class Pass : std::uint8_t { forward, input_gradient, kernel_gradient };
+using pb::bench::Pass;
 
 const char* name_of(Pass pass) {
   constexpr const char* kNames[] = {"forward", "input", "kernel"};
   return kNames[static_cast<int>(pass)];
 }
 
-struct Convolution {
-  std::int64_t batch, in, out, height, width, kernel;
-  std::int64_t stride = 1, dilation = 1, groups = 1;
-
-  std::int64_t padding() const { return dilation * (kernel - 1) / 2; }
-  std::int64_t result(std::int64_t size) const {
-    return (size + 2 * padding() - dilation * (kernel - 1) - 1) / stride + 1;
-  }
+struct Convolution : pb::bench::ConvolutionSizes {
   std::string name(Pass pass) const {
     std::ostringstream text;
     text << name_of(pass) << "/" << in << "-" << out << "/" << height << "x" << width << "/k" << kernel;
@@ -77,57 +76,78 @@ struct Convolution {
 
 /// A program and the inputs it reads.
 struct Bound {
+  pb::Array x, w, dy;
   pb::Program program;
   std::unique_ptr<pb::BoundStep> step;
 
-  Bound(pb::Program made, const Convolution& c) : program(std::move(made)) {
+  Bound(pb::Program made, const Convolution& c)
+      : x(random_floats({c.batch, c.in, c.height, c.width})),
+        w(random_floats({c.out, c.in / c.groups, c.kernel, c.kernel})),
+        dy(random_floats({c.batch, c.out, c.result(c.height), c.result(c.width)})),
+        program(std::move(made)) {
     std::vector<pb::Feed> feeds;
-    for (const std::string& name : program.input_names()) {
-      if (name == "x") feeds.emplace_back(name, random_floats({c.batch, c.in, c.height, c.width}));
-      if (name == "w") feeds.emplace_back(name, random_floats({c.out, c.in / c.groups, c.kernel, c.kernel}));
-      if (name == "dy")
-        feeds.emplace_back(name, random_floats({c.batch, c.out, c.result(c.height), c.result(c.width)}));
-    }
+    for (const std::string& name : program.input_names())
+      feeds.emplace_back(name, name == "x" ? x : name == "w" ? w : dy);
     step = std::make_unique<pb::BoundStep>(program.bind(feeds));
   }
+  static const float* data(const pb::Array& array) { return array.values<float>().data(); }
 };
 
-/// The share of the steps so far that kernels of convolutions took, from the program's own table.
-double convolution_share(const pb::Program& program) {
+/// A line of a program's profile.
+struct KernelTime {
+  double microseconds = 0;
+  int number = 0;    ///< in the order of their first calls
+  std::string what;  ///< ops, joined by '+'
+
+  bool has(const char* op) const { return what.find(op) != std::string::npos; }
+};
+
+std::vector<KernelTime> kernel_times(const pb::Program& program) {
   std::istringstream table(program.profile());
-  std::string line;
-  double all = 0, convolutions = 0;
-  while (std::getline(table, line)) {
+  std::vector<KernelTime> all;
+  for (std::string line; std::getline(table, line);) {
     std::istringstream words(line);
-    double microseconds = 0, percent = 0, runs = 0, kib = 0;
-    std::string kernel, what;
-    if (!(words >> microseconds >> percent >> runs >> kib >> kernel >> what)) continue;
-    all += microseconds;
-    if (what.rfind("convolution", 0) == 0) convolutions += microseconds;
+    KernelTime kernel;
+    double percent = 0, runs = 0, kib = 0;
+    std::string name;
+    if (!(words >> kernel.microseconds >> percent >> runs >> kib >> name >> kernel.what)) continue;
+    kernel.number = std::atoi(name.c_str() + 1);
+    all.push_back(kernel);
   }
-  return all > 0 ? convolutions / all : 0;
+  return all;
+}
+
+/// The share of the steps so far that was not spent on bringing operands into other layouts, padding included, before a
+/// convolution, or on transposing its result. What joins the parts of a result is work of the convolution.
+double convolution_share(const pb::Program& program) {
+  const std::vector<KernelTime> kernels = kernel_times(program);
+  int last = -1;
+  for (const KernelTime& kernel : kernels)
+    if (kernel.has("convolution")) last = std::max(last, kernel.number);
+  double all = 0, counted = 0;
+  for (const KernelTime& kernel : kernels) {
+    const bool computes = kernel.has("convolution") || kernel.has("add");
+    const bool moves = !computes && (kernel.number < last || kernel.what == "transpose");
+    all += kernel.microseconds;
+    if (!moves) counted += kernel.microseconds;
+  }
+  return all > 0 ? counted / all : 1;
 }
 
 void measure(benchmark::State& state, const Convolution& c, Pass pass, int threads) {
   Bound bound(c.compile(pass, threads), c);
-  const auto work = [&] { bound.step->step(); };
-  work();
-  const double flop = bound.program.cost().flop_in_bounds;
-  const int calls = pb::bench::repeats_for(work, kSampleSeconds);
-  std::vector<double> flops, peaks;
-  for (auto _ : state) {
-    const double peak = pb::bench::peak_flops() * threads;
-    const double seconds = pb::bench::seconds_per_call(work, calls);
-    flops.push_back(flop / seconds);
-    if (peak > 0) peaks.push_back(100 * flops.back() / peak);
-    state.SetIterationTime(seconds);
+  bound.step->step();
+  std::vector<pb::bench::Peer> peers;
+  if (const auto onednn =
+          pb::bench::onednn_convolution(c, pass, bound.data(bound.x), bound.data(bound.w), bound.data(bound.dy))) {
+    onednn->peer.call();
+    pb::bench::require_equal(bound.step->outputs()[0].values<float>(), onednn->result(), onednn->peer.name);
+    peers.push_back(onednn->peer);
   }
-  const auto report = [&](const std::string& prefix, double factor) {
-    state.counters[prefix + "GFLOP/s"] = factor * pb::bench::median_of(flops).value * 1e-9;
-    if (!peaks.empty()) state.counters[prefix + "%peak"] = factor * pb::bench::median_of(peaks).value;
-  };
-  report("", 1);
-  if (const double share = convolution_share(bound.program); share > 0) report("kernel.", 1 / share);
+  const double flop = bound.program.cost().flop_in_bounds;
+  pb::bench::Comparison comparison([&] { bound.step->step(); }, peers, threads);
+  for (auto _ : state) state.SetIterationTime(comparison.round());
+  pb::bench::report(state, c.name(pass), comparison, flop, convolution_share(bound.program));
 }
 
 struct Pooling {
@@ -165,31 +185,41 @@ void measure(benchmark::State& state, const Pooling& p, bool gradient, int threa
 
 const std::vector<Convolution>& convolutions() {
   static const std::vector<Convolution> all = {
+      // First layers.
       {64, 1, 32, 28, 28, 3},
+      {64, 1, 32, 28, 28, 5},
       {16, 3, 16, 32, 32, 3},
       {16, 3, 64, 64, 64, 7, 2},
+      {1, 3, 64, 224, 224, 7, 2},
+      // 3x3, then with strides and dilation, 1x1, larger windows, grouped and depthwise.
       {64, 32, 64, 14, 14, 3},
       {16, 16, 16, 32, 32, 3},
       {16, 32, 32, 16, 16, 3},
       {16, 64, 64, 8, 8, 3},
-      {16, 16, 32, 32, 32, 3, 2},
-      {16, 64, 64, 16, 16, 3, 2},
-      {16, 64, 64, 14, 14, 1},
-      {16, 64, 256, 14, 14, 1},
-      {16, 16, 32, 32, 32, 1, 2},
-      {8, 64, 64, 28, 28, 3, 1, 2},
-      {16, 32, 32, 16, 16, 5},
+      {2, 64, 64, 56, 56, 3},
       {8, 128, 128, 14, 14, 3},
       {4, 256, 256, 7, 7, 3},
       {8, 24, 40, 15, 17, 3},
+      {16, 16, 32, 32, 32, 3, 2},
+      {16, 64, 64, 16, 16, 3, 2},
+      {8, 64, 64, 28, 28, 3, 1, 2},
+      {8, 32, 64, 32, 32, 3, 2, 2},
+      {16, 64, 64, 14, 14, 1},
+      {16, 64, 256, 14, 14, 1},
+      {16, 256, 64, 14, 14, 1},
+      {16, 16, 32, 32, 32, 1, 2},
+      {16, 32, 32, 16, 16, 5},
+      {16, 32, 32, 16, 16, 7},
       {16, 64, 64, 16, 16, 3, 1, 1, 4},
       {16, 32, 32, 28, 28, 3, 1, 1, 32},
       {16, 128, 128, 14, 14, 5, 1, 1, 128},
+      {16, 64, 64, 28, 28, 3, 2, 1, 64},
   };
   return all;
 }
 
 void register_all(int threads) {
+  pb::bench::describe_peers({pb::bench::start_onednn(threads)}, threads);
   for (const Convolution& c : convolutions())
     for (const Pass pass : {Pass::forward, Pass::input_gradient, Pass::kernel_gradient})
       benchmark::RegisterBenchmark(c.name(pass).c_str(),

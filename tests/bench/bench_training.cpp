@@ -1,6 +1,6 @@
-// Times whole training steps (forward, loss, backward, optimizer; f32) and inference with buffers bound once, and
-// compares them with what the machine can do:
-//   bench_training [--threads N] [--json FILE] [--profile] [--seconds S] [WORKLOAD...]
+// Times whole training steps (forward, loss, backward, optimizer) and inference with buffers bound once, and compares
+// them with what the machine can do:
+//   bench_training [--threads N] [--precision f32|bf16|f16] [--json FILE] [--profile] [--seconds S] [WORKLOAD...]
 // "inference NAME" as a workload is the prediction alone; without names, all are run. The columns:
 //   median, min   microseconds of a step
 //   GFLOP         of products in the optimized graph, those with padding not counted (JSON: "flop"; "flop_nominal"
@@ -44,6 +44,7 @@ struct Options {
   int threads = 1;
   double seconds = 2;  ///< timed, for each workload
   bool profile = false, compile_times = true;
+  pb::DType precision = pb::f32;
   std::string json, first_step;
   std::vector<std::string> names;
 };
@@ -65,7 +66,8 @@ Job job_of(const std::string& name) {
 }
 
 pb::Program program_of(const Job& job, const bench::Network& network, const Options& options) {
-  const pb::CompileOptions compile{.threads = options.threads, .profile = options.profile};
+  const pb::CompileOptions compile{
+      .threads = options.threads, .precision = options.precision, .profile = options.profile};
   return job.is_inference ? bench::inference(network, compile) : bench::training(network, compile);
 }
 
@@ -91,9 +93,9 @@ Times time_steps(pb::BoundStep& bound, double seconds) {
 
 // Milliseconds that a new process of this program takes to its first step.
 double first_step(const Job& job, const Options& options, const std::string& cache) {
-  const std::string command =
-      fmt::format("PULLBACK_CACHE_DIR='{}' '{}' --threads {} --first-step '{}'", cache,
-                  std::filesystem::read_symlink("/proc/self/exe").string(), options.threads, job.name);
+  const std::string command = fmt::format("PULLBACK_CACHE_DIR='{}' '{}' --threads {} --precision {} --first-step '{}'",
+                                          cache, std::filesystem::read_symlink("/proc/self/exe").string(),
+                                          options.threads, pb::name_of(options.precision), job.name);
   std::FILE* pipe = popen(command.c_str(), "r");
   double milliseconds = 0;
   if (!pipe || std::fscanf(pipe, "%lf", &milliseconds) != 1) throw pb::Error("can't run " + command);
@@ -146,6 +148,7 @@ nlohmann::json run(const Job& job, const Options& options, double peak) {
   if (options.profile) fmt::print("{}", program.profile());
   return {{"name", job.name},
           {"threads", options.threads},
+          {"precision", pb::name_of(options.precision)},
           {"median_us", times.median},
           {"min_us", times.least},
           {"flop", cost.flop_in_bounds},
@@ -153,6 +156,8 @@ nlohmann::json run(const Job& job, const Options& options, double peak) {
           {"percent_of_peak", of_peak},
           {"percent_of_roofline", of_roof},
           {"peak_bytes", cost.arena_bytes},
+          {"scratch_bytes", cost.scratch_bytes * options.threads},
+          {"output_bytes", cost.output_bytes},
           {"live_bytes", cost.live_bytes},
           {"state_bytes", cost.state_bytes},
           {"kernel_calls", cost.kernel_calls},
@@ -185,6 +190,9 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Times training steps and inference.");
   app.add_option("--threads", options.threads, "threads that run kernels")->check(CLI::PositiveNumber);
+  app.add_option("--precision", options.precision, "what products read and give")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, pb::DType>{{"f32", pb::f32}, {"bf16", pb::bf16}, {"f16", pb::f16}}));
   app.add_option("--json", options.json, "a file that receives the results");
   app.add_option("--seconds", options.seconds, "timed for each workload")->check(CLI::PositiveNumber);
   app.add_flag("--profile", options.profile, "print the time of each kernel");

@@ -1,7 +1,9 @@
 // Register tiles of contractions: row and column tails, depths around the unrolling, chains through C, epilogues.
 #include <catch2/catch.hpp>
 
+#include <bit>
 #include <memory>
+#include <vector>
 
 #include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/builder.h"
@@ -130,6 +132,65 @@ TEST_CASE("tiles whose A moves along columns, too") {
 TEST_CASE("16-bit inputs, 32-bit sums") {
   for (DType input : {f16, bf16})
     for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);
+}
+
+TEST_CASE("one operand of 16 bits; a copy of B that is converted") {
+  for (DType input : {f16, bf16})
+    for (std::int64_t columns : {1, 5, 16, 21, 48})
+      for (const bool is_b : {false, true})
+        test::check_plain([&](Kernel& k) {
+          constexpr std::int64_t rows = 3, depth = 9, pitch = 50;
+          Builder b(k);
+          const int a = b.buffer("a", is_b ? f32 : input, rows * depth, Access::in);
+          const int x = b.buffer("b", is_b ? input : f32, depth * columns, Access::in);
+          const int copy = b.buffer("copy", f32, depth * pitch, Access::inout);
+          const int c = b.buffer("c", f32, rows * columns, Access::out);
+          Contract tile;
+          tile.rows = rows;
+          tile.columns = columns;
+          tile.depth = depth;
+          tile.a = {a, Index(0), depth, 1};
+          tile.b = {x, Index(0), columns};
+          tile.copy = {copy, Index(0), pitch};
+          b.contract(std::move(tile), f32,
+                     [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+        });
+}
+
+TEST_CASE("pairs of bf16") {
+  // Whole numbers, whose sums are exact: an instruction for it may round in another place.
+  const test::Fill pairs = [](std::size_t position, const kernel::Buffer& buffer) {
+    if (buffer.dtype != u32) return test::plain_numbers(buffer.dtype, buffer.elements, 1);
+    std::vector<std::uint32_t> two(static_cast<std::size_t>(buffer.elements));
+    for (std::size_t i = 0; i < two.size(); ++i) {
+      const auto number = [&](std::size_t seed) { return static_cast<float>((seed * 2654435761U >> 20) % 17) - 8; };
+      const auto upper = std::bit_cast<std::uint32_t>(number(2 * i + position)),
+                 lower = std::bit_cast<std::uint32_t>(number(2 * i + 1 + 77 * position));
+      two[i] = upper | lower >> 16;
+    }
+    return test::bytes_of(two);
+  };
+  for (std::int64_t columns : {1, 2, 3, 4, 7, 8, 16, 21, 48})
+    for (std::int64_t depth : {0, 1, 6, 13})
+      for (const bool more : {false, true})
+        test::check_kernel(
+            [&](Kernel& k) {
+              constexpr std::int64_t rows = 5;
+              Builder b(k);
+              const int a = b.buffer("a", u32, rows * depth, Access::in),
+                        x = b.buffer("b", u32, depth * columns, Access::in);
+              const int c = b.buffer("c", f32, rows * columns, Access::inout);
+              Contract tile;
+              tile.rows = rows;
+              tile.columns = columns;
+              tile.depth = depth;
+              tile.a = {a, Index(0), depth, 1};
+              tile.b = {x, Index(0), columns};
+              if (more) tile.start = {c, Index(0), columns};
+              b.contract(std::move(tile), f32,
+                         [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+            },
+            pairs);
 }
 
 TEST_CASE("an epilogue reads, computes, and updates several buffers in place") {

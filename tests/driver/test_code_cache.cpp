@@ -54,10 +54,10 @@ Run run(float scale = 3) {
   return run;
 }
 
-runtime::CodeImage image_of(std::size_t bytes) {
-  runtime::CodeImage image;
-  image.bytes.resize(bytes, std::byte{0xC3});
-  return image;
+runtime::StoredProgram program_of(std::size_t bytes) {
+  runtime::StoredProgram program;
+  program.code.bytes.resize(bytes, std::byte{0xC3});
+  return program;
 }
 
 }  // namespace
@@ -70,6 +70,52 @@ TEST_CASE("code is compiled once and found afterwards, with the same bits") {
   CHECK(second.result == first.result);
   CHECK(other.compiled);
   CHECK(cached.folder.count() == 2);
+}
+
+TEST_CASE("a program whose code was found shows its forms and explains its checks as one that was compiled") {
+  const Cached cached;
+  const auto make = [] {
+    Graph g("cached");
+    const Tensor x = g.input("x", f32, {2});
+    check(min(x) >= 0.0, "the least is {}", {min(x)});
+    return g.compile({x * x});
+  };
+  const Array good = Array::from(std::vector<float>{1, 2}, {2}), bad = Array::from(std::vector<float>{1, -2}, {2});
+  std::string forms[2], message[2];
+  std::int64_t calls[2] = {};
+  for (std::size_t i = 0; i < 2; ++i) {
+    Program program = make();
+    CHECK(program.step({{"x", good}})[0].values<float>()[1] == 4.0F);
+    for (const StageTime& time : program.compile_times()) CHECK((i == 0 || time.stage == "cache"));
+    for (const Stage stage : {Stage::optimized, Stage::schedule, Stage::kernel}) forms[i] += program.dump(stage);
+    calls[i] = program.cost().kernel_calls;
+    try {
+      program.step({{"x", bad}});
+    } catch (const Error& error) {
+      message[i] = error.what();
+    }
+  }
+  CHECK(forms[0] == forms[1]);
+  CHECK(calls[0] == calls[1]);
+  CHECK(message[0].find("the least is -2") == 0);
+  CHECK(message[0] == message[1]);
+}
+
+TEST_CASE("options that change the code have code of their own") {
+  const Cached cached;
+  for (const DType precision : {f32, bf16})
+    for (const int threads : {1, 2})
+      for (const bool again : {false, true}) {
+        Graph g("cached");
+        const Tensor x = g.input("x", f32, {dim("n"), 4});
+        Program program = g.compile({matmul(x, transpose(x))}, {.threads = threads, .precision = precision});
+        for (const std::int64_t n : {2, 3}) {
+          program.step({{x, Array(f32, {n, 4})}});
+          CHECK(program.compile_times().front().stage == "cache");
+          CHECK((program.compile_times().size() == 1) == again);
+        }
+      }
+  CHECK(cached.folder.count() == 8);
 }
 
 TEST_CASE("damaged code is compiled anew and replaced") {
@@ -103,16 +149,16 @@ TEST_CASE("a folder that cannot be used is no error") {
 TEST_CASE("what was not used for longest makes room") {
   const TemporaryFolder folder;
   const driver::CodeCache cache(folder.path(), 2500);
-  cache.keep("a", image_of(1000));
-  cache.keep("b", image_of(1000));
+  cache.keep("a", program_of(1000));
+  cache.keep("b", program_of(1000));
   for (const auto& entry : fs::directory_iterator(folder.path()))  // both were used long ago, then "a" again
     fs::last_write_time(entry, fs::file_time_type::clock::now() - std::chrono::hours(1));
   CHECK(cache.find("a"));
-  cache.keep("c", image_of(1000));
+  cache.keep("c", program_of(1000));
   CHECK(cache.find("a"));
   CHECK_FALSE(cache.find("b"));
   CHECK(cache.find("c"));
-  cache.keep("d", image_of(5000));  // larger than all there may be
+  cache.keep("d", program_of(5000));  // larger than all there may be
   CHECK_FALSE(cache.find("d"));
   CHECK(cache.find("c"));
 }
@@ -125,9 +171,9 @@ TEST_CASE("many may read and write at once") {
     users.push_back(std::async(std::launch::async, [&] {
       bool whole = true;
       for (std::size_t i = 0; i < 50; ++i) {
-        cache.keep(std::to_string(i % 5), image_of(1000 + i % 5));
+        cache.keep(std::to_string(i % 5), program_of(1000 + i % 5));
         const auto found = cache.find(std::to_string(i % 5));
-        whole &= found && found->bytes.size() == 1000 + i % 5;
+        whole &= found && found->code.bytes.size() == 1000 + i % 5;
       }
       return whole;
     }));
@@ -141,7 +187,7 @@ TEST_CASE("what killed processes left is removed once it is old") {
   const fs::path old = folder.file("a.code.1-0.tmp"), fresh = folder.file("b.code.2-0.tmp");
   for (const fs::path& path : {old, fresh}) write_text(path, "half");
   fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
-  cache.keep("a", image_of(10));
+  cache.keep("a", program_of(10));
   CHECK_FALSE(fs::exists(old));
   CHECK(fs::exists(fresh));
 }
@@ -149,11 +195,11 @@ TEST_CASE("what killed processes left is removed once it is old") {
 TEST_CASE("a folder that others may write to is not used") {
   const TemporaryFolder folder;
   const driver::CodeCache cache(folder.path(), 1 << 20);
-  cache.keep("a", image_of(10));
+  cache.keep("a", program_of(10));
   REQUIRE(cache.find("a"));
   fs::permissions(folder.path(), fs::perms::group_write, fs::perm_options::add);
   CHECK_FALSE(cache.find("a"));
-  cache.keep("b", image_of(10));
+  cache.keep("b", program_of(10));
   fs::permissions(folder.path(), fs::perms::group_write, fs::perm_options::remove);
   CHECK(cache.find("a"));
   CHECK_FALSE(cache.find("b"));
@@ -162,9 +208,9 @@ TEST_CASE("a folder that others may write to is not used") {
 TEST_CASE("code of another program under the same name is not used") {
   const TemporaryFolder folder;
   const driver::CodeCache cache(folder.path(), 1 << 20);
-  cache.keep("one", image_of(10));
+  cache.keep("one", program_of(10));
   const fs::path first = fs::directory_iterator(folder.path())->path();
-  cache.keep("two", image_of(20));
+  cache.keep("two", program_of(20));
   for (const auto& entry : fs::directory_iterator(folder.path()))
     if (entry.path() != first) fs::copy_file(first, entry.path(), fs::copy_options::overwrite_existing);
   CHECK(cache.find("one"));
@@ -172,7 +218,7 @@ TEST_CASE("code of another program under the same name is not used") {
 }
 
 TEST_CASE("an image that needs what the runtime lacks is refused") {
-  runtime::CodeImage image = image_of(64);
+  runtime::CodeImage image = program_of(64).code;
   image.imports.push_back({"system", 8});
   CHECK_THROWS_WITH(runtime::load(image), Catch::Contains("unknown symbol system"));
   image.imports.front().offset = 60;  // the slot would lie across the end

@@ -56,9 +56,9 @@ struct TunedRun {
   bool measured = false;
 };
 
-TunedRun run_tuned(const ir::Function& function, const CompileOptions& options) {
+TunedRun run_tuned(const std::shared_ptr<const ir::Function>& function, const CompileOptions& options) {
   std::mt19937 random(1);
-  std::vector<ir::Literal> memory = testing::random_arguments(function, random);
+  std::vector<ir::Literal> memory = testing::random_arguments(*function, random);
   TunedRun run{driver::compile(function, {}, options), {}};
   for (std::size_t i = memory.size(); i < run.program->slots.size(); ++i)
     memory.emplace_back(run.program->slots[i].dtype, run.program->slots[i].dims);
@@ -84,11 +84,11 @@ std::vector<ContractionProblem> problems_of(const ir::Function& optimized, int t
 
 // Compiles with entries of other choices in the cache.
 void check_choices(const std::string& text) {
-  const auto function = testing::parse_function(text);
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(text);
   for (const int threads : {1, 2}) {
     const CompileOptions options{.threads = threads};
-    const TunedRun expected = run_tuned(*function, options);
-    const auto problems = problems_of(*expected.program->optimized, threads);
+    const TunedRun expected = run_tuned(function, options);
+    const auto problems = problems_of(*expected.program->forms().optimized, threads);
     REQUIRE_FALSE(problems.empty());
     for (std::size_t choice = 0; choice < 12; ++choice) {
       const TunedFolder cached;
@@ -101,9 +101,9 @@ void check_choices(const std::string& text) {
         how += lower::describe(problem) + ": " + lower::describe(forced) + "\n";
       }
       INFO(text << how);
-      const TunedRun run = run_tuned(*function, options);
+      const TunedRun run = run_tuned(function, options);
       CHECK(run.bits == expected.bits);
-      for (const auto& kernel : run.program->module->kernels)
+      for (const auto& kernel : run.program->forms().module->kernels)
         CHECK(kernel->schedule.empty() == kernel->contraction.empty());
     }
   }
@@ -141,31 +141,33 @@ TEST_CASE("machine code of any schedule gives the same bits", "[tune]") {
 }
 
 TEST_CASE("what was measured is kept, found again, and changes no bit", "[tune]") {
-  const auto function = testing::parse_function(kProduct);
-  const auto expected = run_tuned(*function, {.threads = 1}).bits;
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  const auto expected = run_tuned(function, {.threads = 1}).bits;
   const TunedFolder cached;
-  const TunedRun first = run_tuned(*function, {.threads = 1, .tune = true});
+  const TunedRun first = run_tuned(function, {.threads = 1, .tune = true});
   CHECK(first.measured);
   CHECK(first.bits == expected);
   REQUIRE(cached.entries().size() == 1);
-  const auto problems = problems_of(*first.program->optimized, 1);
+  const auto problems = problems_of(*first.program->forms().optimized, 1);
   REQUIRE(problems.size() == 1);
   const auto kept = schedule_cache(cached.folder.path(), 1).find(problems[0]);
   REQUIRE(kept);
   CHECK(lower::is_valid(problems[0], *kept));
   CHECK_FALSE(schedule_cache(cached.folder.path(), 2).find(problems[0]));
   // Later compilations use it unless they must not.
-  const auto schedule_of = [&] { return run_tuned(*function, {.threads = 1}).program->module->kernels[0]->schedule; };
+  const auto schedule_of = [&] {
+    return run_tuned(function, {.threads = 1}).program->forms().module->kernels[0]->schedule;
+  };
   CHECK(schedule_of() == lower::describe(*kept));
   setenv("PULLBACK_TUNE", "0", 1);
   CHECK(schedule_of() == "");
 }
 
 TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") {
-  const auto function = testing::parse_function(kProduct);
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
   const TunedFolder cached;
-  const auto expected = run_tuned(*function, {.threads = 1}).bits;
-  const auto problem = problems_of(*run_tuned(*function, {.threads = 1}).program->optimized, 1)[0];
+  const auto expected = run_tuned(function, {.threads = 1}).bits;
+  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
   schedule_cache(cached.folder.path(), 1).keep(problem, lower::choose_schedule(problem));
   REQUIRE(cached.entries().size() == 1);
   const fs::path file = cached.entries()[0];
@@ -175,15 +177,15 @@ TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") 
   for (const std::string& bad : {std::string(), good.substr(0, 20), good.substr(0, good.size() - 1), flipped}) {
     write_text(file, bad);
     CHECK_FALSE(schedule_cache(cached.folder.path(), 1).find(problem));
-    CHECK(run_tuned(*function, {.threads = 1}).bits == expected);
+    CHECK(run_tuned(function, {.threads = 1}).bits == expected);
   }
-  run_tuned(*function, {.threads = 1, .tune = true});
+  run_tuned(function, {.threads = 1, .tune = true});
   CHECK(schedule_cache(cached.folder.path(), 1).find(problem));
 }
 
 TEST_CASE("a schedule that does not fit is not used", "[tune]") {
-  const auto function = testing::parse_function(kProduct);
-  const auto problem = problems_of(*run_tuned(*function, {.threads = 1}).program->optimized, 1)[0];
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
   const TemporaryFolder folder;
   ContractionSchedule wrong = lower::choose_schedule(problem);
   wrong.tile = {20, 20};
@@ -192,12 +194,12 @@ TEST_CASE("a schedule that does not fit is not used", "[tune]") {
 }
 
 TEST_CASE("a folder that cannot be written keeps no schedule, and is no error", "[tune]") {
-  const auto function = testing::parse_function(kProduct);
-  const auto expected = run_tuned(*function, {.threads = 1}).bits;
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  const auto expected = run_tuned(function, {.threads = 1}).bits;
   const TunedFolder cached;
   write_text(cached.folder.file("occupied"), "");
   setenv("PULLBACK_CACHE_DIR", cached.folder.file("occupied").c_str(), 1);
-  const TunedRun run = run_tuned(*function, {.threads = 1, .tune = true});
+  const TunedRun run = run_tuned(function, {.threads = 1, .tune = true});
   CHECK(run.measured);
   CHECK(run.bits == expected);
   CHECK(cached.entries().empty());

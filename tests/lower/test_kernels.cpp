@@ -150,6 +150,65 @@ TEST_CASE("kernels compute what the evaluator computes", "[lower]") {
       }
 }
 
+/// A contraction of bf16 operands, in memory or rounded as they are packed.
+struct PairedProduct {
+  std::int64_t m, n, k;
+  bool a_transposed = false, b_transposed = false, rounds = false;
+};
+
+std::string text(const PairedProduct& p) {
+  const auto operand = [&](const char* name, std::int64_t rows, std::int64_t columns, bool transposed) {
+    return fmt::format("%{}: {}[{}]", name, p.rounds ? "f32" : "bf16",
+                       transposed ? fmt::format("{},{}", columns, rows) : fmt::format("{},{}", rows, columns));
+  };
+  const auto rounded = [&](const char* name, std::int64_t rows, std::int64_t columns, bool transposed) {
+    if (!p.rounds) return std::string();
+    return fmt::format("%{0}h: bf16[{1}] = convert(%{0}) {{to = bf16}}\n", name,
+                       transposed ? fmt::format("{},{}", columns, rows) : fmt::format("{},{}", rows, columns));
+  };
+  return fmt::format(
+      "func @f({}, {}, %bias: f32[{}]) {{\n{}{}"
+      "%c: bf16[{},{}] = dot_general(%x{}, %y{}) {{contract = [{}]x[{}], batch = []x[]}}\n"
+      "%w: f32[{},{}] = convert(%c) {{to = f32}}\n"
+      "%b: f32[{},{}] = broadcast(%bias) {{shape = shape[{},{}], dimensions = [1]}}\n"
+      "%s: f32[{},{}] = add(%w, %b)\nreturn s = %s, c = %c\n}}",
+      operand("x", p.m, p.k, p.a_transposed), operand("y", p.k, p.n, p.b_transposed), p.n,
+      rounded("x", p.m, p.k, p.a_transposed), rounded("y", p.k, p.n, p.b_transposed), p.m, p.n, p.rounds ? "h" : "",
+      p.rounds ? "h" : "", p.a_transposed ? 0 : 1, p.b_transposed ? 1 : 0, p.m, p.n, p.m, p.n, p.m, p.n, p.m, p.n);
+}
+
+TEST_CASE("products of bf16 go in pairs where an instruction takes them", "[lower]") {
+  for (const bool rounds : {false, true})
+    for (const PairedProduct& p : {PairedProduct{8, 8, 32}, {9, 33, 33}, {19, 70, 63}, {12, 8, 95}, {40, 16, 100}}) {
+      for (const bool a : {false, true})
+        for (const bool b : {false, true}) {
+          const std::string function = text({p.m, p.n, p.k, a, b, rounds});
+          INFO(function);
+          check_lowering(function);
+          const schedule::Module module =
+              lower::lower(*parse_function(function), Target::parse("x86-64-v4+avx512bf16"), {});
+          CHECK(schedule::print(module, {.kernels = true}).find("u32") != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("pairs do not depend on how the depth is cut or on threads", "[lower]") {
+  // Blocks of 1024 pairs, the last one shorter; parts that run in parallel.
+  const auto function = parse_function(text({150, 40, 4200, false, true, false}));
+  std::mt19937 random(3);
+  const std::vector<ir::Literal> arguments = testing::random_arguments(*function, random);
+  const Target target = Target::parse("x86-64-v4+avx512bf16");
+  Target small = target;
+  small.second_level = 64 << 10;
+  const schedule::Module alone = lower::lower(*function, target, {.threads = lower::Threads::one}),
+                         shared = lower::lower(*function, small, {.threads = lower::Threads::several});
+  CHECK(testing::is_parallel(shared));
+  const auto bits = [&](const schedule::Module& module) {
+    return testing::run_schedule(module, *function, arguments).results[0].bytes;
+  };
+  CHECK(bits(alone) == bits(shared));
+}
+
 // Columns are folded beside what is computed for each position, along each row, and of the folds.
 const Case kFoldCases[] = {
     {"columns of a chain", R"(func @f(%x: T[M,N], %p: T[N]) {

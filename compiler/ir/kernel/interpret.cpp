@@ -146,10 +146,12 @@ class Machine {
       for (std::int64_t column = 0; column < c->columns; ++column) tile.push_back(chain(*c, row, column));
     if (c->copy.buffer >= 0)
       for (std::int64_t k = 0; k < c->depth; ++k)
-        for (std::int64_t column = 0; column < c->columns; ++column)
-          std::memcpy(element(c->copy.buffer, address(c->copy.base) + k * c->copy.stride_depth + column),
-                      element(c->b.buffer, address(c->b.base) + k * c->b.stride_depth + column),
-                      size_of(dtype_of_buffer(c->b.buffer)));
+        for (std::int64_t column = 0; column < c->columns; ++column) {
+          const DType to = dtype_of_buffer(c->copy.buffer);
+          const std::uint64_t bits = load_as(to, c->b.buffer, address(c->b.base) + k * c->b.stride_depth + column);
+          std::memcpy(element(c->copy.buffer, address(c->copy.base) + k * c->copy.stride_depth + column), &bits,
+                      size_of(to));
+        }
     for (std::int64_t row = 0; row < c->rows; ++row)
       for (std::int64_t column = 0; column < c->columns; ++column) {
         variables_[static_cast<std::size_t>(c->row.id)] = row;
@@ -158,14 +160,20 @@ class Machine {
         run(c->epilogue);
       }
   }
+  std::uint64_t load_as(DType dtype, int buffer, std::int64_t at) {
+    const std::uint64_t bits = load(buffer, at);
+    return evaluate(Opcode::convert, dtype_of_buffer(buffer), dtype, std::span(&bits, 1));
+  }
   std::uint64_t chain(const Contract& c, std::int64_t row, std::int64_t column) {
     const DType dtype = c.accumulator->dtype;
-    const auto fetch = [&](int buffer, std::int64_t at) {
-      const std::uint64_t bits = load(buffer, at);
-      return evaluate(Opcode::convert, dtype_of_buffer(buffer), dtype, std::span(&bits, 1));
-    };
+    const bool pairs = is_of_pairs(kernel_, c);
     std::uint64_t sum = 0;
-    if (c.start.buffer >= 0) sum = fetch(c.start.buffer, address(c.start.base) + row * c.start.stride_row + column);
+    if (c.start.buffer >= 0)
+      sum = load_as(dtype, c.start.buffer, address(c.start.base) + row * c.start.stride_row + column);
+    const auto add_product = [&](std::uint64_t a, std::uint64_t b) {
+      const std::uint64_t operands[] = {a, b, sum};
+      sum = evaluate(Opcode::fma, dtype, dtype, operands);
+    };
     std::vector<std::int64_t> at(c.around.size() + 1);
     const auto inside = [&] {
       return std::all_of(c.bounds.begin(), c.bounds.end(), [&](const Contract::Bound& bound) {
@@ -184,9 +192,15 @@ class Machine {
       for (std::int64_t k = 0; k < c.depth; ++k) {
         at[level] = k;
         if (!inside()) continue;
-        const std::uint64_t operands[] = {fetch(c.a.buffer, a + k * c.a.stride_depth),
-                                          fetch(c.b.buffer, b + k * c.b.stride_depth), sum};
-        sum = evaluate(Opcode::fma, dtype, dtype, operands);
+        const std::int64_t at_a = a + k * c.a.stride_depth, at_b = b + k * c.b.stride_depth;
+        if (!pairs) {
+          add_product(load_as(dtype, c.a.buffer, at_a), load_as(dtype, c.b.buffer, at_b));
+          continue;
+        }
+        // A bf16 number is the upper half of the f32 of the same value.
+        const std::uint64_t two_a = load(c.a.buffer, at_a), two_b = load(c.b.buffer, at_b);
+        add_product(two_a & 0xffff0000, two_b & 0xffff0000);
+        add_product(two_a << 16 & 0xffff0000, two_b << 16 & 0xffff0000);
       }
     };
     run(run, 0, address(c.a.base) + row * c.a.stride_row + column * c.a.stride_column, address(c.b.base) + column);

@@ -9,10 +9,10 @@ namespace pullback::kernel {
 
 std::string_view name_of(Opcode opcode) {
   static constexpr std::string_view names[] = {
-      "constant", "argument", "add",     "sub",     "mul",   "div",   "rem",        "neg",  "abs",       "min",
-      "max",      "fma", "scale",      "sqrt",    "floor",   "ceil",  "trunc", "round_even", "and",  "or",        "xor",
-      "not",      "shl",      "shr",     "sar",     "mulhi", "eq",    "ne",         "lt",   "le",        "gt",
-      "ge",       "select",   "convert", "bitcast", "index", "load",  "lookup",     "call", "call_where"};
+      "constant", "argument", "add",    "sub",     "mul",     "div",   "rem",   "neg",        "abs",  "min",
+      "max",      "fma",      "scale",  "sqrt",    "floor",   "ceil",  "trunc", "round_even", "and",  "or",
+      "xor",      "not",      "shl",    "shr",     "sar",     "mulhi", "eq",    "ne",         "lt",   "le",
+      "gt",       "ge",       "select", "convert", "bitcast", "index", "load",  "lookup",     "call", "call_where"};
   static_assert(std::size(names) == static_cast<std::size_t>(Opcode::call_where) + 1);
   return names[static_cast<std::size_t>(opcode)];
 }
@@ -125,6 +125,13 @@ std::int64_t Kernel::scratch_offset(int buffer) const {
 int Kernel::parameter_index(int buffer) const {
   return static_cast<int>(std::count_if(buffers.begin(), buffers.begin() + buffer,
                                         [](const Buffer& b) { return b.access != Access::scratch; }));
+}
+
+bool is_of_pairs(const Kernel& kernel, const Contract& contract) {
+  const auto holds_two = [&](int buffer) {
+    return kernel.buffers.at(static_cast<std::size_t>(buffer)).dtype == DType::u32;
+  };
+  return contract.accumulator->dtype == DType::f32 && holds_two(contract.a.buffer) && holds_two(contract.b.buffer);
 }
 
 }  // namespace pullback::kernel

@@ -200,9 +200,12 @@ struct If {
 ///   what is read of B is stored to copy.buffer[copy.base + k*copy.stride_depth + column], too, if there is one;
 ///   then the epilogue, with the variables `row` and `column` and the value `accumulator` = c; it may hold what a
 ///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed).
-/// A and B have the accumulator's dtype (f32 or f64), or are f16 or bf16 (each converted to f32) with an f32
-/// accumulator. `rows` is small: the tile lives in registers. Columns beyond a multiple of the vector width are masked.
-/// Reads of A, B and start come before all of the epilogue's stores. Never inside a vector loop.
+/// A and B have the accumulator's dtype (f32 or f64); with an f32 accumulator either may be f16 or bf16 instead, and is
+/// converted. Or both are u32, with an f32 accumulator: an element holds two bf16 numbers, two steps of k at once:
+///       c = fma(upper(A), upper(B), c), then c = fma(lower(A), lower(B), c)
+/// where instructions for it may round the three once or twice, and take subnormal numbers for zero.
+/// `rows` is small: the tile lives in registers. Columns beyond a multiple of the vector width are masked. Reads of A,
+/// B and start come before all of the epilogue's stores. Never inside a vector loop.
 struct Contract {
   struct A {
     int buffer = -1;
@@ -221,8 +224,9 @@ struct Contract {
     std::int64_t stride_row = 0;
   };
   struct Copy {
-    /// -1: no copy. Of B's dtype, another buffer than those of a, b and start. Not with loops around or bounds. All of
-    /// the copy is written before the epilogue begins, which may read it.
+    /// -1: no copy. Of B's dtype or of the accumulator's, to which B is converted then; another buffer than those of a,
+    /// b and start. Not with loops around or bounds. All of the copy is written before the epilogue begins, which may
+    /// read it.
     int buffer = -1;
     Index base;
     std::int64_t stride_depth = 0;
@@ -280,6 +284,9 @@ struct Kernel {
   /// The position of a buffer among those that are not scratch: its place in the array of pointers a kernel is given.
   int parameter_index(int buffer) const;
 };
+
+/// Do the elements of A and B hold two bf16 numbers each?
+bool is_of_pairs(const Kernel& kernel, const Contract& contract);
 
 /// Everything that code generated for the kernel depends on, as text; names of values, variables and of the kernel do
 /// not count. Equal text: the kernels are interchangeable.

@@ -325,7 +325,8 @@ class Verifier {
     // The copy is written between the tile's reads.
     require(c.copy.buffer != c.a.buffer && c.copy.buffer != c.b.buffer && c.copy.buffer != c.start.buffer,
             "a contract copies its b to {}, which it reads", b.name);
-    require(b.dtype == buffer(c.b.buffer).dtype, "a contract's copy of its b is {}", name_of(b.dtype));
+    require(b.dtype == buffer(c.b.buffer).dtype || b.dtype == c.accumulator->dtype, "a contract's copy of its b is {}",
+            name_of(b.dtype));
     require(c.around.empty() && c.bounds.empty(), "a contract with loops around or bounds copies its b");
     if (c.depth == 0) return;
     Reach reach;
@@ -341,10 +342,11 @@ class Verifier {
             c->depth);
     const DType dtype = c->accumulator ? c->accumulator->dtype : DType::boolean;
     require(is_computing_float(dtype), "a contract accumulates in {}", name_of(dtype));
+    const bool pairs = is_of_pairs(*kernel_, *c);
     const auto input = [&](int position, const Index& base, const Reach& reach, std::string_view what) {
       const Buffer& b = buffer(position);
       readable(b);
-      const bool converts = dtype == DType::f32 && (b.dtype == DType::f16 || b.dtype == DType::bf16);
+      const bool converts = dtype == DType::f32 && (b.dtype == DType::f16 || b.dtype == DType::bf16 || pairs);
       require(b.dtype == dtype || (converts && what != "start"), "{} of a contract over {} is {}", what, name_of(dtype),
               name_of(b.dtype));
       if (c->depth == 0 && what != "start") return;

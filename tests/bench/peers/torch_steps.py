@@ -2,8 +2,9 @@
 """Times the benchmarks' networks in PyTorch, on demand.
 
 Reads lines "WORKLOAD SECONDS" from standard input, where WORKLOAD is a name of tests/bench/workloads.cpp or
-"inference NAME", and answers each with the median microseconds of a step, or "none". Arguments: the number of threads,
-and "channels_last" for the memory layout of images.
+"inference NAME", and answers each with the median microseconds of a step, or "none"; and "WORKLOAD memory" with the
+bytes that a step needs beyond what it keeps. Arguments: the number of threads, and "channels_last" for the memory
+layout of images.
 """
 import os
 import statistics
@@ -14,182 +15,27 @@ threads = sys.argv[1]
 # Debian's OpenBLAS takes its number of threads from the environment, before it is loaded.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = threads
 import torch  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+from torch import profiler  # noqa: E402
+
+from torch_networks import WORKLOADS, Training, inference  # noqa: E402
 
 torch.set_num_threads(int(threads))
-torch.manual_seed(1)
 channels_last = "channels_last" in sys.argv[2:]
 
 
-def dense(*sizes, activation):
-    layers = []
-    for inputs, outputs in zip(sizes, sizes[1:]):
-        layers += [nn.Linear(inputs, outputs), activation()]
-    return nn.Sequential(*layers[:-1])
-
-
-def lenet():
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(3136, 128), nn.ReLU(), nn.Linear(128, 10))
-
-
-class Residual(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.inner = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
-        self.shortcut = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        return functional.relu(self.inner(x) + self.shortcut(x))
-
-
-def resnet20():
-    layers, inputs = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
-    for outputs in (16, 32, 64):
-        for k in range(3):
-            layers.append(Residual(inputs, outputs, 2 if k == 0 and outputs != 16 else 1))
-            inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-
-
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm, self.out = nn.LSTM(64, 128), nn.Linear(128, 65)
-
-    def forward(self, x):
-        return self.out(self.lstm(x)[0])
-
-
-class Attention(nn.Module):
-    def __init__(self, width, heads, length):
-        super().__init__()
-        self.heads = heads
-        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.register_buffer("later", torch.ones(length, length, dtype=torch.bool).triu(1))
-
-    def forward(self, x):
-        batch, length, width = x.shape
-        q, k, v = (part.view(batch, length, self.heads, -1).transpose(1, 2)
-                   for part in self.project(x).chunk(3, dim=2))
-        scores = (q @ k.transpose(2, 3) / (width // self.heads) ** 0.5).masked_fill(self.later, -torch.inf)
-        return self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width))
-
-
-class Layer(nn.Module):
-    def __init__(self, width, heads, length):
-        super().__init__()
-        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads, length))
-        self.feed = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(),
-                                  nn.Linear(4 * width, width))
-
-    def forward(self, x):
-        x = x + self.attend(x)
-        return x + self.feed(x)
-
-
-class Gpt(nn.Module):
-    def __init__(self, layers, characters=65, length=128, width=128, heads=4):
-        super().__init__()
-        self.token, self.position = nn.Embedding(characters, width), nn.Embedding(length, width)
-        self.body = nn.Sequential(*(Layer(width, heads, length) for _ in range(layers)), nn.LayerNorm(width))
-        self.head = nn.Linear(width, characters, bias=False)
-
-    def forward(self, ids):
-        return self.head(self.body(self.token(ids) + self.position.weight))
-
-
-class Elementwise(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Parameter(torch.ones(1024)), nn.Parameter(torch.zeros(1024))
-
-    def forward(self, x):
-        return (torch.tanh(self.a * x + self.b) * torch.sigmoid(x)).mean()
-
-
-def classes(*shape, count=10):
-    return torch.randint(count, shape)
-
-
-def cross_entropy(scores, labels):
-    return functional.cross_entropy(scores.flatten(0, -2), labels.flatten())
-
-
-def sgd(**options):
-    return lambda parameters: torch.optim.SGD(parameters, **options)
-
-
-def adam(kind=torch.optim.Adam):
-    return lambda parameters: kind(parameters, lr=1e-4)
-
-
-def xor():
-    return torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([[0.0], [1], [1], [0]])
-
-
-# name: (network, inputs and labels, loss, optimizer)
-WORKLOADS = {
-    "tiny_b1": lambda: (dense(2, 8, 1, activation=nn.Tanh), *xor(), functional.mse_loss, sgd(lr=0.1)),
-    "mlp_b1": lambda: (dense(784, 512, 512, 10, activation=nn.ReLU), torch.randn(1, 784), classes(1), cross_entropy,
-                       sgd(lr=1e-3)),
-    "mlp_b128": lambda: (dense(784, 512, 512, 10, activation=nn.ReLU), torch.randn(128, 784), classes(128),
-                         cross_entropy, adam()),
-    "mlp_big_b256": lambda: (dense(1024, 4096, 4096, 1024, activation=nn.ReLU), torch.randn(256, 1024),
-                             torch.randn(256, 1024), functional.mse_loss, sgd(lr=1e-3)),
-    "lenet_b64": lambda: (lenet(), torch.randn(64, 1, 28, 28), classes(64), cross_entropy, adam()),
-    "resnet_b16": lambda: (resnet20(), torch.randn(16, 3, 32, 32), classes(16), cross_entropy,
-                           sgd(lr=1e-2, momentum=0.9)),
-    "lstm_b32": lambda: (Recurrent(), torch.randn(64, 32, 64), classes(64, 32, count=65), cross_entropy, adam()),
-    "gpt_b8": lambda: (Gpt(4), classes(8, 128, count=65), classes(8, 128, count=65), cross_entropy,
-                       adam(torch.optim.AdamW)),
-    "gpt24_b8": lambda: (Gpt(24), classes(8, 128, count=65), classes(8, 128, count=65), cross_entropy,
-                         adam(torch.optim.AdamW)),
-    "elementwise": lambda: (Elementwise(), torch.randn(4096, 1024), None, lambda out, _: out, None),
-}
-
-
-def training(name):
-    network, x, y, loss, optimizer = WORKLOADS[name]()
-    x = as_laid_out(network, x)
-    update = optimizer(list(network.parameters())) if optimizer else None
-
-    def step():
-        for parameter in network.parameters():
-            parameter.grad = None
-        loss(network(x), y).backward()
-        if update:
-            update.step()
-
-    return step
-
-
-def inference(name):
-    network, x = WORKLOADS[name]()[:2]
-    network.eval()
-    x = as_laid_out(network, x)
+def inference_steps(name):
+    """The network as it is, and frozen: traced, its operations merged, its weights laid out for the CPU."""
+    network, x = inference(name, channels_last)
     with torch.no_grad():
         frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, x)))
 
-    def step():
-        with torch.no_grad():
-            frozen(x)
+    def step_of(module):
+        def step():
+            with torch.inference_mode():
+                module(x)
+        return step
 
-    return step
-
-
-def as_laid_out(network, x):
-    if not channels_last or x.dim() != 4:
-        return x
-    network.to(memory_format=torch.channels_last)
-    return x.to(memory_format=torch.channels_last)
+    return step_of(network), step_of(frozen)
 
 
 def median(step, seconds):
@@ -206,13 +52,53 @@ def median(step, seconds):
     return statistics.median(times)
 
 
+def make_step(name):
+    if not name.startswith("inference "):
+        return Training(name, channels_last).step
+    return min(inference_steps(name.removeprefix("inference ")), key=lambda step: median(step, 0.2))
+
+
+def bytes_of(step):
+    """The most memory that tensors take at once in a step, beyond what they took when it began.
+
+    PyTorch's profiler reports what its CPU allocator gives and takes back. So parameters, the optimizer's slots and
+    inputs, which are there before, do not count; gradients, activations and temporary tensors do; and what libraries
+    below PyTorch allocate for themselves does not, in PyTorch's favour.
+    """
+    for _ in range(3):
+        step()
+    with profiler.profile(activities=[profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step()
+    live = most = 0
+    changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(changes, key=lambda event: event.start_us()):
+        live += event.nbytes()
+        most = max(most, live)
+    return most
+
+
+def memory(name):
+    if name.startswith("inference "):
+        return min(bytes_of(step) for step in inference_steps(name.removeprefix("inference ")))
+    training = Training(name, channels_last)
+    for _ in range(2):
+        training.step()
+
+    def step():
+        training.step()
+        training.forget_gradients()  # they are no state: a step begins and ends without
+
+    return bytes_of(step)
+
+
 steps = {}
 for line in sys.stdin:
-    name, seconds = line.rsplit(maxsplit=1)
-    try:
-        if name not in steps:
-            kind = inference if name.startswith("inference ") else training
-            steps[name] = kind(name.removeprefix("inference "))
-        print(median(steps[name], float(seconds)), flush=True)
-    except KeyError:
+    name, request = line.rsplit(maxsplit=1)
+    if name.removeprefix("inference ") not in WORKLOADS:
         print("none", flush=True)
+    elif request == "memory":
+        print(memory(name), flush=True)
+    else:
+        if name not in steps:
+            steps[name] = make_step(name)
+        print(median(steps[name], float(request)), flush=True)

@@ -1,0 +1,111 @@
+#include "compiler/driver/forms.h"
+
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "compiler/driver/schedule_cache.h"
+#include "compiler/driver/tune.h"
+#include "compiler/ir/schedule.h"
+#include "compiler/ir/text.h"
+#include "compiler/lower/lower.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/support/dump.h"
+#include "runtime/environment.h"
+#include "runtime/thread_pool.h"
+
+namespace pullback::driver {
+
+namespace {
+
+void require_known_sizes(const ir::Function& function) {
+  std::set<std::string> unknown = ir::symbols_of(function);
+  for (const auto& op : function.body.ops)
+    for (const auto& result : op->results)
+      for (const Dim& size : result->type.shape) unknown.merge(size.symbols());
+  if (!unknown.empty())
+    throw Error(fmt::format("{}: the size {} is not known: no input that it reads has it", function.name,
+                            fmt::join(unknown, ", ")));
+}
+
+void reduce_precision(ir::Function& function, DType precision) {
+  if (precision == DType::bf16)
+    passes::to_bf16(function);
+  else if (precision == DType::f16)
+    passes::to_f16(function);
+  else if (precision != DType::f32)
+    throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
+}
+
+/// As was measured to be fast, if it was or is to be.
+schedule::Module lowered(const Request& request, const ir::Function& optimized, StageTimer& timer) {
+  const Environment& environment = request.environment;
+  lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
+                          .memory_limit = request.options.memory_limit};
+  std::optional<CacheFolder> folder;
+  if (!environment.cache_dir.empty()) folder.emplace(environment.cache_dir, environment.cache_bytes);
+  ScheduleCache schedules(std::move(folder), request.target, request.threads());
+  if (request.tuning() == Tuning::measured) {
+    TuneOptions options{.lowering = lowering, .pool = request.pool()};
+    if (environment.time || environment.tune == Tuning::measured)
+      options.log = [](const std::string& line) { std::fputs(line.c_str(), stderr); };
+    timer.measure("tune", [&] { tune(optimized, request.target, options, schedules); });
+  }
+  if (request.tuning() != Tuning::off)
+    lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
+  return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
+}
+
+}  // namespace
+
+int Request::threads() const {
+  return options.threads > 0 ? options.threads : runtime::thread_count();
+}
+
+runtime::ThreadPool* Request::pool() const {
+  if (options.threads <= 0) return nullptr;
+  static std::mutex mutex;
+  static std::map<int, std::unique_ptr<runtime::ThreadPool>> pools;
+  const std::lock_guard lock(mutex);
+  auto& entry = pools[options.threads];
+  if (!entry) entry = std::make_unique<runtime::ThreadPool>(options.threads);
+  return entry.get();
+}
+
+Tuning Request::tuning() const {
+  if (!target.runs_here()) return Tuning::off;
+  return options.tune && environment.tune == Tuning::found ? Tuning::measured : environment.tune;
+}
+
+std::shared_ptr<ir::Function> specialize(const Request& request) {
+  std::shared_ptr<ir::Function> specialized = passes::specialize(*request.function, request.bindings);
+  require_known_sizes(*specialized);
+  reduce_precision(*specialized, request.options.precision);
+  return specialized;
+}
+
+Forms make_forms(const Request& request, StageTimer& timer) {
+  const Environment& environment = request.environment;
+  const std::string& name = request.function->name;
+  const DumpSink dump(environment);
+
+  // Sizes get their numbers; then the passes work on them.
+  const std::shared_ptr<ir::Function> optimized = timer.measure("specialize", [&] { return specialize(request); });
+  timer.measure("passes", [&] { return passes::optimize(*optimized, {.verify = environment.verify}); });
+  if (dump.wants(Stage::optimized)) dump.write(Stage::optimized, name, ir::print(*optimized));
+
+  // Tensors become kernels over planned buffers.
+  const auto module = std::make_shared<const schedule::Module>(lowered(request, *optimized, timer));
+  if (environment.verify) schedule::verify(*module, "lower");
+  if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, name, schedule::print(*module));
+  if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, name, kernel_text(*module));
+  return {optimized, module};
+}
+
+}  // namespace pullback::driver
