@@ -136,7 +136,7 @@ TEST_CASE("machine code of any schedule gives the same bits", "[tune]") {
   check_choices(R"(func @f(%x: f32[300,210], %y: f32[300,190], state %w: f32[210,190]) {
     %a: f32[210,190] = dot_general(%x, %y) {contract = [0]x[0], batch = []x[]}
     %v: f32[210,190] = sub(%w, %a)
-    return w = %v updates %w
+    return state w = %v
   })");
 }
 

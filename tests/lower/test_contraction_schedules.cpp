@@ -20,12 +20,13 @@ std::vector<std::string> bits_of(const schedule::Module& module, const ir::Funct
   return bits;
 }
 
-void check_bits(const std::string& text) {
+void check_bits(const std::string& text, bool has_bf16_dot = false) {
   const auto function = parse_function(text);
   std::mt19937 random(1);
   const std::vector<ir::Literal> arguments = random_arguments(*function, random);
   for (const char* name : {"x86-64-v4", "x86-64-v3"}) {
-    const Target target = Target::parse(name);
+    Target target = Target::parse(name);
+    target.has_bf16_dot = has_bf16_dot;
     lower::Options options{.threads = lower::Threads::several};
     const auto expected = bits_of(lower::lower(*function, target, options), *function, arguments);
     std::size_t tried = 0;
@@ -69,6 +70,16 @@ TEST_CASE("forced schedules: batches, several sums, half precision", "[lower]") 
       product("f32", "%x: f32[3,9,2,11], %y: f32[3,11,18,2]", "3,2,9,18", "contract = [3]x[1], batch = [0,2]x[0,3]"));
   check_bits(product("f32", "%x: f32[9,3,11], %y: f32[3,18,11]", "9,18", "contract = [1,2]x[0,2], batch = []x[]"));
   check_bits(product("bf16", "%x: bf16[13,21], %y: bf16[21,35]", "13,35", "contract = [1]x[0], batch = []x[]"));
+}
+
+TEST_CASE("forced schedules: sums of pairs, or not, as the rules have it", "[lower]") {
+  const auto check = [](const std::string& x, const std::string& y, const std::string& result) {
+    check_bits(product("bf16", "%x: bf16[" + x + "], %y: bf16[" + y + "]", result, "contract = [1]x[0], batch = []x[]"),
+               true);
+  };
+  check("13,70", "70,35", "13,35");
+  check("5,70", "70,35", "5,35");
+  check("35,70", "70,5", "35,5");
 }
 
 TEST_CASE("forced schedules: what is fused before and behind", "[lower]") {
