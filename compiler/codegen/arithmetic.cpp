@@ -263,6 +263,21 @@ llvm::Value* Arithmetic::combine(Combine how, DType dtype, llvm::Value* x, llvm:
   throw InternalError("codegen: a carried value without a combination");
 }
 
+llvm::Value* Arithmetic::on_lanes(int least, std::span<llvm::Value* const> operands,
+                                  const std::function<llvm::Value*(std::span<llvm::Value* const>)>& operation) const {
+  const int width = width_of(operands.front());
+  if (width >= least) return operation(operands);
+  llvm::SmallVector<llvm::Value*, 3> wider;
+  for (llvm::Value* value : operands) {
+    llvm::Type* type = llvm::FixedVectorType::get(value->getType()->getScalarType(), static_cast<unsigned>(least));
+    wider.push_back(width == 1 ? b_.CreateInsertElement(llvm::PoisonValue::get(type), value, std::uint64_t{0})
+                               : b_.CreateShuffleVector(value, llvm::ArrayRef<int>{0, 1, -1, -1}));
+  }
+  llvm::Value* result = operation(wider);
+  if (width == 1) return b_.CreateExtractElement(result, std::uint64_t{0});
+  return b_.CreateShuffleVector(result, llvm::ArrayRef<int>{0, 1});
+}
+
 // The instruction exists for whole registers.
 llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) const {
   const bool wide = x->getType()->getScalarType()->isDoubleTy();
@@ -278,14 +293,8 @@ llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) co
     return b_.CreateShuffleVector(part(low), part(high), lanes);
   }
   if (width < least) {
-    llvm::Type* type = llvm::FixedVectorType::get(x->getType()->getScalarType(), static_cast<unsigned>(least));
-    const auto widened = [&](llvm::Value* value) -> llvm::Value* {
-      if (width == 1) return b_.CreateInsertElement(llvm::PoisonValue::get(type), value, std::uint64_t{0});
-      return b_.CreateShuffleVector(value, llvm::ArrayRef<int>{0, 1, -1, -1});
-    };
-    llvm::Value* result = scale_by_instruction(widened(x), widened(n));
-    if (width == 1) return b_.CreateExtractElement(result, std::uint64_t{0});
-    return b_.CreateShuffleVector(result, llvm::ArrayRef<int>{0, 1});
+    llvm::Value* operands[] = {x, n};
+    return on_lanes(least, operands, [&](auto wider) { return scale_by_instruction(wider[0], wider[1]); });
   }
   using namespace llvm::Intrinsic;
   const int bytes = width * (wide ? 8 : 4);

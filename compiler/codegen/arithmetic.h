@@ -6,6 +6,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <functional>
 #include <span>
 
 #include <pullback/dtype.h>
@@ -53,6 +54,9 @@ class Arithmetic {
   llvm::Value* f32_to_bfloat(llvm::Value* x) const;
   llvm::Value* f64_to_f32_odd(llvm::Value* x) const;
 
+  /// `operation` on as many lanes as an instruction needs at least: 2 or 4, where the operands have fewer.
+  llvm::Value* on_lanes(int least, std::span<llvm::Value* const> operands,
+                        const std::function<llvm::Value*(std::span<llvm::Value* const>)>& operation) const;
   llvm::Value* scale_by_instruction(llvm::Value* x, llvm::Value* n) const;
   llvm::Value* scale_by_products(llvm::Value* x, llvm::Value* n) const;
   llvm::Value* dot_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;

@@ -324,13 +324,9 @@ Translator::Place Translator::moved(const Tile& tile, const Contract::Around& lo
   };
   const Contract& c = tile.contract;
   llvm::Value* copy = at.copy ? move(c.copy.buffer, at.copy, c.copy.stride_depth, at.copy_offset) : nullptr;
-  return {move(c.a.buffer, at.a, loop.stride_a, at.a_offset),
-          move(c.b.buffer, at.b, loop.stride_b, at.b_offset),
-          copy,
-          0,
-          0,
-          0,
-          at.steps};
+  llvm::Value* a = move(c.a.buffer, at.a, loop.stride_a, at.a_offset);
+  llvm::Value* b = move(c.b.buffer, at.b, loop.stride_b, at.b_offset);
+  return {a, b, copy, 0, 0, 0, at.steps};
 }
 
 // A loop of which only a range of iterations lies within a bound.

@@ -105,18 +105,11 @@ llvm::Value* Arithmetic::fma_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Valu
 
 // vdpbf16ps, for at least four lanes.
 llvm::Value* Arithmetic::dot_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const {
+  constexpr int kLeast = 4;
   const int width = width_of(z);
-  if (width < 4) {
-    constexpr int kNone = -1;
-    const auto widened = [&](llvm::Value* v) -> llvm::Value* {
-      if (width == 1)
-        v = b_.CreateInsertElement(llvm::PoisonValue::get(llvm::FixedVectorType::get(v->getType(), 2)), v,
-                                   std::uint64_t{0});
-      return b_.CreateShuffleVector(v, llvm::ArrayRef<int>{0, width == 1 ? kNone : 1, kNone, kNone});
-    };
-    llvm::Value* sum = dot_of_pairs(widened(x), widened(y), widened(z));
-    if (width == 1) return b_.CreateExtractElement(sum, std::uint64_t{0});
-    return b_.CreateShuffleVector(sum, llvm::ArrayRef<int>{0, 1});
+  if (width < kLeast) {
+    llvm::Value* operands[] = {x, y, z};
+    return on_lanes(kLeast, operands, [&](auto wider) { return dot_of_pairs(wider[0], wider[1], wider[2]); });
   }
   const llvm::Intrinsic::ID id = width == 16  ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512
                                  : width == 8 ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256

@@ -99,9 +99,7 @@ std::function<const Forms&()> made_later(const Request& request) {
   };
   const auto later = std::make_shared<Later>();
   later->request = request;
-  // What was measured is known by now; forms alone are not worth a measurement.
-  if (request.tuning() == Tuning::measured) later->request.environment.tune = Tuning::found;
-  later->request.options.tune = false;
+  later->request.measures_schedules = false;  // what was measured is known by now
   return [later]() -> const Forms& {
     std::call_once(later->once, [&] {
       StageTimer timer;

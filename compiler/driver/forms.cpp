@@ -43,22 +43,23 @@ void reduce_precision(ir::Function& function, DType precision) {
     throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
 }
 
-/// As was measured to be fast, if it was or is to be.
+/// By the rules, or tuned.
 schedule::Module lowered(const Request& request, const ir::Function& optimized, StageTimer& timer) {
   const Environment& environment = request.environment;
   lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
                           .memory_limit = request.options.memory_limit};
+  if (!request.is_tuned())
+    return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
   std::optional<CacheFolder> folder;
   if (!environment.cache_dir.empty()) folder.emplace(environment.cache_dir, environment.cache_bytes);
   ScheduleCache schedules(std::move(folder), request.target, request.threads());
-  if (request.tuning() == Tuning::measured) {
+  if (request.measures_schedules) {
     TuneOptions options{.lowering = lowering, .pool = request.pool()};
-    if (environment.time || environment.tune == Tuning::measured)
+    if (environment.time || environment.tune)
       options.log = [](const std::string& line) { std::fputs(line.c_str(), stderr); };
     timer.measure("tune", [&] { tune(optimized, request.target, options, schedules); });
   }
-  if (request.tuning() != Tuning::off)
-    lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
+  lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
   return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
 }
 
@@ -78,9 +79,8 @@ runtime::ThreadPool* Request::pool() const {
   return entry.get();
 }
 
-Tuning Request::tuning() const {
-  if (!target.runs_here()) return Tuning::off;
-  return options.tune && environment.tune == Tuning::found ? Tuning::measured : environment.tune;
+bool Request::is_tuned() const {
+  return (options.tune || environment.tune) && target.runs_here();
 }
 
 std::shared_ptr<ir::Function> specialize(const Request& request) {

@@ -26,6 +26,7 @@ struct Request {
   CompileOptions options;
   Environment environment;
   Target target = Target::parse(options.target);
+  bool measures_schedules = true;  ///< false: a program that is tuned uses what is known already
 
   bool measures_kernels() const { return options.profile || environment.profile; }
   /// One thread needs no parts, which would pack the operands they share again.
@@ -34,7 +35,8 @@ struct Request {
   int threads() const;
   /// Programs with the same number of threads share their pool; null: the process's own.
   runtime::ThreadPool* pool() const;
-  Tuning tuning() const;
+  /// Are contractions cut as measurements say? Code that cannot run here cannot be measured.
+  bool is_tuned() const;
 };
 
 /// The function with numbers for its symbols. Throws Error where sizes don't fit or are not known.

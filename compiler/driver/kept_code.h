@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "compiler/driver/code_cache.h"
 #include "compiler/driver/forms.h"
@@ -18,17 +17,14 @@ class KeptCode {
 
   /// Ready to run; nothing when it is not there or cannot be loaded.
   std::optional<runtime::ExecutableImage> find() const;
-  void keep(const runtime::StoredProgram& program) const { cache_.keep(keys_.front(), program); }
+  void keep(const runtime::StoredProgram& program) const { cache_.keep(key_, program); }
 
   /// Not where forms or texts on the way to the code are to be seen, nor where the code cannot run.
   static bool is_used(const Request& request);
 
  private:
   CodeCache cache_;
-  std::vector<std::string> keys_;  ///< the first is the program's own; others are as good
+  std::string key_;
 };
-
-/// Which compiler this is: changes with its files.
-std::string compiler_fingerprint();
 
 }  // namespace pullback::driver

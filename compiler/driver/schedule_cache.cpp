@@ -9,7 +9,7 @@
 
 #include <pullback/error.h>
 
-#include "compiler/driver/kept_code.h"
+#include "compiler/driver/compiler_identity.h"
 #include "compiler/support/target.h"
 #include "runtime/bytes.h"
 
@@ -58,10 +58,13 @@ lower::ContractionSchedule read_schedule(runtime::Bytes bytes) {
 
 }  // namespace
 
+std::string tuned_machine(const Target& target, int threads) {
+  return fmt::format("{} {}\n{}, {} threads\n", target.cpu, target.features, cpu_model(), threads);
+}
+
 ScheduleCache::ScheduleCache(std::optional<CacheFolder> folder, const Target& target, int threads)
     : folder_(std::move(folder)),
-      machine_(fmt::format("schedule 1\n{}\n{} {}\n{}\n{} threads\n", compiler_fingerprint(), target.cpu,
-                           target.features, cpu_model(), threads)) {}
+      machine_(fmt::format("schedule 1\n{}\n{}", compiler_fingerprint(), tuned_machine(target, threads))) {}
 
 std::optional<lower::ContractionSchedule> ScheduleCache::find(const lower::ContractionProblem& problem) {
   const std::string key = machine_ + lower::describe(problem);

@@ -1,7 +1,7 @@
 // How contractions are best cut, as measured on this machine: kept on disk, one small file for each.
 //
 // An entry holds for one problem, target, CPU model, number of threads and version of the compiler. Entries decide
-// speed only: without them, or with damaged ones, the static rules choose, and every result has the same bits.
+// speed only: where one is missing or damaged the static rules choose, and every result has the same bits.
 #pragma once
 
 #include <map>
@@ -16,6 +16,9 @@ struct Target;
 }
 
 namespace pullback::driver {
+
+/// What a measurement holds for besides the problem: the target, the CPU's model, and how many threads at most.
+std::string tuned_machine(const Target& target, int threads);
 
 /// Reads each entry once: what one compilation sees does not change under it.
 class ScheduleCache {

@@ -88,8 +88,8 @@ class Writer {
     const auto operand = [&](const View& view) {
       return ContractionProblem::Operand{view.base->type.dtype, is_stored(placement, *view.base)};
     };
-    return {shape_,     operand(shape_.a),     operand(shape_.b),    accumulate_, keeps_sums(), options_.parallel,
-            registers_, options_.second_level, options_.has_bf16_dot};
+    return {shape_,       operand(shape_.a), operand(shape_.b),     accumulate_,
+            keeps_sums(), registers_,        options_.second_level, options_.has_bf16_dot};
   }
 
   /// What the source says, else the rules.

@@ -77,7 +77,6 @@ class ScheduleChooser {
                                      (is_converted(tiled_.b) && row_.size > tile().rows));
     choose_blocks();
     if (schedule_.paired) {
-      schedule_.pack_rows = true;
       const std::int64_t groups = (2 * schedule_.blocking.depth + kPairedGroup - 1) / kPairedGroup;
       schedule_.blocking.depth = std::min(depth_.size, groups * kPairedGroup);
     }
@@ -124,17 +123,13 @@ class ScheduleChooser {
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
-    if (fixed_.blocking) {
-      schedule_.blocking = *fixed_.blocking;
-      if (schedule_.paired) schedule_.blocking.depth = paired_steps(schedule_.blocking.depth);
-    } else if (streamed) {
+    if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
-    } else {
+    else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    }
-    schedule_.pack_rows =
-        fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
+    schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
+                                                  !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -189,11 +184,11 @@ double ContractionProblem::flop() const {
 
 std::string describe(const ContractionProblem& problem) {
   const ContractionLoops& loops = problem.loops;
-  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}{}", describe(loops.m),
+  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}", describe(loops.m),
                      describe(loops.n), describe(loops.k), describe(loops.batch), describe(problem.a),
                      describe(problem.b), name_of(problem.accumulate), problem.keeps_sums ? " kept" : "",
                      problem.registers.vectors, problem.registers.width, problem.second_level >> 10,
-                     problem.parallel ? ", parallel" : "", problem.has_bf16_dot ? ", bf16 dot" : "");
+                     problem.has_bf16_dot ? ", bf16 dot" : "");
 }
 
 std::string describe(const ContractionSchedule& schedule) {

@@ -1,5 +1,5 @@
-// How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice changes a
-// result: every element is one chain of fused multiply-adds over k, however it is cut.
+// How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice but that
+// of pairs changes a result: every element is one chain of fused multiply-adds over k, however it is cut.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,6 @@ struct ContractionProblem {
   Operand a, b;
   DType accumulate = DType::f32;
   bool keeps_sums = false;  ///< C is stored, row-major, in the type of the sums
-  bool parallel = false;    ///< it may be shared among threads
   Registers registers;      ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
   bool has_bf16_dot = false;
@@ -59,7 +58,6 @@ struct PartialSchedule {
   std::optional<bool> transposed = {};
   std::optional<Tile> tile = {};
   std::optional<bool> pack_columns = {}, pack_rows = {};
-  std::optional<Blocking> blocking = {};
 };
 
 /// What static rules choose where `fixed` leaves it open.

@@ -63,7 +63,7 @@ Environment read_environment() {
   result.profile = flag("PULLBACK_PROFILE");
   result.cache_dir = cache_folder();
   result.cache_bytes = mebibytes("PULLBACK_CACHE_SIZE", 256);
-  if (!variable("PULLBACK_TUNE").empty()) result.tune = flag("PULLBACK_TUNE") ? Tuning::measured : Tuning::off;
+  result.tune = flag("PULLBACK_TUNE");
   result.codegen_library = variable("PULLBACK_CODEGEN");
   return result;
 }

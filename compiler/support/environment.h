@@ -9,10 +9,6 @@
 
 namespace pullback {
 
-/// How contractions are cut: by the rules alone; as measurements on disk say, where there are any; the same, and what
-/// was not measured is measured now.
-enum class Tuning : std::uint8_t { off, found, measured };
-
 struct Environment {
   std::set<Stage> dump;   ///< PULLBACK_DUMP: stages, comma-separated, or "all"
   std::string dump_dir;   ///< PULLBACK_DUMP_DIR: dumps go to files there, and are then of all stages by default
@@ -22,7 +18,7 @@ struct Environment {
   std::string cache_dir;  ///< where compiled code is kept: PULLBACK_CACHE_DIR, else a folder "pullback" in
                           ///< $XDG_CACHE_HOME or ~/.cache; "" when PULLBACK_CACHE=0 or there is no home
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;  ///< PULLBACK_CACHE_SIZE, in MiB
-  Tuning tune = Tuning::found;                           ///< PULLBACK_TUNE: 0, not set, 1
+  bool tune = false;                                     ///< PULLBACK_TUNE: contractions are cut as is measured
   std::string codegen_library;                           ///< PULLBACK_CODEGEN: another path of libpullback_codegen.so
 };
 

@@ -49,6 +49,24 @@ void check_tile(const Shape& s, DType input, DType sum, bool chained = false) {
   });
 }
 
+/// A tile of a[rows,depth] * b[depth,columns].
+Contract product(std::int64_t rows, std::int64_t columns, std::int64_t depth, int a, int b) {
+  Contract tile;
+  tile.rows = rows;
+  tile.columns = columns;
+  tile.depth = depth;
+  tile.a = {a, Index(0), depth, 1};
+  tile.b = {b, Index(0), columns};
+  return tile;
+}
+
+/// The sums are stored to c[rows,columns].
+void store_tile(Builder& b, Contract tile, DType sum, int c) {
+  const std::int64_t columns = tile.columns;
+  b.contract(std::move(tile), sum,
+             [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+}
+
 }  // namespace
 
 TEST_CASE("tiles of all column tails") {
@@ -95,15 +113,9 @@ TEST_CASE("tiles that copy B") {
           const int x = b.buffer("b", dtype, depth * columns, Access::in);
           const int copy = b.buffer("copy", dtype, depth * pitch, Access::inout);
           const int c = b.buffer("c", sum, rows * columns, Access::out);
-          Contract tile;
-          tile.rows = rows;
-          tile.columns = columns;
-          tile.depth = depth;
-          tile.a = {a, Index(0), depth, 1};
-          tile.b = {x, Index(0), columns};
+          Contract tile = product(rows, columns, depth, a, x);
           tile.copy = {copy, Index(0), pitch};
-          b.contract(std::move(tile), sum,
-                     [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+          store_tile(b, std::move(tile), sum, c);
         });
 }
 
@@ -118,14 +130,9 @@ TEST_CASE("tiles whose A moves along columns, too") {
           const int a = b.buffer("a", dtype, (rows + depth) * columns, Access::in);
           const int x = b.buffer("b", dtype, depth * columns, Access::in);
           const int c = b.buffer("c", sum, rows * columns, Access::out);
-          Contract tile;
-          tile.rows = rows;
-          tile.columns = columns;
-          tile.depth = depth;
+          Contract tile = product(rows, columns, depth, a, x);
           tile.a = {a, Index(0), columns, columns, 1};
-          tile.b = {x, Index(0), columns};
-          b.contract(std::move(tile), sum,
-                     [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+          store_tile(b, std::move(tile), sum, c);
         });
 }
 
@@ -145,15 +152,9 @@ TEST_CASE("one operand of 16 bits; a copy of B that is converted") {
           const int x = b.buffer("b", is_b ? input : f32, depth * columns, Access::in);
           const int copy = b.buffer("copy", f32, depth * pitch, Access::inout);
           const int c = b.buffer("c", f32, rows * columns, Access::out);
-          Contract tile;
-          tile.rows = rows;
-          tile.columns = columns;
-          tile.depth = depth;
-          tile.a = {a, Index(0), depth, 1};
-          tile.b = {x, Index(0), columns};
+          Contract tile = product(rows, columns, depth, a, x);
           tile.copy = {copy, Index(0), pitch};
-          b.contract(std::move(tile), f32,
-                     [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+          store_tile(b, std::move(tile), f32, c);
         });
 }
 
@@ -180,15 +181,9 @@ TEST_CASE("pairs of bf16") {
               const int a = b.buffer("a", u32, rows * depth, Access::in),
                         x = b.buffer("b", u32, depth * columns, Access::in);
               const int c = b.buffer("c", f32, rows * columns, Access::inout);
-              Contract tile;
-              tile.rows = rows;
-              tile.columns = columns;
-              tile.depth = depth;
-              tile.a = {a, Index(0), depth, 1};
-              tile.b = {x, Index(0), columns};
+              Contract tile = product(rows, columns, depth, a, x);
               if (more) tile.start = {c, Index(0), columns};
-              b.contract(std::move(tile), f32,
-                         [&](const Index& i, const Index& j, Value* value) { b.store(c, i * columns + j, value); });
+              store_tile(b, std::move(tile), f32, c);
             },
             pairs);
 }

@@ -130,6 +130,48 @@ TEST_CASE("many calls, with checks between them, run in their order") {
   }
 }
 
+TEST_CASE("long runs of calls hold parallel kernels and are cut at those with many arguments") {
+  // 30 calls that double in parallel, one that adds 44 buffers, 30 that double again.
+  constexpr std::int64_t n = 20;
+  constexpr std::size_t terms = 44;
+  schedule::Module module;
+  module.name = "calls";
+  const std::size_t data = add_slot(module, "data", f32, n, true), one = add_slot(module, "one", f32, n, false);
+  module.kernels.push_back(make([](Kernel& k) {
+    Builder b(k);
+    const int x = b.buffer("x", f32, n, Access::in), y = b.buffer("y", f32, n, Access::out);
+    b.parallel_loop("i", n, [&](const Index& i) { b.store(y, i, b.add(b.load(x, i), b.load(x, i))); });
+  }));
+  module.kernels.push_back(make([](Kernel& k) {
+    Builder b(k);
+    std::vector<int> x;
+    for (std::size_t t = 0; t < terms; ++t) x.push_back(b.buffer("x", f32, n, Access::in));
+    const int y = b.buffer("y", f32, n, Access::inout);
+    b.serial_loop("i", n, [&](const Index& i) {
+      Value* sum = b.load(y, i);
+      for (const int term : x) sum = b.add(sum, b.load(term, i));
+      b.store(y, i, sum);
+    });
+  }));
+  const auto double_often = [&] {
+    for (int i = 0; i < 30; ++i) module.body.push_back({schedule::KernelCall{0, {data, data}, "", {}}});
+  };
+  double_often();
+  std::vector<std::size_t> all(terms, one);
+  all.push_back(data);
+  module.body.push_back({schedule::KernelCall{1, all, "", {}}});
+  double_often();
+  for (const Target& target : test::targets()) {
+    codegen::Options options;
+    options.target = target;
+    const codegen::Compiled compiled = driver::generate_code(module, options);
+    CAPTURE(target.name);
+    std::vector<float> x(n, 0.0F), ones(n, 1.0F);
+    CHECK(test::run(compiled, module, {x.data(), ones.data()}) == 0);
+    CHECK(x == std::vector<float>(n, std::ldexp(44.0F, 30)));
+  }
+}
+
 TEST_CASE("checks stop the run, branches choose, equal memory may be read and written") {
   schedule::Module module;
   module.name = "steps";

@@ -37,10 +37,10 @@ struct TunedFolder {
     unsetenv("PULLBACK_CACHE_DIR");
     unsetenv("PULLBACK_TUNE");
   }
-  std::vector<fs::path> entries() const {
+  std::vector<fs::path> entries(const std::string& kind = ".tune") const {
     std::vector<fs::path> found;
     for (const auto& entry : fs::directory_iterator(folder.path()))
-      if (entry.path().extension() == ".tune") found.push_back(entry.path());
+      if (entry.path().extension() == kind) found.push_back(entry.path());
     std::sort(found.begin(), found.end());
     return found;
   }
@@ -53,13 +53,13 @@ driver::ScheduleCache schedule_cache(const std::string& folder, int threads) {
 struct TunedRun {
   std::shared_ptr<const driver::Specialization> program;
   std::vector<std::string> bits;  // of the results
-  bool measured = false;
+  bool compiled = false;          // not found on disk
 };
 
 TunedRun run_tuned(const std::shared_ptr<const ir::Function>& function, const CompileOptions& options) {
   std::mt19937 random(1);
   std::vector<ir::Literal> memory = testing::random_arguments(*function, random);
-  TunedRun run{driver::compile(function, {}, options), {}};
+  TunedRun run{driver::compile(function, {}, options), {}, false};
   for (std::size_t i = memory.size(); i < run.program->slots.size(); ++i)
     memory.emplace_back(run.program->slots[i].dtype, run.program->slots[i].dims);
   std::vector<void*> slots;
@@ -67,7 +67,7 @@ TunedRun run_tuned(const std::shared_ptr<const ir::Function>& function, const Co
   run.program->run(slots);
   for (const ir::Literal& literal : memory)
     run.bits.emplace_back(reinterpret_cast<const char*>(literal.bytes.data()), literal.bytes.size());
-  for (const StageTime& time : run.program->times) run.measured |= time.stage == "tune";
+  for (const StageTime& time : run.program->times) run.compiled |= time.stage == "lower";
   return run;
 }
 
@@ -86,8 +86,7 @@ std::vector<ContractionProblem> problems_of(const ir::Function& optimized, int t
 void check_choices(const std::string& text) {
   const std::shared_ptr<const ir::Function> function = testing::parse_function(text);
   for (const int threads : {1, 2}) {
-    const CompileOptions options{.threads = threads};
-    const TunedRun expected = run_tuned(function, options);
+    const TunedRun expected = run_tuned(function, {.threads = threads});
     const auto problems = problems_of(*expected.program->forms().optimized, threads);
     REQUIRE_FALSE(problems.empty());
     for (std::size_t choice = 0; choice < 12; ++choice) {
@@ -101,7 +100,7 @@ void check_choices(const std::string& text) {
         how += lower::describe(problem) + ": " + lower::describe(forced) + "\n";
       }
       INFO(text << how);
-      const TunedRun run = run_tuned(function, options);
+      const TunedRun run = run_tuned(function, {.threads = threads, .tune = true});
       CHECK(run.bits == expected.bits);
       for (const auto& kernel : run.program->forms().module->kernels)
         CHECK(kernel->schedule.empty() == kernel->contraction.empty());
@@ -145,7 +144,6 @@ TEST_CASE("what was measured is kept, found again, and changes no bit", "[tune]"
   const auto expected = run_tuned(function, {.threads = 1}).bits;
   const TunedFolder cached;
   const TunedRun first = run_tuned(function, {.threads = 1, .tune = true});
-  CHECK(first.measured);
   CHECK(first.bits == expected);
   REQUIRE(cached.entries().size() == 1);
   const auto problems = problems_of(*first.program->forms().optimized, 1);
@@ -153,14 +151,33 @@ TEST_CASE("what was measured is kept, found again, and changes no bit", "[tune]"
   const auto kept = schedule_cache(cached.folder.path(), 1).find(problems[0]);
   REQUIRE(kept);
   CHECK(lower::is_valid(problems[0], *kept));
-  CHECK_FALSE(schedule_cache(cached.folder.path(), 2).find(problems[0]));
-  // Later compilations use it unless they must not.
-  const auto schedule_of = [&] {
-    return run_tuned(function, {.threads = 1}).program->forms().module->kernels[0]->schedule;
-  };
-  CHECK(schedule_of() == lower::describe(*kept));
-  setenv("PULLBACK_TUNE", "0", 1);
-  CHECK(schedule_of() == "");
+  CHECK_FALSE(schedule_cache(cached.folder.path(), 2).find(problems[0]));  // other threads, another measurement
+  // Whatever is known is not measured again: another choice stays.
+  ContractionSchedule other = testing::forced_schedules(problems[0])[3];
+  schedule_cache(cached.folder.path(), 1).keep(problems[0], other);
+  for (const fs::path& code : cached.entries(".code")) fs::remove(code);
+  setenv("PULLBACK_TUNE", "1", 1);
+  const TunedRun second = run_tuned(function, {.threads = 1});
+  CHECK(second.program->forms().module->kernels[0]->schedule == lower::describe(other));
+  CHECK(second.bits == expected);
+}
+
+TEST_CASE("code that was tuned is never taken for code that was not", "[tune]") {
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  const CompileOptions plain{.threads = 1}, tuned{.threads = 1, .tune = true};
+  const auto problem = problems_of(*run_tuned(function, plain).program->forms().optimized, 1)[0];
+  const auto schedule_of = [](const TunedRun& run) { return run.program->forms().module->kernels[0]->schedule; };
+  for (const bool tuned_first : {true, false}) {
+    const TunedFolder cached;
+    const ContractionSchedule forced = testing::forced_schedules(problem)[3];
+    schedule_cache(cached.folder.path(), 1).keep(problem, forced);
+    for (const bool again : {false, true})
+      for (const bool is_tuned : {tuned_first, !tuned_first}) {
+        const TunedRun run = run_tuned(function, is_tuned ? tuned : plain);
+        CHECK(run.compiled != again);
+        CHECK(schedule_of(run) == (is_tuned ? lower::describe(forced) : ""));
+      }
+  }
 }
 
 TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") {
@@ -177,10 +194,11 @@ TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") 
   for (const std::string& bad : {std::string(), good.substr(0, 20), good.substr(0, good.size() - 1), flipped}) {
     write_text(file, bad);
     CHECK_FALSE(schedule_cache(cached.folder.path(), 1).find(problem));
-    CHECK(run_tuned(function, {.threads = 1}).bits == expected);
+    const TunedRun run = run_tuned(function, {.threads = 1, .tune = true});
+    CHECK(run.bits == expected);
+    CHECK(schedule_cache(cached.folder.path(), 1).find(problem));
+    for (const fs::path& code : cached.entries(".code")) fs::remove(code);
   }
-  run_tuned(function, {.threads = 1, .tune = true});
-  CHECK(schedule_cache(cached.folder.path(), 1).find(problem));
 }
 
 TEST_CASE("a schedule that does not fit is not used", "[tune]") {
@@ -200,7 +218,6 @@ TEST_CASE("a folder that cannot be written keeps no schedule, and is no error", 
   write_text(cached.folder.file("occupied"), "");
   setenv("PULLBACK_CACHE_DIR", cached.folder.file("occupied").c_str(), 1);
   const TunedRun run = run_tuned(function, {.threads = 1, .tune = true});
-  CHECK(run.measured);
   CHECK(run.bits == expected);
   CHECK(cached.entries().empty());
 }

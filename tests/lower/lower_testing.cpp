@@ -81,7 +81,6 @@ void check_lowering(const ir::Function& function, std::uint32_t seed) {
   const std::vector<ir::Literal> arguments = random_arguments(function, random);
   const std::vector<Bounded> expected = evaluate_bounded(function, arguments);
   require_determined(expected);
-  check_with(function, arguments, expected, "x86-64-v4", {.threads = lower::Threads::several});
   check_with(function, arguments, expected, "x86-64-v4+avx512bf16", {.threads = lower::Threads::several});
   check_with(function, arguments, expected, "x86-64-v3", {.threads = lower::Threads::several, .reuse_memory = false});
   check_with(function, arguments, expected, "x86-64-v2", {.fuse = false, .threads = lower::Threads::one});
