@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "compiler/driver/compare_runs.h"
 #include "compiler/driver/compile.h"
@@ -220,6 +221,37 @@ TEST_CASE("a folder that cannot be written keeps no schedule, and is no error", 
   const TunedRun run = run_tuned(function, {.threads = 1, .tune = true});
   CHECK(run.bits == expected);
   CHECK(cached.entries().empty());
+}
+
+TEST_CASE("schedules make room for each other, as code does", "[tune]") {
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  ContractionProblem problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
+  const TunedFolder cached;
+  constexpr std::uint64_t kLimit = 4096;
+  const auto cache = [&] {
+    return driver::ScheduleCache(driver::CacheFolder(cached.folder.path(), kLimit), Target::host(), 1);
+  };
+  for (int i = 0; i < 40; ++i) {
+    problem.loops.m.front().size = 90 + i;
+    cache().keep(problem, lower::choose_schedule(problem));
+  }
+  CHECK(cache().find(problem));
+  std::uint64_t bytes = 0;
+  for (const fs::path& entry : cached.entries()) bytes += fs::file_size(entry);
+  CHECK(bytes > kLimit / 2);
+  CHECK(bytes <= kLimit);
+}
+
+TEST_CASE("many may tune at once", "[tune]") {
+  const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
+  const auto expected = run_tuned(function, {.threads = 1}).bits;
+  const TunedFolder cached;
+  std::vector<TunedRun> runs(3);
+  std::vector<std::thread> threads;
+  for (TunedRun& run : runs) threads.emplace_back([&] { run = run_tuned(function, {.threads = 1, .tune = true}); });
+  for (std::thread& thread : threads) thread.join();
+  for (const TunedRun& run : runs) CHECK(run.bits == expected);
+  CHECK(cached.entries().size() == 1);
 }
 
 TEST_CASE("noise decides nothing, a clear gain does", "[tune]") {
