@@ -33,8 +33,8 @@ class Lowerer {
  public:
   Lowerer(const ir::Function& function, const Target& target, const Options& options)
       : function_(function), target_(target), options_(options), placement_(draft_) {
-    loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one, target.second_level,
-              target.has_bf16_dot};
+    loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one,
+              target.second_level, target.has_bf16_dot,     &options.schedules};
     limits_.fuse = options.fuse;
   }
 

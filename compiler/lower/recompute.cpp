@@ -27,7 +27,9 @@ constexpr double kShareOfRound = 0.04;
 /// Which values a round may give up.
 struct Rule {
   std::int64_t least_bytes = 1024;  ///< smaller values are not worth it
-  double most_instructions = 0;     ///< for an element of the value; 0: any number, products and own kernels too
+  /// For an element of the value, nor may a convolution read it: that takes it from memory, where it would have to be
+  /// written again. 0: any number, products and own kernels too.
+  double most_instructions = 0;
 };
 
 /// What pays without anybody asking for less memory: a few vector instructions for an element, which take about as long
@@ -40,6 +42,7 @@ struct LiveRange {
   std::int64_t bytes = 0;
   std::size_t made = 0;
   std::set<std::size_t> read;
+  std::size_t last_convolved = 0;  ///< the last group that reads it for a convolution; 0 if none
 };
 
 /// The groups of a function, what they store, and when memory is fullest.
@@ -52,7 +55,12 @@ class Lives {
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       for (const ir::Value* read : inputs_of(grouping_.groups[g]))
-        if (const auto found = index_.find(read); found != index_.end()) all_[found->second].read.insert(g);
+        if (const auto found = index_.find(read); found != index_.end()) {
+          LiveRange& life = all_[found->second];
+          life.read.insert(g);
+          const ir::Op* op = grouping_.groups[g].op;
+          if (op && op->def == &ops::op_convolution) life.last_convolved = g;
+        }
     find_peak();
     find_where_computed();
   }
@@ -80,7 +88,7 @@ class Lives {
   void add(const ir::Value* value, std::size_t position) {
     const std::int64_t bytes = count_of(*value) * static_cast<std::int64_t>(size_of(value->type.dtype));
     index_[value] = all_.size();
-    all_.push_back({value, bytes, position, {}});
+    all_.push_back({value, bytes, position, {}, 0});
   }
 
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
@@ -215,6 +223,7 @@ class Round {
         continue;
       const auto late = life.read.upper_bound(peak);
       if (late == life.read.end()) continue;
+      if (rule_.most_instructions > 0 && life.last_convolved > peak) continue;
       Candidate candidate{life.value, life.bytes, {}, {}, {}, 0, 0};
       if (collect(*life.value, *late, candidate) && is_cheap(candidate)) candidates.push_back(std::move(candidate));
     }
@@ -229,11 +238,17 @@ class Round {
            candidate.instructions <= rule_.most_instructions * static_cast<double>(count_of(*candidate.value));
   }
 
+  /// Is each element of the result made of one element of each operand? A fold or a product, even a short one, reads
+  /// much more memory than it saves.
+  bool is_elementwise(const ir::Op& op) {
+    return op.def->element && !is_contraction(op, lives_.accesses()) && lives_.accesses().of(op).reduced_count <= 1;
+  }
+
   /// Adds the ops that compute `value` from what is in memory at `position`; false when one cannot be repeated.
   bool collect(const ir::Value& value, std::size_t position, Candidate& candidate) {
     const ir::Op& op = *value.definer;
     if (op.def->control || !op.regions.empty() || candidate.ops.size() > kMostOps) return false;
-    if (rule_.most_instructions > 0 && (!op.def->element || is_contraction(op, lives_.accesses()))) return false;
+    if (rule_.most_instructions > 0 && !is_elementwise(op)) return false;
     if (!candidate.ops.insert(position_.at(&op)).second) return true;
     const bool reads_leaves = std::all_of(op.operands.begin(), op.operands.end(), [](auto* v) { return is_leaf(*v); });
     if (!reads_leaves) candidate.claims.insert(position_.at(&op));
