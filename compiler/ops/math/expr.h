@@ -168,7 +168,7 @@ inline int exponent_bias(Expr x) {
 /// A number rounded to an integer, as a float and as i32 or i64. |x| < 2^22 or 2^51.
 struct Rounded {
   Expr number, integer;
-  Expr shifted;  ///< a float in whose low bits the integer stands; all bits below the exponent but these are 0
+  Expr shifted;  ///< the sum of 1.5 * 2^mantissa_bits and the integer, whose bits are a constant plus the integer
 };
 /// x*factor to the nearest integer by adding 1.5 * 2^mantissa_bits, in whose low bits the integer then stands.
 inline Rounded round_product(Expr x, double factor) {
@@ -188,9 +188,10 @@ inline Expr power_of_two(Expr n) {
   const bool wide = n.dtype() == DType::i64;
   return from_bits((n + (wide ? 1023 : 127)) << (wide ? 52 : 23));
 }
+/// The same, one instruction less.
 inline Expr power_of_two(const Rounded& n) {
   const int bits = mantissa_bits(n.number);
-  const Expr shifted = to_bits(n.shifted) << bits;  // of the shifter nothing is left
+  const Expr shifted = to_bits(n.shifted) << bits;  // the constant has no bits among those that stay
   return from_bits(shifted + shifted.like_bits(static_cast<std::uint64_t>(exponent_bias(n.number)) << bits));
 }
 /// x * 2^n, rounded once also where the result is subnormal; n within twice the exponents of normal numbers.
