@@ -319,8 +319,7 @@ llvm::Value* Arithmetic::scale_by_products(llvm::Value* x, llvm::Value* n) const
   const auto* difference = llvm::dyn_cast<llvm::BinaryOperator>(n);
   const bool is_rounded =
       difference && difference->getOpcode() == llvm::Instruction::FSub && difference->getOperand(1) == shifter;
-  llvm::Value* whole =
-      b_.CreateBitCast(is_rounded ? difference->getOperand(0) : b_.CreateFAdd(n, shifter), bits);
+  llvm::Value* whole = b_.CreateBitCast(is_rounded ? difference->getOperand(0) : b_.CreateFAdd(n, shifter), bits);
   llvm::Value* half = b_.CreateLShr(whole, integer(bits, 1));
   const auto power = [&](llvm::Value* exponent) {
     llvm::Value* shifted = b_.CreateShl(exponent, integer(bits, wide ? 52 : 23));

@@ -27,8 +27,8 @@ constexpr double kShareOfRound = 0.04;
 /// Which values a round may give up.
 struct Rule {
   std::int64_t least_bytes = 1024;  ///< smaller values are not worth it
-  /// For an element of the value, nor may a convolution read it: that takes it from memory, where it would have to be
-  /// written again. 0: any number, products and own kernels too.
+  /// At most so many for an element of the value, all of elementwise ops; nor may a convolution read it later, which
+  /// takes it from memory, where it would have to be written again. 0: no such limits.
   double most_instructions = 0;
 };
 

@@ -153,8 +153,8 @@ Expr tanh_f64(Expr x) {
   return select(magnitude < 0x1p-28, x, result);
 }
 
-// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two: nothing overflows, small results are kept.
-// Where 1 + t is not exact, what it lost is added to p. Of numbers above 0 it is the rest to 1.
+// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two: nothing overflows, small results are
+// kept. Where 1 + t is not exact, what it lost is added to p. Of numbers above 0 it is the rest to 1.
 Expr sigmoid(Expr x) {
   const Reduced reduced = reduce_by_ln2(at_most(abs(x), x.is_double() ? 746 : 104), -1);
   const Expr t = scale(x.like(1), reduced.n);
