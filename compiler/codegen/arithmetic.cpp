@@ -313,13 +313,17 @@ llvm::Value* Arithmetic::scale_by_products(llvm::Value* x, llvm::Value* n) const
   const bool wide = x->getType()->getScalarType()->isDoubleTy();
   llvm::Type* t = x->getType();
   llvm::Type* bits = type_like(wide ? DType::i64 : DType::i32, x);
-  // The number stands in the low bits of its sum with 1.5 * 2^mantissa.
-  llvm::Value* shifter = number(t, wide ? 0x1.8p52 : 0x1.8p23);
-  llvm::Value* whole = b_.CreateSub(b_.CreateBitCast(b_.CreateFAdd(n, shifter), bits), b_.CreateBitCast(shifter, bits));
-  llvm::Value* half = b_.CreateAShr(whole, integer(bits, 1));
+  // n stands in the low bits of its sum with 1.5 * 2^mantissa, whose other bits go where an exponent is shifted to its
+  // place; and where n was taken from such a sum, that is still there.
+  llvm::Constant* shifter = llvm::cast<llvm::Constant>(number(t, wide ? 0x1.8p52 : 0x1.8p23));
+  const auto* difference = llvm::dyn_cast<llvm::BinaryOperator>(n);
+  const bool is_rounded =
+      difference && difference->getOpcode() == llvm::Instruction::FSub && difference->getOperand(1) == shifter;
+  llvm::Value* whole = b_.CreateBitCast(is_rounded ? difference->getOperand(0) : b_.CreateFAdd(n, shifter), bits);
+  llvm::Value* half = b_.CreateLShr(whole, integer(bits, 1));
   const auto power = [&](llvm::Value* exponent) {
-    llvm::Value* biased = b_.CreateAdd(exponent, integer(bits, wide ? 1023 : 127));
-    return b_.CreateBitCast(b_.CreateShl(biased, integer(bits, wide ? 52 : 23)), t);
+    llvm::Value* shifted = b_.CreateShl(exponent, integer(bits, wide ? 52 : 23));
+    return b_.CreateBitCast(b_.CreateAdd(shifted, integer(bits, wide ? 1023LL << 52 : 127 << 23)), t);
   };
   return b_.CreateFMul(b_.CreateFMul(x, power(half)), power(b_.CreateSub(whole, half)));
 }

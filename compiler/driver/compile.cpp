@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <mutex>
 #include <optional>
 
@@ -48,17 +47,6 @@ runtime::Witness witness_of(const schedule::Buffer& buffer) {
       break;
   }
   return {buffer.dtype, 2 + buffer.slot, static_cast<std::size_t>(buffer.offset)};
-}
-
-// Programs with the same number of threads share their pool; null: the process's own.
-runtime::ThreadPool* pool(int threads) {
-  if (threads <= 0) return nullptr;
-  static std::mutex mutex;
-  static std::map<int, std::unique_ptr<runtime::ThreadPool>> pools;
-  const std::lock_guard lock(mutex);
-  auto& entry = pools[threads];
-  if (!entry) entry = std::make_unique<runtime::ThreadPool>(threads);
-  return entry.get();
 }
 
 // What the runtime needs of a module besides its code.
@@ -111,6 +99,7 @@ std::function<const Forms&()> made_later(const Request& request) {
   };
   const auto later = std::make_shared<Later>();
   later->request = request;
+  later->request.measures_schedules = false;  // what was measured is known by now
   return [later]() -> const Forms& {
     std::call_once(later->once, [&] {
       StageTimer timer;
@@ -142,7 +131,7 @@ runtime::ExecutableImage code_for(const Request& request, const schedule::Module
 std::shared_ptr<const Specialization> ready(const Request& request, runtime::ExecutableImage image,
                                             std::function<const Forms&()> forms, const StageTimer& timer) {
   auto result = std::make_shared<Specialization>();
-  const auto executable = std::make_shared<runtime::Executable>(std::move(image), pool(request.options.threads));
+  const auto executable = std::make_shared<runtime::Executable>(std::move(image), request.pool());
   result->slots = executable->slots();
   result->run = [executable](std::span<void* const> external) { executable->run(external); };
   if (request.measures_kernels())

@@ -1,10 +1,16 @@
 #include "compiler/driver/forms.h"
 
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/driver/schedule_cache.h"
+#include "compiler/driver/tune.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/lower.h"
@@ -12,6 +18,7 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/support/dump.h"
 #include "runtime/environment.h"
+#include "runtime/thread_pool.h"
 
 namespace pullback::driver {
 
@@ -36,10 +43,44 @@ void reduce_precision(ir::Function& function, DType precision) {
     throw Error(fmt::format("{}: precision is f32, bf16 or f16, not {}", function.name, name_of(precision)));
 }
 
+/// By the rules, or tuned.
+schedule::Module lowered(const Request& request, const ir::Function& optimized, StageTimer& timer) {
+  const Environment& environment = request.environment;
+  lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
+                          .memory_limit = request.options.memory_limit};
+  if (!request.is_tuned())
+    return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
+  std::optional<CacheFolder> folder;
+  if (!environment.cache_dir.empty()) folder.emplace(environment.cache_dir, environment.cache_bytes);
+  ScheduleCache schedules(std::move(folder), request.target, request.threads());
+  if (request.measures_schedules) {
+    TuneOptions options{.lowering = lowering, .pool = request.pool()};
+    if (environment.time || environment.tune)
+      options.log = [](const std::string& line) { std::fputs(line.c_str(), stderr); };
+    timer.measure("tune", [&] { tune(optimized, request.target, options, schedules); });
+  }
+  lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
+  return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
+}
+
 }  // namespace
 
-bool Request::has_one_thread() const {
-  return (options.threads > 0 ? options.threads : runtime::thread_count()) == 1;
+int Request::threads() const {
+  return options.threads > 0 ? options.threads : runtime::thread_count();
+}
+
+runtime::ThreadPool* Request::pool() const {
+  if (options.threads <= 0) return nullptr;
+  static std::mutex mutex;
+  static std::map<int, std::unique_ptr<runtime::ThreadPool>> pools;
+  const std::lock_guard lock(mutex);
+  auto& entry = pools[options.threads];
+  if (!entry) entry = std::make_unique<runtime::ThreadPool>(options.threads);
+  return entry.get();
+}
+
+bool Request::is_tuned() const {
+  return (options.tune || environment.tune) && target.runs_here();
 }
 
 std::shared_ptr<ir::Function> specialize(const Request& request) {
@@ -60,10 +101,7 @@ Forms make_forms(const Request& request, StageTimer& timer) {
   if (dump.wants(Stage::optimized)) dump.write(Stage::optimized, name, ir::print(*optimized));
 
   // Tensors become kernels over planned buffers.
-  const lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
-                                .memory_limit = request.options.memory_limit};
-  const auto module = std::make_shared<const schedule::Module>(
-      timer.measure("lower", [&] { return lower::lower(*optimized, request.target, lowering); }));
+  const auto module = std::make_shared<const schedule::Module>(lowered(request, *optimized, timer));
   if (environment.verify) schedule::verify(*module, "lower");
   if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, name, schedule::print(*module));
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, name, kernel_text(*module));

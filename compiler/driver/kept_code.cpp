@@ -1,15 +1,13 @@
 #include "compiler/driver/kept_code.h"
 
-#include <dlfcn.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <pullback/error.h>
 
-#include "compiler/driver/load_codegen.h"
+#include "compiler/driver/compiler_identity.h"
+#include "compiler/driver/schedule_cache.h"
 #include "compiler/ir/canonical.h"
 #include "compiler/support/dump.h"
 
@@ -17,28 +15,17 @@ namespace pullback::driver {
 
 namespace {
 
-std::string fingerprint(const std::string& path) {
-  struct stat file{};
-  ::stat(path.c_str(), &file);
-  return fmt::format("{}.{} {}", file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_size);
-}
-
-/// The library that holds this function, and with it the passes, lowering, and the math functions that kernels call.
-std::string own_path() {
-  Dl_info info{};
-  return dladdr(reinterpret_cast<const void*>(&own_path), &info) != 0 && info.dli_fname ? info.dli_fname : "";
-}
-
 /// Everything that the code depends on: the function with its sizes, the options, the target, and the compiler itself,
 /// which is known by its files.
 std::string key_of(const Request& request) {
   const Target& target = request.target;
-  std::string key =
-      fmt::format("{}\n{}\n{}\n", runtime::kAbiVersion, fingerprint(codegen_path()), fingerprint(own_path()));
+  std::string key = fmt::format("{}\n{}\n", runtime::kAbiVersion, compiler_fingerprint());
   key += fmt::format("{} {} {} {} {}\n", target.name, target.cpu, target.features, target.vector_bytes,
                      target.second_level);
   key += fmt::format("{} {} {} {}\n", name_of(request.options.precision), request.options.memory_limit,
                      request.has_one_thread(), request.measures_kernels());
+  // Code that was tuned is never taken for code that was not, nor for code tuned elsewhere.
+  key += request.is_tuned() ? "tuned on " + tuned_machine(target, request.threads()) : "by the rules\n";
   for (const auto& [symbol, size] : request.bindings) key += fmt::format("{} {}\n", symbol, size);
   return key + ir::canonical_bytes(*request.function);
 }

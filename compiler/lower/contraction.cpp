@@ -44,7 +44,7 @@ class Writer {
     emitter_.note(*group.op);
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
-    const ContractionSchedule schedule = choose_schedule(problem(placement));
+    const ContractionSchedule schedule = this->schedule(problem(placement), *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     if (is_stored(placement, *shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
@@ -90,6 +90,18 @@ class Writer {
     };
     return {shape_,       operand(shape_.a), operand(shape_.b),     accumulate_,
             keeps_sums(), registers_,        options_.second_level, options_.has_bf16_dot};
+  }
+
+  /// What the source says, else the rules.
+  ContractionSchedule schedule(const ContractionProblem& problem, kernel::Kernel& kernel) const {
+    if (!options_.schedules || !*options_.schedules) return choose_schedule(problem);
+    kernel.contraction = describe(problem);
+    const std::optional<ContractionSchedule> chosen = (*options_.schedules)(problem);
+    if (!chosen) return choose_schedule(problem);
+    kernel.schedule = describe(*chosen);
+    if (!is_valid(problem, *chosen))
+      throw InternalError("lower: " + kernel.contraction + " cannot be cut as " + kernel.schedule);
+    return *chosen;
   }
 
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
 #include "compiler/lower/contraction_packing.h"
 
 namespace pullback::lower {
@@ -17,33 +18,63 @@ constexpr std::int64_t kCollidingRows = 8;
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
+/// A problem as its tiles see it.
+struct TiledProblem {
+  TiledProblem(const ContractionProblem& problem, bool transposed) : a(problem.a), b(problem.b) {
+    ContractionLoops loops = problem.loops;
+    if (transposed) {
+      swap_operands(loops);
+      std::swap(a, b);
+    }
+    const TileLoops tile = take_tile_loops(loops);
+    row = tile.row;
+    column = tile.column;
+    depth = tile.depth;
+    one_k_loop = loops.k.empty();
+    extents = {row.size, column.size, depth.size,
+               static_cast<std::int64_t>(size_of(packed_type(a.dtype, problem.accumulate)))};
+  }
+  /// Tiles read columns that are neighbours in memory.
+  bool must_pack_columns() const { return !b.stored || (column.size > 1 && column.b != 1); }
+  bool may_pack_rows() const { return one_k_loop && (!a.stored || row.a == 1 || depth.a == 1); }
+  bool must_pack_rows() const { return one_k_loop && !a.stored; }
+
+  ContractionProblem::Operand a, b;
+  Loop row, column, depth;
+  bool one_k_loop = true;
+  Extents extents;
+};
+
+/// Pairs need both operands packed: not for few rows, which are bound by reading B once. Whatever else is chosen, this
+/// is as the rules have it: sums of pairs are other sums.
+bool is_paired(const ContractionProblem& problem) {
+  constexpr std::int64_t kFewestRows = 4, kFewestColumns = 8;
+  const TiledProblem tiled(problem, transposed_costs_less(problem.loops, problem.registers));
+  return problem.has_bf16_dot && tiled.a.dtype == DType::bf16 && tiled.b.dtype == DType::bf16 &&
+         problem.accumulate == DType::f32 && tiled.one_k_loop && tiled.depth.size >= kPairedGroup &&
+         tiled.row.size >= kFewestRows && tiled.column.size >= kFewestColumns;
+}
+
 /// The rules, one after the other: each builds on what was chosen before.
 class ScheduleChooser {
  public:
-  explicit ScheduleChooser(const ContractionProblem& problem)
-      : a_(problem.a), b_(problem.b), problem_(problem), registers_(problem.registers) {
-    ContractionLoops loops = problem.loops;
-    schedule_.transposed = transposed_costs_less(loops, registers_);
-    if (schedule_.transposed) {
-      swap_operands(loops);
-      std::swap(a_, b_);
-    }
-    const TileLoops tile = take_tile_loops(loops);
-    row_ = tile.row;
-    column_ = tile.column;
-    depth_ = tile.depth;
-    one_k_loop_ = loops.k.empty();
-    schedule_.paired = gains_from_pairs();
-    extents_ = {row_.size, column_.size, depth_.size,
-                static_cast<std::int64_t>(size_of(packed_type(a_.dtype, problem.accumulate)))};
+  ScheduleChooser(const ContractionProblem& problem, const PartialSchedule& fixed)
+      : fixed_(fixed),
+        problem_(problem),
+        registers_(problem.registers),
+        transposed_(fixed.transposed.value_or(transposed_costs_less(problem.loops, problem.registers))),
+        tiled_(problem, transposed_) {
+    schedule_.transposed = transposed_;
+    schedule_.paired = is_paired(problem);
     if (schedule_.paired) extents_.depth = paired_steps(depth_.size);
   }
 
   ContractionSchedule run() {
     choose_tile();
-    schedule_.pack_columns = schedule_.paired || !b_.stored ||
-                             (column_.size > 1 && (column_.b != 1 || misses_in_place())) ||
-                             (is_converted(b_) && row_.size > tile().rows);
+    schedule_.pack_columns =
+        schedule_.paired ||
+        fixed_.pack_columns.value_or(tiled_.must_pack_columns() || (column_.size > 1 && misses_in_place()) ||
+                                     (is_converted(tiled_.b) && row_.size > tile().rows));
     choose_blocks();
     if (schedule_.paired) {
       const std::int64_t groups = (2 * schedule_.blocking.depth + kPairedGroup - 1) / kPairedGroup;
@@ -56,18 +87,15 @@ class ScheduleChooser {
   const Tile& tile() const { return schedule_.tile; }
   std::int64_t panel_width() const { return tile().vectors * registers_.width; }
 
-  /// Pairs need both operands packed: not for few rows, which are bound by reading B once.
-  bool gains_from_pairs() const {
-    constexpr std::int64_t kFewestRows = 4, kFewestColumns = 8;
-    return problem_.has_bf16_dot && a_.dtype == DType::bf16 && b_.dtype == DType::bf16 &&
-           problem_.accumulate == DType::f32 && one_k_loop_ && depth_.size >= kPairedGroup &&
-           row_.size >= kFewestRows && column_.size >= kFewestColumns;
-  }
   bool is_converted(const ContractionProblem::Operand& operand) const {
     return packed_type(operand.dtype, problem_.accumulate) != operand.dtype;
   }
 
   void choose_tile() {
+    if (fixed_.tile) {
+      schedule_.tile = *fixed_.tile;
+      return;
+    }
     schedule_.tile = lower::choose_tile(row_.size, column_.size, registers_);
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents_.bytes % kPage == 0)
@@ -87,21 +115,21 @@ class ScheduleChooser {
   /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
   void choose_blocks() {
     schedule_.blocking = {row_.size, column_.size, extents_.depth};
-    if (!one_k_loop_) return;
+    if (!tiled_.one_k_loop) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
-    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && a_.stored &&
+    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && tiled_.a.stored &&
                           column_.size * depth_.size * extents_.bytes > kNearMatrix;
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
-    if (streamed) {
+    if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
-      return;
-    }
-    schedule_.blocking =
-        whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    schedule_.pack_rows = schedule_.paired || !a_.stored || misses_rows() || converts_rows();
+    else
+      schedule_.blocking =
+          whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
+    schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
+                                                  !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
@@ -118,17 +146,28 @@ class ScheduleChooser {
 
   /// Are rows of A that must be converted read by several panels of B?
   bool converts_rows() const {
-    return is_converted(a_) && (row_.a == 1 || depth_.a == 1) && column_.size > panel_width();
+    return is_converted(tiled_.a) && (row_.a == 1 || depth_.a == 1) && column_.size > panel_width();
   }
 
-  ContractionProblem::Operand a_, b_;
+  const PartialSchedule& fixed_;
   const ContractionProblem& problem_;
   Registers registers_;
-  Loop row_, column_, depth_;  ///< what the tile covers
-  bool one_k_loop_ = true;
-  Extents extents_;
+  bool transposed_ = false;
+  TiledProblem tiled_;
+  const Loop &row_ = tiled_.row, &column_ = tiled_.column, &depth_ = tiled_.depth;  ///< what the tile covers
+  Extents& extents_ = tiled_.extents;
   ContractionSchedule schedule_;
 };
+
+std::string describe(const std::vector<Loop>& loops) {
+  std::string text;
+  for (const Loop& loop : loops) text += fmt::format(" {}({} {} {})", loop.size, loop.a, loop.b, loop.c);
+  return text;
+}
+
+std::string describe(const ContractionProblem::Operand& operand) {
+  return fmt::format("{}{}", name_of(operand.dtype), operand.stored ? "" : " computed");
+}
 
 }  // namespace
 
@@ -136,8 +175,56 @@ DType packed_type(DType stored, DType accumulate) {
   return stored == DType::f16 || stored == DType::bf16 ? accumulate : stored;
 }
 
-ContractionSchedule choose_schedule(const ContractionProblem& problem) {
-  return ScheduleChooser(problem).run();
+double ContractionProblem::flop() const {
+  double flop = 2;
+  for (const std::vector<Loop>* each : {&loops.batch, &loops.m, &loops.n, &loops.k})
+    flop *= static_cast<double>(ContractionLoops::product(*each));
+  return flop;
+}
+
+std::string describe(const ContractionProblem& problem) {
+  const ContractionLoops& loops = problem.loops;
+  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}", describe(loops.m),
+                     describe(loops.n), describe(loops.k), describe(loops.batch), describe(problem.a),
+                     describe(problem.b), name_of(problem.accumulate), problem.keeps_sums ? " kept" : "",
+                     problem.registers.vectors, problem.registers.width, problem.second_level >> 10,
+                     problem.has_bf16_dot ? ", bf16 dot" : "");
+}
+
+std::string describe(const ContractionSchedule& schedule) {
+  const Blocking& blocking = schedule.blocking;
+  std::string text = fmt::format("tile {} x {}, blocks {} x {} x {}", schedule.tile.rows, schedule.tile.vectors,
+                                 blocking.rows, blocking.columns, blocking.depth);
+  if (schedule.pack_rows || schedule.pack_columns)
+    text += fmt::format(", packs{}{}", schedule.pack_rows ? " A" : "", schedule.pack_columns ? " B" : "");
+  if (schedule.paired) text += ", in pairs";
+  return text + (schedule.transposed ? ", transposed" : "");
+}
+
+ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed) {
+  return ScheduleChooser(problem, fixed).run();
+}
+
+bool is_valid(const ContractionProblem& problem, const ContractionSchedule& schedule) {
+  const TiledProblem tiled(problem, schedule.transposed);
+  const Tile& tile = schedule.tile;
+  const Blocking& blocking = schedule.blocking;
+  if (tile.rows < 1 || tile.vectors < 1 || tile.vectors > problem.registers.vectors) return false;
+  if (tile.rows > problem.registers.vectors || (tile.rows + 1) * tile.vectors >= problem.registers.vectors)
+    return false;
+  if (tiled.must_pack_columns() && !schedule.pack_columns) return false;
+  if (schedule.pack_rows ? !tiled.may_pack_rows() && !schedule.paired : tiled.must_pack_rows()) return false;
+  const Extents& all = tiled.extents;
+  const Blocking whole{all.rows, all.columns, all.depth};
+  if (schedule.paired != is_paired(problem)) return false;
+  if (schedule.paired && !(schedule.pack_columns && schedule.pack_rows)) return false;
+  if (!tiled.one_k_loop) return blocking == whole;
+  const auto fits = [](std::int64_t block, std::int64_t unit, std::int64_t total) {
+    return block >= 1 && (block % unit == 0 ? block - total < unit : block == total);
+  };
+  return fits(blocking.rows, tile.rows, all.rows) &&
+         fits(blocking.columns, tile.vectors * problem.registers.width, all.columns) &&
+         fits(blocking.depth, schedule.paired ? kPairedGroup : 1, all.depth);
 }
 
 }  // namespace pullback::lower

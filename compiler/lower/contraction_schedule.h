@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
 
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/tiling.h"
@@ -25,7 +28,11 @@ struct ContractionProblem {
   Registers registers;      ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
   bool has_bf16_dot = false;
+
+  double flop() const;
 };
+/// The whole problem, on one line: equal texts are equal problems.
+std::string describe(const ContractionProblem& problem);
 
 struct ContractionSchedule {
   bool transposed = false;  ///< A and B change places, and C is computed as its transpose: "A", "rows" mean what they
@@ -36,12 +43,37 @@ struct ContractionSchedule {
   bool paired = false;  ///< both are copied as pairs of bf16. This depends on the problem alone, since it does change
                         ///< how products are summed; blocks of the depth are multiples of kPairedGroup then
   Blocking blocking;
+
+  bool operator==(const ContractionSchedule&) const = default;
 };
+/// "tile 6 x 2, blocks 120 x 512 x 256, packs A B, transposed".
+std::string describe(const ContractionSchedule& schedule);
 
 /// The type in which a contraction's operand of type `stored`, with sums of type `accumulate`, is packed, if not in
 /// pairs: what must be converted is converted once.
 DType packed_type(DType stored, DType accumulate);
 
-ContractionSchedule choose_schedule(const ContractionProblem& problem);
+/// Choices made elsewhere.
+struct PartialSchedule {
+  std::optional<bool> transposed = {};
+  std::optional<Tile> tile = {};
+  std::optional<bool> pack_columns = {}, pack_rows = {};
+};
+
+/// What static rules choose where `fixed` leaves it open.
+ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed = {});
+
+/// Can the contraction be cut so, and does its tile fit the registers?
+bool is_valid(const ContractionProblem& problem, const ContractionSchedule& schedule);
+
+/// What is varied together in a search for a faster schedule.
+enum class Variation : std::uint8_t { operands, tile, blocks };
+/// Schedules that differ from `base` in what is varied and are worth a measurement; what else they need is chosen by
+/// the rules. All are valid.
+std::vector<ContractionSchedule> vary(const ContractionProblem& problem, const ContractionSchedule& base,
+                                      Variation variation);
+
+/// Choices from elsewhere: from measurements, say. Nothing: the rules choose.
+using ScheduleSource = std::function<std::optional<ContractionSchedule>(const ContractionProblem&)>;
 
 }  // namespace pullback::lower

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/lower/view.h"
+#include "compiler/ops/contexts.h"
 #include "compiler/ops/contraction.h"
 
 namespace pullback::lower {

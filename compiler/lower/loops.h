@@ -1,6 +1,7 @@
 // The loops of kernels without contractions: which axes are joined, which is the vector's, what runs in parallel.
 #pragma once
 
+#include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 
@@ -12,6 +13,7 @@ struct LoopOptions {
   bool parallel = true;
   std::int64_t second_level = 512 << 10;  ///< bytes of a core's second level of cache
   bool has_bf16_dot = false;              ///< sums of two products of bf16 in one instruction
+  const ScheduleSource* schedules = nullptr;
 };
 
 /// Computes all `values` where the loops stand, then stores them: a store must not come between loads that may turn out

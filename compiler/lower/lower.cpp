@@ -33,8 +33,8 @@ class Lowerer {
  public:
   Lowerer(const ir::Function& function, const Target& target, const Options& options)
       : function_(function), target_(target), options_(options), placement_(draft_) {
-    loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one, target.second_level,
-              target.has_bf16_dot};
+    loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one,
+              target.second_level, target.has_bf16_dot,     &options.schedules};
     limits_.fuse = options.fuse;
   }
 
@@ -383,6 +383,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
+  if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);
   const auto run = [&](const ir::Function& f) { return Lowerer(f, target, options).run(); };
   return options.memory_limit > 0 ? limit_memory(*prepared, options.memory_limit, run) : run(*prepared);
 }

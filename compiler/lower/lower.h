@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "compiler/ir/schedule.h"
+#include "compiler/lower/contraction_schedule.h"
 
 namespace pullback {
 struct Target;
@@ -24,6 +25,7 @@ struct Options {
   bool share_kernels = true;      ///< false: each group's kernel is written anew (to compare, to find faults)
   bool reuse_memory = true;       ///< false: arena buffers never overlap and nothing is in place
   std::int64_t memory_limit = 0;  ///< bytes of the arena; above 0: values are computed again rather than kept
+  ScheduleSource schedules = {};  ///< chooses how contractions are cut; equal problems must get equal answers
 };
 
 /// Lowers `function`, whose shapes must all be numbers and whose composites must have been inlined. The module's slots

@@ -12,6 +12,7 @@
 
 #include "compiler/ir/builder.h"
 #include "compiler/lower/anchors.h"
+#include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/group.h"
 #include "compiler/ops/contraction.h"
 #include "compiler/ops/op_def.h"
@@ -20,8 +21,20 @@
 namespace pullback::lower {
 namespace {
 
-/// Each round gives up at least this share of the peak.
+/// Each round under a limit gives up at least this share of the peak; one without a limit, everything cheap.
 constexpr double kShareOfRound = 0.04;
+
+/// Which values a round may give up.
+struct Rule {
+  std::int64_t least_bytes = 1024;  ///< smaller values are not worth it
+  /// At most so many for an element of the value, all of elementwise ops; nor may a convolution read it later, which
+  /// takes it from memory, where it would have to be written again. 0: no such limits.
+  double most_instructions = 0;
+};
+
+/// What pays without anybody asking for less memory: a few vector instructions for an element, which take about as long
+/// as fetching the element from memory would, and no value so small that a kernel call more is felt.
+constexpr Rule kCheap{64 * 1024, 32};
 
 /// A stored value: the groups that compute it and read it.
 struct LiveRange {
@@ -29,18 +42,25 @@ struct LiveRange {
   std::int64_t bytes = 0;
   std::size_t made = 0;
   std::set<std::size_t> read;
+  std::size_t last_convolved = 0;  ///< the last group that reads it for a convolution; 0 if none
 };
 
 /// The groups of a function, what they store, and when memory is fullest.
 class Lives {
  public:
-  explicit Lives(const ir::Region& region) : region_(region), grouping_(group(region, accesses_)) {
+  Lives(const ir::Region& region, Accesses& accesses)
+      : region_(region), accesses_(accesses), grouping_(group(region, accesses)) {
     for (const auto& [value, position] : grouping_.group_of) anchors_.insert(value);
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       for (const ir::Value* read : inputs_of(grouping_.groups[g]))
-        if (const auto found = index_.find(read); found != index_.end()) all_[found->second].read.insert(g);
+        if (const auto found = index_.find(read); found != index_.end()) {
+          LiveRange& life = all_[found->second];
+          life.read.insert(g);
+          const ir::Op* op = grouping_.groups[g].op;
+          if (op && op->def == &ops::op_convolution) life.last_convolved = g;
+        }
     find_peak();
     find_where_computed();
   }
@@ -68,7 +88,7 @@ class Lives {
   void add(const ir::Value* value, std::size_t position) {
     const std::int64_t bytes = count_of(*value) * static_cast<std::int64_t>(size_of(value->type.dtype));
     index_[value] = all_.size();
-    all_.push_back({value, bytes, position, {}});
+    all_.push_back({value, bytes, position, {}, 0});
   }
 
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
@@ -130,7 +150,7 @@ class Lives {
   }
 
   const ir::Region& region_;
-  Accesses accesses_;
+  Accesses& accesses_;
   Grouping grouping_;
   PointerSet anchors_;
   std::vector<LiveRange> all_;
@@ -144,29 +164,41 @@ class Lives {
 struct Candidate {
   const ir::Value* value = nullptr;
   std::int64_t bytes = 0;
-  std::set<std::size_t> ops;  ///< positions in the region
+  std::set<std::size_t> ops;         ///< positions in the region
+  std::set<std::size_t> claims;      ///< those that read what may be given up
+  std::set<const ir::Value*> reads;  ///< in memory, not computed again
   double seconds = 0;
+  double instructions = 0;  ///< of ops with an element rule
 };
 
 class Round {
  public:
-  explicit Round(ir::Region& region) : region_(region), lives_(region) {
+  Round(ir::Region& region, Accesses& accesses, const Rule& rule)
+      : region_(region), rule_(rule), lives_(region, accesses) {
     for (std::size_t i = 0; i < region.ops.size(); ++i) position_[region.ops[i].get()] = i;
   }
 
-  /// Gives up values; false when there is none.
-  bool run() {
+  std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
+
+  /// Gives up values, `share` of the peak if there are as many; false when there is none.
+  bool run(double share) {
     const std::vector<Candidate> candidates = find_candidates();
-    const double enough = kShareOfRound * static_cast<double>(lives_.peak_bytes());
-    double given_up = 0;
+    const double enough = share * static_cast<double>(lives_.peak_bytes());
+    double bytes = 0;
     std::set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
+    std::set<const ir::Value*> kept, given_up;
     std::vector<const Candidate*> chosen;
     for (const Candidate& candidate : candidates) {
-      if (given_up >= enough) break;
-      if (std::any_of(candidate.ops.begin(), candidate.ops.end(), [&](std::size_t op) { return taken.count(op); }))
+      if (bytes >= enough) break;
+      if (std::any_of(candidate.claims.begin(), candidate.claims.end(),
+                      [&](std::size_t op) { return taken.count(op); }))
         continue;
-      taken.insert(candidate.ops.begin(), candidate.ops.end());
-      given_up += static_cast<double>(candidate.bytes);
+      const auto is_gone = [&](const ir::Value* read) { return given_up.count(read) != 0; };
+      if (kept.count(candidate.value) || std::any_of(candidate.reads.begin(), candidate.reads.end(), is_gone)) continue;
+      taken.insert(candidate.claims.begin(), candidate.claims.end());
+      kept.insert(candidate.reads.begin(), candidate.reads.end());
+      given_up.insert(candidate.value);
+      bytes += static_cast<double>(candidate.bytes);
       chosen.push_back(&candidate);
     }
     std::vector<Copy> copies;
@@ -187,11 +219,13 @@ class Round {
     std::vector<Candidate> candidates;
     const std::size_t peak = lives_.peak();
     for (const LiveRange& life : lives_.all()) {
-      if (life.made >= peak || life.read.count(peak) || life.bytes < kSmall || results.count(life.value)) continue;
+      if (life.made >= peak || life.read.count(peak) || life.bytes < rule_.least_bytes || results.count(life.value))
+        continue;
       const auto late = life.read.upper_bound(peak);
       if (late == life.read.end()) continue;
-      Candidate candidate{life.value, life.bytes, {}, 0};
-      if (collect(*life.value, *late, candidate)) candidates.push_back(std::move(candidate));
+      if (rule_.most_instructions > 0 && life.last_convolved > peak) continue;
+      Candidate candidate{life.value, life.bytes, {}, {}, {}, 0, 0};
+      if (collect(*life.value, *late, candidate) && is_cheap(candidate)) candidates.push_back(std::move(candidate));
     }
     std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
       return static_cast<double>(a.bytes) * b.seconds > static_cast<double>(b.bytes) * a.seconds;
@@ -199,14 +233,33 @@ class Round {
     return candidates;
   }
 
+  bool is_cheap(const Candidate& candidate) const {
+    return rule_.most_instructions == 0 ||
+           candidate.instructions <= rule_.most_instructions * static_cast<double>(count_of(*candidate.value));
+  }
+
+  /// Is each element of the result made of one element of each operand? A fold or a product, even a short one, reads
+  /// much more memory than it saves.
+  bool is_elementwise(const ir::Op& op) {
+    return op.def->element && !is_contraction(op, lives_.accesses()) && lives_.accesses().of(op).reduced_count <= 1;
+  }
+
   /// Adds the ops that compute `value` from what is in memory at `position`; false when one cannot be repeated.
   bool collect(const ir::Value& value, std::size_t position, Candidate& candidate) {
     const ir::Op& op = *value.definer;
     if (op.def->control || !op.regions.empty() || candidate.ops.size() > kMostOps) return false;
+    if (rule_.most_instructions > 0 && !is_elementwise(op)) return false;
     if (!candidate.ops.insert(position_.at(&op)).second) return true;
+    const bool reads_leaves = std::all_of(op.operands.begin(), op.operands.end(), [](auto* v) { return is_leaf(*v); });
+    if (!reads_leaves) candidate.claims.insert(position_.at(&op));
     candidate.seconds += seconds(op);
-    for (const ir::Value* operand : op.operands)
-      if (!lives_.available(*operand, position) && !collect(*operand, position, candidate)) return false;
+    candidate.instructions += instructions(op);
+    for (const ir::Value* operand : op.operands) {
+      if (lives_.available(*operand, position))
+        candidate.reads.insert(operand);
+      else if (!collect(*operand, position, candidate))
+        return false;
+    }
     return true;
   }
 
@@ -214,14 +267,23 @@ class Round {
   double seconds(const ir::Op& op) {
     constexpr double kFlops = 1.5e11, kInstructions = 2e10, kBytes = 2e10;
     if (op.def->contraction) return ops::count_flop(op.def->contraction(op)).in_bounds / kFlops;
+    return instructions(op) / kInstructions + 4 * elements(op) / kBytes;
+  }
+
+  static double elements(const ir::Op& op) {
     double elements = 0;
     for (const auto& result : op.results) elements += static_cast<double>(count_of(*result));
+    return elements;
+  }
+
+  /// About how many instructions of one lane the op takes that is not a contraction.
+  double instructions(const ir::Op& op) {
     double each = 20;
     if (op.def->element && count_of(*op.result()) > 0) {
       const OpAccess& access = lives_.accesses().of(op);
       each = static_cast<double>(access.cost) * static_cast<double>(std::max<std::int64_t>(access.reduced_count, 1));
     }
-    return elements * (each / kInstructions + 4 / kBytes);
+    return elements(op) * each;
   }
 
   /// Computes the candidate's value again for the groups behind the peak.
@@ -279,23 +341,37 @@ class Round {
     region_.ops = std::move(ops);
   }
 
-  static constexpr std::int64_t kSmall = 1024;  ///< bytes that are not worth it
   static constexpr std::size_t kMostOps = 200;  ///< computed again for one value
 
   ir::Region& region_;
+  const Rule rule_;
   Lives lives_;
   std::unordered_map<const ir::Op*, std::size_t> position_;
 };
 
 }  // namespace
 
+void recompute_cheap(ir::Function& function) {
+  Accesses accesses;          // of ops that rounds only add to and move
+  constexpr int kRounds = 4;  // each costs a grouping; mostly two leave nothing to gain
+  std::int64_t before = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    Round round(function.body, accesses, kCheap);
+    const auto gained = static_cast<double>(before - round.peak_bytes());
+    if (i > 0 && gained < kShareOfRound * static_cast<double>(before)) return;
+    before = round.peak_bytes();
+    if (before < 16 * kCheap.least_bytes || !round.run(1)) return;
+  }
+}
+
 schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
                               const std::function<schedule::Module(const ir::Function&)>& lower) {
+  Accesses accesses;
   constexpr int kPatience = 8;  // rounds without progress: giving up more does not help
   schedule::Module module = lower(function);
   std::int64_t least = module.arena_bytes;
   for (int idle = 0; module.arena_bytes > limit && idle < kPatience; ++idle) {
-    if (!Round(function.body).run()) break;
+    if (!Round(function.body, accesses, {}).run(kShareOfRound)) break;
     module = lower(function);
     if (module.arena_bytes < least) {
       least = module.arena_bytes;

@@ -13,6 +13,10 @@ class Function;
 
 namespace pullback::lower {
 
+/// Rewrites `function` (whose shapes are numbers) so that large values at its peak that a few instructions compute from
+/// what is in memory anyway are computed again rather than kept: where that costs next to no time.
+void recompute_cheap(ir::Function& function);
+
 /// Rewrites `function` (whose shapes are numbers) round by round, each time giving up the values at the peak that are
 /// cheapest to compute again for their size, until lower(function).arena_bytes is at most `limit`; returns that
 /// schedule. The rounds do not depend on `limit`: what one limit reaches, every larger one does. Throws Error, naming

@@ -24,6 +24,7 @@ struct Registers {
 
 struct Tile {
   std::int64_t rows = 1, vectors = 1;
+  bool operator==(const Tile&) const = default;
 };
 
 /// The register tile for an m x n result: rows*vectors accumulators, `vectors` of B and one of A fit the registers.
@@ -41,6 +42,7 @@ struct Extents {
 /// panels of `columns` x `depth` of B wait in the third. Rows and columns are whole tiles.
 struct Blocking {
   std::int64_t rows = 1, columns = 1, depth = 1;
+  bool operator==(const Blocking&) const = default;
 };
 /// `second_level`: its bytes. `whole_depth`: the depth is not cut.
 Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,

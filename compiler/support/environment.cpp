@@ -63,6 +63,7 @@ Environment read_environment() {
   result.profile = flag("PULLBACK_PROFILE");
   result.cache_dir = cache_folder();
   result.cache_bytes = mebibytes("PULLBACK_CACHE_SIZE", 256);
+  result.tune = flag("PULLBACK_TUNE");
   result.codegen_library = variable("PULLBACK_CODEGEN");
   return result;
 }

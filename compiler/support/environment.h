@@ -18,6 +18,7 @@ struct Environment {
   std::string cache_dir;  ///< where compiled code is kept: PULLBACK_CACHE_DIR, else a folder "pullback" in
                           ///< $XDG_CACHE_HOME or ~/.cache; "" when PULLBACK_CACHE=0 or there is no home
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;  ///< PULLBACK_CACHE_SIZE, in MiB
+  bool tune = false;                                     ///< PULLBACK_TUNE: contractions are cut as is measured
   std::string codegen_library;                           ///< PULLBACK_CODEGEN: another path of libpullback_codegen.so
 };
 

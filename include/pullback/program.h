@@ -36,6 +36,10 @@ struct CompileOptions {
   /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
   /// and prints the table to standard error when the program is gone.
   bool profile = false;
+  /// Measure how products of matrices are best cut on this machine, as far as that was not done before, and keep the
+  /// results in the cache on disk, where later compilations find them. Takes seconds; never changes a result.
+  /// PULLBACK_TUNE=1 asks for it, too.
+  bool tune = false;
   int max_specializations = 8;  ///< compiled versions kept, one for each set of sizes; the oldest goes first
 };
 

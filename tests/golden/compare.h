@@ -13,6 +13,9 @@
 // 1e-6 of the largest element, at f64 some 1e-15: any change of a formula that is larger than 1e-14 is seen, such as an
 // epsilon in the wrong place.
 //
+// Where the reference has been found to be further from the truth than that, the manifest says by how much, and it is
+// added.
+//
 // Gradients of one case share their cotangents, and one that is truly zero consists of the rounding of the others'
 // size: their scale is the largest of all of them. The loss can be a cancelling sum: its scale is the sum of |out *
 // cot|.

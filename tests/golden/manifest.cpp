@@ -101,6 +101,7 @@ void read(OpCase& c, const json& j, const std::string& directory) {
   c.file_f64 = directory + "/" + j.at("files").at("f64").get<std::string>();
   c.file_f32 = directory + "/" + j.at("files").at("f32").get<std::string>();
   c.f32_error = errors_of(j, "f32_vs_f64_relmax");
+  c.f64_error = errors_of(j, "f64_vs_exact_relmax");
 }
 
 void read(Trajectory& t, const json& j, const std::string& directory) {

@@ -87,12 +87,14 @@ struct References {
     for (const TensorSpec& output : c.outputs) n = std::max(n, wide.at("out." + output.name).size());
   }
 
-  double error(const std::string& kind) const {
-    const auto found = op_case.f32_error.find(kind);
-    return found == op_case.f32_error.end() ? 0 : found->second;
+  static double of_kind(const std::map<std::string, double>& errors, const std::string& kind) {
+    const auto found = errors.find(kind);
+    return found == errors.end() ? 0 : found->second;
   }
+  double error(const std::string& kind) const { return of_kind(op_case.f32_error, kind); }
   Finding compared(const std::string& key, const std::string& kind, const Array& actual, double scale) const {
-    return compare(key, actual, wide.at(key), same.at(key), Tolerance{scale, error(kind), n}.at(dtype));
+    const double tolerance = Tolerance{scale, error(kind), n}.at(dtype) + scale * of_kind(op_case.f64_error, kind);
+    return compare(key, actual, wide.at(key), same.at(key), tolerance);
   }
   double scale_of(const std::string& key) const { return largest(numbers(wide.at(key))); }
   /// The largest of "KIND.NAME" over names.

@@ -13,6 +13,8 @@ class Cloner {
     copy->name = kernel.name;
     copy->buffers = kernel.buffers;
     copy->next_variable = kernel.next_variable;
+    copy->contraction = kernel.contraction;
+    copy->schedule = kernel.schedule;
     // All values, also those that no statement defines: ids are positions.
     for (std::size_t i = 0; i < kernel.values.size(); ++i) {
       const Value& value = kernel.values.at(i);

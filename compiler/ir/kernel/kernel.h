@@ -272,6 +272,9 @@ struct Kernel {
   Block body;
   ValuePool values;
   int next_variable = 0;  ///< the id of the next LoopVar
+  /// What a contraction is and how it is cut, when that was asked of somebody: for dumps and measurements. What the
+  /// kernel does is in its body alone.
+  std::string contraction, schedule;
 
   /// The parallel loop that is the whole body, or null.
   const Loop* parallel_loop() const;

@@ -208,7 +208,8 @@ std::string print(const Kernel& kernel, bool anonymous) {
     text += fmt::format("{}{}: {}[{}] {}", i ? ", " : "", printer.buffer_name(static_cast<int>(i)), name_of(b.dtype),
                         b.elements, name_of(b.access));
   }
-  return text + ") {\n" + printer.block(kernel.body) + "}\n";
+  const std::string schedule = anonymous || kernel.schedule.empty() ? "" : "  // " + kernel.schedule;
+  return text + ") {" + schedule + "\n" + printer.block(kernel.body) + "}\n";
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ Expr erfc_positive(Expr a) {
 Expr erf_f32(Expr x) {
   const Expr magnitude = abs(x), z = x * x;
   const Expr small = fma(x, polynomial(z, erf_small_f32), x);
-  const Expr large = 1.0 - exp(polynomial(clamp(magnitude, 0.9375, 3.95), erf_large_f32));
+  const Expr far = clamp(magnitude, 0.9375, 3.95);
+  const Expr large = one_minus_exp(polynomial_by_pairs(far, far * far, erf_large_f32));
   return select(magnitude < 0.9375, small, copysign(large, x));
 }
 

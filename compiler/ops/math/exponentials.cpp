@@ -9,19 +9,23 @@ namespace {
 constexpr double kLog2E = 0x1.71547652b82fep+0;
 constexpr double kLn2High = 0x1.62e42fefa39efp-1, kLn2Low = 0x1.abc9e3b39803fp-56;
 constexpr double kLn2HighF32 = 0x1.62e43p-1, kLn2LowF32 = -0x1.05c610p-29;
+// (exp(r) - 1 - r) / r^2.
+constexpr auto kExpTailF64 = with_constant_term(0.5, exp_tail_f64);
+constexpr auto kExpTailF32 = with_constant_term(0.5, exp_tail_f32);
 
 struct Reduced {
   Rounded n;
   Pair r;  // f32: lo is unused
 };
 
-Reduced reduce_by_ln2(Expr x) {
-  const Rounded n = round_product(x, kLog2E);
+/// With sign = -1, n is the negative of what x = n ln(2) + r says.
+Reduced reduce_by_ln2(Expr x, double sign = 1) {
+  const Rounded n = round_product(x, sign * kLog2E);
   if (!x.is_double()) {
-    const Expr r = fma(n.number, -kLn2LowF32, fma(n.number, -kLn2HighF32, x));
+    const Expr r = fma(n.number, -sign * kLn2LowF32, fma(n.number, -sign * kLn2HighF32, x));
     return {n, {r, r.like(0)}};
   }
-  const Expr high = fma(n.number, -kLn2High, x), low = n.number * kLn2Low;
+  const Expr high = fma(n.number, -sign * kLn2High, x), low = n.number * (sign * kLn2Low);
   const Expr r = high - low;
   return {n, {r, (high - r) - low}};
 }
@@ -29,8 +33,8 @@ Reduced reduce_by_ln2(Expr x) {
 /// exp(r) - 1, rounded.
 Expr expm1_reduced(Pair r) {
   const Expr square = r.hi * r.hi;
-  if (!r.hi.is_double()) return fma(square, fma(r.hi, polynomial(r.hi, exp_tail_f32), 0.5), r.hi);
-  return r.hi + fma(square, fma(r.hi, polynomial(r.hi, exp_tail_f64), 0.5), r.lo);
+  if (!r.hi.is_double()) return fma(square, polynomial_by_pairs(r.hi, square, kExpTailF32), r.hi);
+  return r.hi + fma(square, polynomial_by_pairs(r.hi, square, kExpTailF64), r.lo);
 }
 
 /// exp(r) - 1 with a relative error near 2^-60; f64.
@@ -125,12 +129,19 @@ Expr cosh_f64(Expr x) {
   return scale(collapse(sum) * 0.5, n);
 }
 
-// Small: a polynomial. Otherwise 1 - 2/(exp(2|x|) + 1).
+Expr one_minus_exp(Expr x) {
+  const Reduced reduced = reduce_by_ln2(x);
+  const Expr power = power_of_two(reduced.n);
+  return fma(-power, expm1_reduced(reduced.r), 1.0 - power);
+}
+
+// Small: a polynomial. Otherwise 1 - 2/(exp(2|x|) + 1), the sum of exp(2|x|) = 2^n + 2^n p and 1 rounded once.
 Expr tanh_f32(Expr x) {
   const Expr magnitude = abs(x), square = x * x;
   const Expr small = fma(magnitude * square, polynomial(square, tanh_tail_f32), magnitude);
-  const Expr e = finish_exp(reduce_by_ln2(at_most(magnitude + magnitude, 20)));
-  const Expr large = 1.0 - 2.0 / (e + 1.0);
+  const Reduced reduced = reduce_by_ln2(at_most(magnitude + magnitude, 20));
+  const Expr power = power_of_two(reduced.n);
+  const Expr large = 1.0 - 2.0 / fma(power, expm1_reduced(reduced.r), power + 1.0);
   return copysign(select(magnitude < 0.625, small, large), x);
 }
 
@@ -142,18 +153,14 @@ Expr tanh_f64(Expr x) {
   return select(magnitude < 0x1p-28, x, result);
 }
 
-// e/(1+e) for negative numbers and 1/(1+e) for others, e = exp(-|x|): never overflows, and keeps small results. The
-// first has three roundings that matter; what the first two lost is put back to first order.
+// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two: nothing overflows, small results are
+// kept. Where 1 + t is not exact, what it lost is added to p. Of numbers above 0 it is the rest to 1.
 Expr sigmoid(Expr x) {
-  const Reduced reduced = reduce_by_ln2(-at_most(abs(x), x.is_double() ? 746 : 104));
-  const Pair y = fast_two_sum(x.like(1), expm1_reduced(reduced.r));
-  const Expr e = scale(y.hi, reduced.n);
-  const Pair denominator = fast_two_sum(x.like(1), e);
-  const Expr negative = x < 0.0;
-  const Expr quotient = select(negative, e, 1.0) / denominator.hi;
-  // Relative to the quotient: y.lo/y.hi of e, weighted 1/(1+e) = 1 - quotient, and lo/hi of the denominator.
-  const Expr lost = fma(y.lo, 2.0 - y.hi, -denominator.lo) * (1.0 - quotient);
-  return select(negative, fma(quotient, lost, quotient), quotient);
+  const Reduced reduced = reduce_by_ln2(at_most(abs(x), x.is_double() ? 746 : 104), -1);
+  const Expr t = scale(x.like(1), reduced.n);
+  const Pair sum = fast_two_sum(x.like(1), t);
+  const Expr below_half = t / (sum.hi + (expm1_reduced(reduced.r) + sum.lo));
+  return select(x < 0.0, below_half, 1.0 - below_half);
 }
 
 }  // namespace pullback::ops::math

@@ -2,8 +2,11 @@
 // of the Expr beside them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "compiler/ir/kernel/builder.h"
 
@@ -131,6 +134,29 @@ Expr polynomial(Expr x, const double (&coefficients)[n]) {
   return sum;
 }
 
+/// The same by pairs of terms, which do not wait for each other: half the steps of Horner's rule, no more operations.
+/// `square` is x*x.
+inline Expr polynomial_by_pairs(Expr x, Expr square, std::span<const double> coefficients) {
+  const std::size_t n = coefficients.size();
+  const auto pair = [&](std::size_t i) {
+    return i + 1 < n ? fma(x, coefficients[i + 1], coefficients[i]) : x.like(coefficients[i]);
+  };
+  std::size_t i = (n - 1) / 2 * 2;
+  Expr sum = pair(i);
+  while (i > 0) {
+    i -= 2;
+    sum = fma(square, sum, pair(i));
+  }
+  return sum;
+}
+/// The coefficients of first + x*(a polynomial).
+template <std::size_t n>
+constexpr std::array<double, n + 1> with_constant_term(double first, const double (&rest)[n]) {
+  std::array<double, n + 1> all{first};
+  std::copy(rest, rest + n, all.begin() + 1);
+  return all;
+}
+
 // Floating-point formats.
 inline int mantissa_bits(Expr x) {
   return x.is_double() ? 52 : 23;
@@ -142,12 +168,13 @@ inline int exponent_bias(Expr x) {
 /// A number rounded to an integer, as a float and as i32 or i64. |x| < 2^22 or 2^51.
 struct Rounded {
   Expr number, integer;
+  Expr shifted;  ///< the sum of 1.5 * 2^mantissa_bits and the integer, whose bits are a constant plus the integer
 };
 /// x*factor to the nearest integer by adding 1.5 * 2^mantissa_bits, in whose low bits the integer then stands.
 inline Rounded round_product(Expr x, double factor) {
   const Expr shifter = x.like(x.is_double() ? 0x1.8p52 : 0x1.8p23);
   const Expr shifted = fma(x, factor, shifter);
-  return {shifted - shifter, to_bits(shifted) - to_bits(shifter)};
+  return {shifted - shifter, to_bits(shifted) - to_bits(shifter), shifted};
 }
 /// A small integer (i32 or i64) as a float.
 inline Expr to_float(Expr integer) {
@@ -160,6 +187,12 @@ inline Expr to_float(Expr integer) {
 inline Expr power_of_two(Expr n) {
   const bool wide = n.dtype() == DType::i64;
   return from_bits((n + (wide ? 1023 : 127)) << (wide ? 52 : 23));
+}
+/// The same, one instruction less.
+inline Expr power_of_two(const Rounded& n) {
+  const int bits = mantissa_bits(n.number);
+  const Expr shifted = to_bits(n.shifted) << bits;  // the constant has no bits among those that stay
+  return from_bits(shifted + shifted.like_bits(static_cast<std::uint64_t>(exponent_bias(n.number)) << bits));
 }
 /// x * 2^n, rounded once also where the result is subnormal; n within twice the exponents of normal numbers.
 inline Expr scale(Expr x, Expr n) {

@@ -1,0 +1,116 @@
+// However a contraction is cut, its results have the same bits.
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/text.h"
+#include "tests/lower/forced_schedules.h"
+#include "tests/lower/lower_testing.h"
+
+using namespace pullback;
+using namespace pullback::testing;
+
+namespace {
+
+std::vector<std::string> bits_of(const schedule::Module& module, const ir::Function& function,
+                                 const std::vector<ir::Literal>& arguments) {
+  std::vector<std::string> bits;
+  for (const ir::Literal& result : run_schedule(module, function, arguments).results)
+    bits.emplace_back(reinterpret_cast<const char*>(result.bytes.data()), result.bytes.size());
+  return bits;
+}
+
+void check_bits(const std::string& text, bool has_bf16_dot = false) {
+  const auto function = parse_function(text);
+  std::mt19937 random(1);
+  const std::vector<ir::Literal> arguments = random_arguments(*function, random);
+  for (const char* name : {"x86-64-v4", "x86-64-v3"}) {
+    Target target = Target::parse(name);
+    target.has_bf16_dot = has_bf16_dot;
+    lower::Options options{.threads = lower::Threads::several};
+    const auto expected = bits_of(lower::lower(*function, target, options), *function, arguments);
+    std::size_t tried = 0;
+    for (std::size_t choice = 0;; ++choice) {
+      bool more = false;
+      std::string how;
+      options.schedules = [&](const lower::ContractionProblem& problem) -> std::optional<lower::ContractionSchedule> {
+        const auto all = forced_schedules(problem);
+        if (choice >= all.size()) return std::nullopt;
+        more = true;
+        how += lower::describe(problem) + ": " + lower::describe(all[choice]) + "\n";
+        return all[choice];
+      };
+      const schedule::Module module = lower::lower(*function, target, options);
+      if (!more) break;
+      ++tried;
+      INFO(name << " " << ir::print(*function) << how);
+      CHECK(bits_of(module, *function, arguments) == expected);
+    }
+    CHECK(tried >= 8);
+  }
+}
+
+std::string product(const std::string& dtype, const std::string& arguments, const std::string& result,
+                    const std::string& attributes, const std::string& more = "return a = %a") {
+  return "func @f(" + arguments + ") {\n  %a: " + dtype + "[" + result + "] = dot_general(%x, %y) {" + attributes +
+         "}\n  " + more + "\n}";
+}
+
+}  // namespace
+
+TEST_CASE("forced schedules: products as they are, and transposed", "[lower]") {
+  check_bits(product("f32", "%x: f32[13,21], %y: f32[21,35]", "13,35", "contract = [1]x[0], batch = []x[]"));
+  check_bits(product("f64", "%x: f64[21,13], %y: f64[21,19]", "13,19", "contract = [0]x[0], batch = []x[]"));
+  check_bits(product("f32", "%x: f32[13,21], %y: f32[35,21]", "13,35", "contract = [1]x[1], batch = []x[]"));
+  check_bits(product("f32", "%x: f32[2,40], %y: f32[40,300]", "2,300", "contract = [1]x[0], batch = []x[]"));
+}
+
+TEST_CASE("forced schedules: batches, several sums, half precision", "[lower]") {
+  check_bits(
+      product("f32", "%x: f32[3,9,2,11], %y: f32[3,11,18,2]", "3,2,9,18", "contract = [3]x[1], batch = [0,2]x[0,3]"));
+  check_bits(product("f32", "%x: f32[9,3,11], %y: f32[3,18,11]", "9,18", "contract = [1,2]x[0,2], batch = []x[]"));
+  check_bits(product("bf16", "%x: bf16[13,21], %y: bf16[21,35]", "13,35", "contract = [1]x[0], batch = []x[]"));
+}
+
+TEST_CASE("forced schedules: sums of pairs, or not, as the rules have it", "[lower]") {
+  const auto check = [](const std::string& x, const std::string& y, const std::string& result) {
+    check_bits(product("bf16", "%x: bf16[" + x + "], %y: bf16[" + y + "]", result, "contract = [1]x[0], batch = []x[]"),
+               true);
+  };
+  check("13,70", "70,35", "13,35");
+  check("5,70", "70,35", "5,35");
+  check("35,70", "70,5", "35,5");
+}
+
+TEST_CASE("forced schedules: what is fused before and behind", "[lower]") {
+  check_bits(product("f32", "%x: f32[13,21], %y: f32[21,35], %b: f32[13,35]", "13,35",
+                     "contract = [1]x[0], batch = []x[]",
+                     "%r: f32[13,35] = add(%a, %b)\n  %t: f32[13,35] = tanh(%r)\n  return r = %r, t = %t"));
+  check_bits(R"(func @f(%u: f32[13,21], %y: f32[21,35], state %w: f32[13,35]) {
+    %x: f32[13,21] = exp(%u)
+    %a: f32[13,35] = dot_general(%x, %y) {contract = [1]x[0], batch = []x[]}
+    %v: f32[13,35] = sub(%w, %a)
+    return a = %a, state w = %v
+  })");
+}
+
+TEST_CASE("measured schedules must fit the problem", "[lower]") {
+  const auto function =
+      parse_function(product("f32", "%x: f32[13,21], %y: f32[21,35]", "13,35", "contract = [1]x[0], batch = []x[]"));
+  const auto lower_as = [&](lower::ContractionSchedule (*change)(lower::ContractionSchedule)) {
+    lower::lower(*function, Target::parse("x86-64-v3"), {.schedules = [&](const lower::ContractionProblem& problem) {
+      return change(lower::choose_schedule(problem));
+    }});
+  };
+  lower_as([](lower::ContractionSchedule same) { return same; });
+  CHECK_THROWS_AS(lower_as([](lower::ContractionSchedule s) {
+                    s.tile = {14, 3};
+                    return s;
+                  }),
+                  InternalError);
+  CHECK_THROWS_AS(lower_as([](lower::ContractionSchedule s) {
+                    s.blocking.depth = 0;
+                    return s;
+                  }),
+                  InternalError);
+}
