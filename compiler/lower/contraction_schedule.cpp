@@ -18,6 +18,9 @@ constexpr std::int64_t kCollidingRows = 8;
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
+/// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
+constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
+
 /// Bytes of a second level in which blocks of A have long runs beside a panel of B.
 constexpr std::int64_t kRoomySecondLevel = 1 << 20;
 
@@ -110,10 +113,22 @@ class ScheduleChooser {
   bool misses_in_place() const {
     constexpr std::int64_t kManyTiles = 10, kNearPanel = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
-    if (depth_.b > kInPlaceVectors * registers_.width) return row_.size > tile().rows;
-    return step < kWidePanel && depth_.b > panel_width() && row_.size > kManyTiles * tile().rows &&
-           depth_.size * step > kNearPanel;
+    if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
+    return is_narrow() && depth_.b > panel_width() && row_tiles() > kManyTiles && depth_.size * step > kNearPanel;
   }
+
+  /// Panels of B that are not copied one by one, as a row tile meets them, but strips of them at once.
+  bool is_narrow() const { return panel_width() * extents_.bytes < kWidePanel; }
+  /// Where narrow panels are short, so many row tiles read far steps in place rather than a copy. Steps that are pages
+  /// or half pages apart meet in one or two sets of the first level.
+  std::int64_t tiles_in_place() const {
+    constexpr std::int64_t kOneSet = 2, kTwoSets = 6;
+    if (!is_narrow()) return 1;
+    const std::int64_t apart = depth_.b * extents_.bytes;
+    if (apart % kPage == 0) return kOneSet;
+    return apart % (kPage / 2) == 0 ? kTwoSets : kSeveralTiles;
+  }
+  std::int64_t row_tiles() const { return (row_.size + tile().rows - 1) / tile().rows; }
 
   /// Blocks for one loop over k; what has more, as convolutions do, is small, and runs in one piece.
   void choose_blocks() {
@@ -131,18 +146,35 @@ class ScheduleChooser {
     else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
+    if (cut && chained && is_narrow()) keep_strips_near();
     schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
                                                   !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
     if (schedule_.pack_rows && row_.a == 1 && problem_.second_level < kRoomySecondLevel)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
   }
 
+  /// Where all rows meet a strip of B's panels before the next is copied, it stays in the second level until then. For
+  /// few row tiles the copy is much of the work: its rows are read where they are long runs rather than to the end of
+  /// the sums, which wait in C meanwhile. In place panels are shorter yet, and stay in the first level.
+  void keep_strips_near() {
+    Blocking& blocking = schedule_.blocking;
+    if (row_tiles() < 2 || blocking.rows < row_.size) return;
+    const bool short_panels = row_tiles() <= kFewTiles || !schedule_.pack_columns;
+    const std::int64_t most_depth = short_panels ? kShortPanel : 2 * kShortPanel;
+    if (row_tiles() <= kSeveralTiles && !schedule_.paired && blocking.depth > most_depth)
+      blocking.depth = even_piece(extents_.depth, most_depth);
+    if (!schedule_.pack_columns) return;
+    const std::int64_t panels = (column_.size + panel_width() - 1) / panel_width();
+    const std::int64_t panel_bytes = blocking.depth * panel_width() * extents_.bytes;
+    const std::int64_t most = std::max<std::int64_t>(1, problem_.second_level * 3 / 8 / panel_bytes);
+    blocking.columns = std::min(blocking.columns, panel_width() * even_piece(panels, most));
+  }
+
   /// Rows of A that are neighbours are copied step by step, each a run of memory: worth a block of A that leaves the
   /// second level where that would hold short runs only.
   std::int64_t long_run() const {
     constexpr std::int64_t kRun = 1024;
-    const std::int64_t tiles = (row_.size + tile().rows - 1) / tile().rows;
-    return tile().rows * even_piece(tiles, std::max<std::int64_t>(1, kRun / tile().rows));
+    return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, kRun / tile().rows));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?
