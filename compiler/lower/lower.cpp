@@ -14,6 +14,7 @@
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
+#include "compiler/lower/pack_invariants.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/plan.h"
 #include "compiler/lower/prepare_convolutions.h"
@@ -381,6 +382,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   const std::unique_ptr<ir::Function> prepared = ir::clone(function);
   bool changed = split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
+  changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
   if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);
