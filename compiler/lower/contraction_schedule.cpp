@@ -18,7 +18,7 @@ constexpr std::int64_t kCollidingRows = 8;
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 /// Bytes of a column of A or B in one block, when each step of k reads a row of either.
-constexpr std::int64_t kStripDepth = 1 << 10;
+constexpr std::int64_t kStripDepth = 512;
 
 /// A problem as its tiles see it.
 struct TiledProblem {
