@@ -21,6 +21,7 @@
 #include "compiler/lower/recompute.h"
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/signature.h"
+#include "compiler/lower/sink_into_scans.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
@@ -414,6 +415,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   const std::unique_ptr<ir::Function> prepared = ir::clone(function);
   bool changed = split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
+  changed |= sink_into_scans(*prepared, target);
   changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
