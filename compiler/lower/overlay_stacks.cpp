@@ -115,12 +115,51 @@ class Overlay {
       std::stable_sort(born.begin(), born.end(), larger);
       std::vector<Stack*> dying;
       for (Stack& stack : stacks_)
-        if (std::all_of(stack.latest.begin(), stack.latest.end(),
-                        [&](std::size_t i) { return uses_[i].last == position && is_candidate(i, loop, reverse); }))
+        if (!stack.latest.empty() && std::all_of(stack.latest.begin(), stack.latest.end(), [&](std::size_t i) {
+              return uses_[i].last == position && is_candidate(i, loop, reverse);
+            }))
           dying.push_back(&stack);
       std::stable_sort(dying.begin(), dying.end(), [](const Stack* a, const Stack* b) { return a->bytes > b->bytes; });
       for (Stack* stack : dying) replace(*stack, born, reverse);
+      while (!born.empty()) {
+        if (Stack* stack = join(dying, born.front()))
+          replace(*stack, born, reverse);
+        else
+          born.erase(born.begin());
+      }
     }
+  }
+
+  /// Makes one stack of tensors that die together, of which none is as large as `born`, but which take at least half of
+  /// its place together; null: there are none.
+  Stack* join(const std::vector<Stack*>& dying, std::size_t born) {
+    const std::int64_t bytes = uses_[born].slice;
+    std::vector<Stack*> parts;
+    std::int64_t used = 0;
+    for (Stack* stack : dying) {
+      const bool alone = stack->tenants.size() == 1 && stack->place == 0 && stack->bytes > 0;
+      if (!alone || uses_[stack->latest.front()].as_whole || used + stack->bytes > bytes ||
+          stack->dtype != draft_.storages[born].dtype)
+        continue;
+      used += stack->bytes;
+      parts.push_back(stack);
+    }
+    if (parts.size() < 2 || 2 * used < bytes) return nullptr;
+    Stack& first = *parts.front();
+    used = first.bytes;
+    for (Stack* part : parts) {
+      if (part == &first) continue;
+      const std::size_t storage = part->latest.front();
+      first.tenants.push_back({storage, 0, used});
+      first.latest.push_back(storage);
+      stack_of_[storage] = stack_of_.at(first.latest.front());
+      used += part->bytes;
+      part->tenants.clear();
+      part->latest.clear();
+      part->bytes = 0;
+    }
+    first.bytes = bytes;
+    return &first;
   }
 
   void open_stack(std::size_t storage, std::int64_t trips) {
