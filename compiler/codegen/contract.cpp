@@ -36,7 +36,7 @@ constexpr std::int64_t kWrittenSteps = 9;
 constexpr std::int64_t kEpilogueLimit = 300;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
-constexpr std::int64_t kNearBytes = 64 << 10, kFewestSteps = 64;
+constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;

@@ -2,6 +2,8 @@
 
 #include "compiler/lower/in_place.h"
 #include "compiler/lower/order.h"
+#include "compiler/ops/ops.h"
+#include "compiler/ops/scan.h"
 
 namespace pullback::lower {
 namespace {
@@ -57,13 +59,49 @@ void begin(Draft& draft, Carry& carry, std::size_t start, int vector_bytes, std:
 
 }  // namespace
 
+History add_history(Draft& draft, const Storage& value, const LoopItem& loop, bool reverse) {
+  const std::int64_t bytes = value.elements * static_cast<std::int64_t>(size_of(value.dtype));
+  const std::size_t all = draft.add_storage({value.name + ".history", value.dtype, (loop.trips + 1) * value.elements});
+  const auto part = [&](const char* what, std::int64_t values, std::int64_t from) {
+    return draft.add_view(value.name + what, all, values * value.elements, from * bytes);
+  };
+  const auto moving = [&](const char* what, std::int64_t from) {
+    const std::size_t view = part(what, 1, from);
+    draft.storages[view].motion = schedule::Motion{loop.id, reverse ? -bytes : bytes, false};
+    return view;
+  };
+  const std::int64_t trips = loop.trips;
+  if (reverse)
+    return {part(".first", 1, trips),   part(".last", 1, 0),        moving("", trips),
+            moving(".next", trips - 1), part(".befores", trips, 1), part(".afters", trips, 0)};
+  return {part(".first", 1, 0), part(".last", 1, trips),    moving("", 0),
+          moving(".next", 1),   part(".befores", trips, 0), part(".afters", trips, 1)};
+}
+
+std::optional<StackedCarry> stacked_carry(const ir::Op& scan, std::size_t i) {
+  const ops::ScanLayout layout(scan);
+  const ir::Region& body = *scan.regions.front();
+  if (i < layout.carries) return std::nullopt;
+  for (std::size_t carry = 0; carry < layout.carries; ++carry) {
+    const ir::Value *before = body.arguments[carry].get(), *after = body.results[carry];
+    if (body.results[i] == before) return StackedCarry{carry, false};
+    if (body.results[i] == after && after->definer) return StackedCarry{carry, true};
+  }
+  return std::nullopt;
+}
+
 void append_loop(Draft& draft, LoopItem loop, std::vector<Carry>& carries, int vector_bytes, std::vector<Item>& items) {
   Dependences dependences(draft, loop.body);
   std::vector<bool> in_place;
-  for (const Carry& carry : carries) in_place.push_back(replace_in_place(draft, loop.body, carry, dependences));
+  for (const Carry& carry : carries)
+    in_place.push_back(!carry.has_history && replace_in_place(draft, loop.body, carry, dependences));
   loop.body = dependences.sorted(draft, std::move(loop.body));
   for (std::size_t i = 0; i < carries.size(); ++i) {
     Carry& carry = carries[i];
+    if (carry.has_history) {
+      if (draft.storages[carry.before].elements > 0) begin(draft, carry, carry.first, vector_bytes, items);
+      continue;
+    }
     std::size_t start = carry.last = carry.before;
     if (draft.storages[carry.before].elements == 0) continue;
     if (!in_place[i] && loop.predicate < 0)

@@ -6,6 +6,8 @@
 namespace pullback::lower {
 namespace {
 
+constexpr double kDeep = 512;
+
 double product(const std::vector<Loop>& loops) {
   return static_cast<double>(ContractionShape::product(loops));
 }
@@ -13,9 +15,10 @@ double product(const std::vector<Loop>& loops) {
 /// About how long the sums take, in vectors of products, when the columns are those of `n` (whose strides in their
 /// operand and in C are given): vectors that are not full, tiles so small that loads take longer than sums, and
 /// elements that must be moved across their memory order: packed so, stored as the transpose of a tile, or stored one
-/// by one, which is slowest, and in the epilogue of each tile a lot of code.
+/// by one, which is slowest, and in the epilogue of each tile a lot of code. Rows that are neighbours in memory are
+/// taken in small pieces at each step of k, which is slow where these are too many to be near.
 double cost(const std::vector<Loop>& k, const std::vector<Loop>& m, const std::vector<Loop>& n, std::size_t column,
-            std::int64_t Loop::* stride, const Registers& registers) {
+            std::int64_t Loop::* stride, std::int64_t Loop::* row_stride, const Registers& registers) {
   const Loop columns = n.empty() ? Loop{} : n[column];
   const std::int64_t vectors = (columns.size + registers.width - 1) / registers.width;
   const double sums =
@@ -27,7 +30,8 @@ double cost(const std::vector<Loop>& k, const std::vector<Loop>& m, const std::v
   // A panel is packed anew for all but the rows, and where it does not hold all of k, for each tile of these.
   double packs = product(m) / static_cast<double>(row.size);
   if (k.size() > 1 && ContractionShape::product(k) > kPanelDepth) packs *= static_cast<double>(row.size) / rows;
-  return sums * loads + (columns.*stride == 1 ? 0 : packs * product(k) * product(n)) +
+  const double pieces = k.size() == 1 && product(k) >= kDeep && row.*row_stride == 1 ? product(m) * product(k) : 0;
+  return sums * loads + pieces + (columns.*stride == 1 ? 0 : packs * product(k) * product(n)) +
          (columns.c == 1 ? 0 : (row.c == 1 ? 1 : 8) * product(m) * product(n));
 }
 
@@ -56,8 +60,8 @@ bool transposed_costs_less(const ContractionLoops& loops, const Registers& regis
       rows = i;
       break;
     }
-  return cost(loops.k, loops.n, loops.m, rows, &Loop::a, registers) <
-         cost(loops.k, loops.m, loops.n, column_of(loops.n), &Loop::b, registers);
+  return cost(loops.k, loops.n, loops.m, rows, &Loop::a, &Loop::b, registers) <
+         cost(loops.k, loops.m, loops.n, column_of(loops.n), &Loop::b, &Loop::a, registers);
 }
 
 void swap_operands(ContractionLoops& loops) {

@@ -17,6 +17,8 @@ constexpr std::int64_t kCollidingRows = 8;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
+/// Bytes of a column of A or B in one block, when each step of k reads a row of either.
+constexpr std::int64_t kStripDepth = 512;
 
 /// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
 constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
@@ -141,8 +143,11 @@ class ScheduleChooser {
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
+    const bool in_strips = cut && !chained && !schedule_.paired && lies_across() && !streamed;
     if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
+    else if (in_strips)
+      schedule_.blocking = strips();
     else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
@@ -175,6 +180,19 @@ class ScheduleChooser {
   std::int64_t long_run() const {
     constexpr std::int64_t kRun = 1024;
     return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, kRun / tile().rows));
+  }
+
+  /// Does each step of a deep sum read a row of either operand, as in the gradient of a weight?
+  bool lies_across() const {
+    return row_.a == 1 && column_.b == 1 && extents_.depth * extents_.bytes > 2 * kStripDepth;
+  }
+
+  /// Blocks of so few steps that much of each row belongs to one: of whole depth, they would take a line or two out of
+  /// each.
+  Blocking strips() const {
+    Extents strip = extents_;
+    strip.depth = even_piece(extents_.depth, kStripDepth / extents_.bytes);
+    return choose_blocking(strip, tile(), registers_, problem_.second_level, true);
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?

@@ -14,12 +14,14 @@
 #include "compiler/lower/emitter.h"
 #include "compiler/lower/group.h"
 #include "compiler/lower/loops.h"
+#include "compiler/lower/pack_invariants.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/plan.h"
 #include "compiler/lower/prepare_convolutions.h"
 #include "compiler/lower/recompute.h"
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/signature.h"
+#include "compiler/lower/sink_into_scans.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/ops/op_def.h"
@@ -319,6 +321,33 @@ class Lowerer {
     return draft_.add_view(name, stacked, count, 0, {{loop.id, bytes, false}});
   }
 
+  /// Carries whose values are stacked lie in that stack: each iteration reads one and writes the next. Tells which
+  /// results of the scan those are.
+  std::vector<bool> keep_histories(const ir::Op& op, const LoopItem& loop, bool reverse, std::vector<Carry>& carries) {
+    std::vector<bool> kept(op.results.size());
+    std::vector<std::optional<History>> histories(carries.size());
+    const auto& delivered = function_.body.results;
+    for (std::size_t i = 0; i < op.results.size(); ++i) {
+      const ir::Value* result = op.result(i);
+      const std::optional<StackedCarry> stacked = stacked_carry(op, i);
+      // What goes to the caller is better written there.
+      if (!stacked || placement_.has(result) ||
+          std::find(delivered.begin(), delivered.end(), result) != delivered.end())
+        continue;
+      std::optional<History>& history = histories[stacked->carry];
+      Carry& carry = carries[stacked->carry];
+      if (!history) {
+        history = add_history(draft_, draft_.storages[carry.before], loop, reverse);
+        carry = {carry.initial, carry.initial_is_free, history->before, history->after, history->last,
+                 true,          history->first};
+        placement_.place(op.regions.front()->arguments[stacked->carry].get(), carry.before);
+      }
+      placement_.place(result, stacked->after ? history->afters : history->befores);
+      kept[i] = true;
+    }
+    return kept;
+  }
+
   void lower_scan(const ir::Op& op, const Uses& uses, std::vector<Item>& items) {
     const ops::ScanLayout layout(op);
     const ir::Region& body = *op.regions.front();
@@ -337,9 +366,14 @@ class Lowerer {
       const std::size_t operand = placement_.of(op.operand(i));
       placement_.place(&argument, layout.is_slice(i) ? slice_of(operand, argument, loop, layout.reverse) : operand);
     }
+    const std::vector<bool> kept = keep_histories(op, loop, layout.reverse, carries);
     std::vector<std::ptrdiff_t> wanted;
     for (const Carry& carry : carries) wanted.push_back(static_cast<std::ptrdiff_t>(carry.after));
     for (std::size_t i = layout.carries; i < op.results.size(); ++i) {
+      if (kept[i]) {
+        wanted.push_back(-1);
+        continue;
+      }
       const std::size_t stacked = place_result(*op.result(i));
       wanted.push_back(static_cast<std::ptrdiff_t>(slice_of(stacked, *body.results[i], loop, layout.reverse)));
     }
@@ -381,6 +415,8 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   const std::unique_ptr<ir::Function> prepared = ir::clone(function);
   bool changed = split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
+  changed |= sink_into_scans(*prepared, target);
+  changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
   if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);

@@ -7,6 +7,7 @@
 #include "compiler/ir/literal.h"
 #include "compiler/lower/in_place.h"
 #include "compiler/lower/order.h"
+#include "compiler/lower/overlay_stacks.h"
 
 namespace pullback::lower {
 namespace {
@@ -29,6 +30,7 @@ class Planner {
 
   schedule::Module run() {
     deliver(draft_, options_.vector_bytes);
+    if (options_.reuse_memory) overlay_stacks(draft_);
     lives_.resize(draft_.storages.size());
     home_.resize(draft_.storages.size());
     for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = draft_.root(i);

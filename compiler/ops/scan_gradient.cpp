@@ -126,12 +126,25 @@ class ScanGradient {
         op.operands.size() == 1 && op.def->traits.moves_data && op.results.size() == 1 &&
         ir::element_count(op.result()->type.shape) == ir::element_count(op.operand(0)->type.shape);
     const bool enlarges = op.def->traits.cheap && op.def->traits.moves_data;
-    return op.operands.empty() || invariant_.contains(op.result()) || same_elements || enlarges;
+    return op.operands.empty() || invariant_.contains(op.result()) || same_elements || enlarges || reads_kept_carry(op);
+  }
+
+  /// Is it computed, element by element, from the new value of a carry that is saved as it was before the iteration?
+  /// All values of that carry then are one stack, and this one need not be another.
+  bool reads_kept_carry(const ir::Op& op) const {
+    if (op.operands.size() != 1 || !op.def->element || op.def->contraction || op.results.size() != 1 ||
+        op.result()->type != op.operand(0)->type)
+      return false;
+    for (std::size_t i = 0; i < layout_.carries; ++i)
+      if (op.operand(0)->definer && new_carries_[i] == op.operand(0) && needed_.contains(argument(i))) return true;
+    return false;
   }
 
   /// Walks back from the derivatives: what the backward scan computes and what it is given.
   void choose_backward_ops() {
     invariant_ = find_invariant();
+    for (std::size_t i = 0; i < layout_.carries; ++i)
+      new_carries_.push_back(forward_result(*c_.op().regions.front(), i));
     needed_.insert(joint().results.begin(), joint().results.end());
     for (const ir::Value* result : joint().results) ++uses_[result];
     for (std::size_t i = joint().ops.size(); i-- > 0;) {
@@ -350,6 +363,7 @@ class ScanGradient {
   GradContext::JointGradient joint_;
   std::size_t first_cotangent_ = 0;  ///< position of the first cotangent among the joint region's arguments
   Values invariant_, needed_;
+  std::vector<const ir::Value*> new_carries_;       ///< what the iteration makes of each carry
   std::unordered_map<const ir::Value*, int> uses_;  ///< by the backward ops and results
   std::vector<const ir::Op*> backward_ops_;
   std::vector<ir::Value*> saved_;

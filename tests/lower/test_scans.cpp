@@ -1,0 +1,121 @@
+// Memory and products of scans: what is computed once, in each iteration, and where slices lie.
+#include "tests/lower/lower_testing.h"
+
+#include <algorithm>
+
+namespace pullback {
+namespace {
+
+using testing::parse_function;
+
+schedule::Module lowered_scans(const std::string& text) {
+  const auto function = parse_function(text);
+  testing::check_lowering(*function);
+  return lower::lower(*function, Target::parse("x86-64-v3"));
+}
+
+constexpr std::int64_t kFloat = 4;
+
+TEST_CASE("a matrix that a loop multiplies by is packed before it", "[lower][scan]") {
+  const schedule::Module module = lowered_scans(R"(func @f(%x: f32[40,64], %w: f32[64,512], %v: f32[64,512]) {
+    %y: f32[40,64] = scan(%x, %w, %v) {carries = 1, slices = 0, length = shape[3], reverse = false} region(
+        %c: f32[40,64], %w: f32[64,512], %v: f32[64,512]) {
+      %d: f32[40,512] = dot_general(%c, %w) {contract = [1]x[0], batch = []x[]}
+      %t: f32[40,512] = tanh(%d)
+      %e: f32[40,64] = dot_general(%t, %v) {contract = [1]x[1], batch = []x[]}
+      return %e
+    }
+    return y = %y
+  })");
+  CHECK(module.scratch_bytes == 0);  // panels would be there
+}
+
+TEST_CASE("products that a scan slices are computed in its body where that costs no more", "[lower][scan]") {
+  const auto arena = [](const std::string& rows, const std::string& uses) {
+    return lowered_scans("func @f(%x: f32[9," + rows + ",24], %w: f32[24,32], %b: f32[32], %h: f32[" + rows +
+                         ",32]) {\n%p: f32[9," + rows +
+                         ",32] = dot_general(%x, %w) {contract = [2]x[0], batch = []x[]}\n%r: f32[9," + rows +
+                         ",32] = broadcast(%b) {shape = shape[9," + rows + ",32], dimensions = [2]}\n%q: f32[9," +
+                         rows + ",32] = add(%p, %r)\n%y: f32[" + rows +
+                         ",32] = scan(%h, %q) {carries = 1, slices = 1, length = shape[9], reverse = true} region(%c: "
+                         "f32[" +
+                         rows + ",32], %s: f32[" + rows + ",32]) {\n%t: f32[" + rows + ",32] = tanh(%c)\n%n: f32[" +
+                         rows + ",32] = add(%t, %s)\nreturn %n\n}\nreturn y = %y" + uses + "\n}")
+        .arena_bytes;
+  };
+  CHECK(arena("20", "") < 9 * 20 * 32 * kFloat);
+  CHECK(arena("4", "") >= 9 * 4 * 32 * kFloat);            // bound by reading %w
+  CHECK(arena("20", ", p = %p") >= 9 * 20 * 32 * kFloat);  // somebody else reads it
+}
+
+TEST_CASE("carries whose values are stacked lie in the stack", "[lower][scan]") {
+  for (const std::string reverse : {"false", "true"}) {
+    const schedule::Module module = lowered_scans(R"(func @f(%x: f32[64], %w: f32[64]) {
+      %l: f32[64], %b: f32[10,64], %a: f32[10,64] = scan(%x, %w) {carries = 1, slices = 0, length = shape[10],
+                                                                  reverse = )" +
+                                                  reverse + R"(} region(
+          %c: f32[64], %w: f32[64]) {
+        %m: f32[64] = mul(%c, %w)
+        %t: f32[64] = tanh(%m)
+        return %t, %c, %t
+      }
+      %p: f32[10,64] = mul(%b, %a)
+      %s: f32[64] = reduce_sum(%p) {axes = [0]}
+      return s = %s, l = %l
+    })");
+    CHECK(module.arena_bytes < 13 * 64 * kFloat);  // 11 values, not 20
+  }
+}
+
+TEST_CASE("what a loop stacks replaces what it reads for the last time", "[lower][scan]") {
+  // Two halves of a slice replace it, and in a loop backward something of its size replaces them.
+  const schedule::Module module = lowered_scans(R"(func @f(%x: f32[16,128], %h: f32[64]) {
+    %e: f32[16,128] = exp(%x)
+    %l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h, %e) {carries = 1, slices = 1, length = shape[16],
+                                                                reverse = false} region(%c: f32[64], %s: f32[128]) {
+      %u: f32[64] = slice(%s) {start = shape[0], limit = shape[64], step = [1]}
+      %v: f32[64] = slice(%s) {start = shape[64], limit = shape[128], step = [1]}
+      %m: f32[64] = mul(%u, %c)
+      %n: f32[64] = sub(%m, %v)
+      %t: f32[64] = tanh(%n)
+      return %t, %m, %n
+    }
+    %k: f32[64], %z: f32[16,128] = scan(%l, %a, %b) {carries = 1, slices = 2, length = shape[16], reverse = true} region(
+        %c: f32[64], %s: f32[64], %r: f32[64]) {
+      %m: f32[64] = mul(%s, %c)
+      %n: f32[64] = sub(%m, %r)
+      %t: f32[64] = tanh(%n)
+      %j: f32[128] = concatenate(%m, %n) {axis = 0}
+      return %t, %j
+    }
+    %s: f32[128] = reduce_sum(%z) {axes = [0]}
+    return s = %s, k = %k
+  })");
+  CHECK(module.arena_bytes < 20 * 128 * kFloat);  // one stack of 17 slices and some single ones
+
+  // Without a tensor of that size before: the halves make place together.
+  const schedule::Module joined = lowered_scans(R"(func @f(%h: f32[64]) {
+    %l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h) {carries = 1, slices = 0, length = shape[16],
+                                                            reverse = true} region(%c: f32[64]) {
+      %m: f32[64] = mul(%c, %c)
+      %n: f32[64] = sub(%m, %c)
+      %t: f32[64] = tanh(%n)
+      return %t, %m, %n
+    }
+    %k: f32[64], %z: f32[16,128] = scan(%l, %a, %b) {carries = 1, slices = 2, length = shape[16],
+                                                     reverse = false} region(
+        %c: f32[64], %s: f32[64], %r: f32[64]) {
+      %m: f32[64] = mul(%s, %c)
+      %n: f32[64] = sub(%m, %r)
+      %t: f32[64] = tanh(%n)
+      %j: f32[128] = concatenate(%m, %n) {axis = 0}
+      return %t, %j
+    }
+    %s: f32[128] = reduce_sum(%z) {axes = [0]}
+    return s = %s, k = %k
+  })");
+  CHECK(joined.arena_bytes < 20 * 128 * kFloat);
+}
+
+}  // namespace
+}  // namespace pullback
