@@ -23,7 +23,7 @@ constexpr std::int64_t kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
 /// while tiles compute.
-constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 64 * 1024;
+constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 100 * 1024;
 /// Tiles that read a block of the kernels before the next one, and channels of a block: with fewer, sums wait in memory
 /// for nothing.
 constexpr std::int64_t kFewestTiles = 4, kFewestChannels = 8;
