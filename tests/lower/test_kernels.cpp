@@ -1,4 +1,6 @@
 // The kernels of small graphs compute what the reference evaluator computes, at odd sizes too.
+#include <set>
+
 #include <fmt/format.h>
 
 #include "compiler/ir/kernel/kernel.h"
@@ -444,6 +446,35 @@ TEST_CASE("tiles of columns are parts of convolutions whose kernels outweigh the
         lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::several});
     CHECK(is_parallel(module));
   }
+}
+
+TEST_CASE("convolutions copy kernels apart and images with their channels as neighbours", "[lower]") {
+  const auto convolution = [](const char* type, const char* x, const char* w, const char* y, const char* attributes) {
+    return fmt::format(
+        "func @f(%x: {0}[{1}], %w: {0}[{2}]) {{\n %y: {0}[{3}] = convolution(%x, %w) {{{4}, "
+        "window_dilation = [1,1], batch_groups = 1, layout = [0,2,3,1]}}\n"
+        " %r: {0}[{3}] = abs(%y)\n return r = %r\n}}",
+        type, x, w, y, attributes);
+  };
+  const std::string plain =
+      convolution("f32", "3,20,7,6", "64,20,3,3", "3,64,7,6",
+                  "strides = [1,1], low = shape[1,1], high = shape[1,1], base_dilation = [1,1], groups = 1");
+  const std::string grouped =
+      convolution("f64", "2,32,6,7", "32,16,3,3", "2,32,3,4",
+                  "strides = [2,2], low = shape[1,1], high = shape[0,1], base_dilation = [1,1], groups = 2");
+  const std::string spread =  // the input gradient of a convolution with strides
+      convolution("f32", "2,32,4,5", "32,32,3,3", "2,32,8,10",
+                  "strides = [1,1], low = shape[1,1], high = shape[2,2], base_dilation = [2,2], groups = 1");
+  for (const std::string& text : {plain, grouped, spread}) {
+    INFO(text);
+    check_lowering(text);
+  }
+  const auto module = lower::lower(*parse_function(plain), Target::parse("x86-64-v3"), {});
+  CHECK(testing::calls_of(module.body) == 3);
+  std::set<std::int64_t> sizes;
+  for (const schedule::Buffer& buffer : module.buffers) sizes.insert(buffer.elements);
+  CHECK(sizes.count(80 * 20 * 9) == 1);  // a line of 16 lies between 64 and 64
+  CHECK(sizes.count(64 * 20 * 9) == 1);  // the argument
 }
 
 TEST_CASE("groups of a convolution go on in blocks of channels", "[lower]") {
