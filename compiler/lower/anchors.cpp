@@ -48,7 +48,7 @@ class Chooser {
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!composed) {
       for (std::size_t i = 0; i < op.operands.size(); ++i)
-        if (inlinable(op.operand(i)) && !can_be_read(op, i)) anchors_.insert(op.operand(i));
+        if (inlinable(op.operand(i)) && !can_be_read(op, i)) anchors_.insert(stored_for(op, op.operand(i)));
       for (const auto& result : op.results) anchors_.insert(result.get());
       return;
     }
@@ -142,6 +142,15 @@ class Chooser {
         break;
     }
     return false;
+  }
+
+  /// What is stored so that `op` can read the operand: of a part of something, the whole, if it reads in place.
+  const ir::Value* stored_for(const ir::Op& op, const ir::Value* operand) const {
+    if (!is_contraction(op, accesses_)) return operand;
+    const ir::Value* whole = operand;
+    while (whole->definer->def == &ops::op_slice && inlinable(whole->definer->operand(0)))
+      whole = whole->definer->operand(0);
+    return whole;
   }
 
   /// A contraction reads the operand in place when it is a strided view of something stored.

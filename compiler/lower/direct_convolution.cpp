@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
+#include <utility>
 
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -21,12 +23,14 @@ constexpr std::int64_t kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
 /// while tiles compute.
-constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 64 * 1024;
+constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 100 * 1024;
 /// Tiles that read a block of the kernels before the next one, and channels of a block: with fewer, sums wait in memory
 /// for nothing.
 constexpr std::int64_t kFewestTiles = 4, kFewestChannels = 8;
 /// What one part reads of the images: the second level of the cache keeps it for all tiles of columns.
 constexpr std::int64_t kTaskBytes = 128 * 1024;
+/// What images that are computed together may take, until what is behind them reads them.
+constexpr std::int64_t kTogetherBytes = 64 * 1024;
 /// Parts that a few threads share evenly; and tiles of columns.
 constexpr std::int64_t kFewestTasks = 12, kFewestColumnTasks = 8;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images.
@@ -47,11 +51,27 @@ bool is_depthwise(const ContractionShape& shape) {
   return groups.a == 1 && groups.b == 1 && groups.c == 1;
 }
 
+/// The group of those values of `group` that are, or are not, behind the convolution.
+Group part_of(const Group& group, bool behind) {
+  const auto is_other = [&](const ir::Value* v) {
+    return (std::find(group.behind.begin(), group.behind.end(), v) != group.behind.end()) != behind;
+  };
+  Group part = group;
+  std::erase_if(part.anchors, is_other);
+  std::erase_if(part.stored, is_other);
+  if (!behind) return part;
+  part.kind = Group::Kind::elementwise;
+  part.op = nullptr;
+  part.rows = count_of(*part.anchors.front());
+  return part;
+}
+
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
 class DirectWriter {
  public:
   DirectWriter(const Group& group, Unit& unit, Placement& placement, ContractionShape shape, const LoopOptions& options)
-      : group_(group),
+      : group_(part_of(group, false)),
+        placement_(placement),
         options_(options),
         shape_(std::move(shape)),
         emitter_(unit, placement, options.vector_bytes, group.anchors) {
@@ -64,12 +84,14 @@ class DirectWriter {
     std::vector<Loop>& columns = is_depthwise(shape_) ? shape_.batch : shape_.m;
     column_ = columns.front();
     columns.clear();
+    if (!group.behind.empty()) go_by_images(group);
     choose_row();
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
+    if (behind_) outer_.insert(outer_.begin(), images_);
     tile_ = tile_for(row_.size);
     order_depth();
-    choose_block();
+    if (!behind_) choose_block();
     if (block_ == 0) choose_channels();
   }
 
@@ -82,6 +104,47 @@ class DirectWriter {
 
  private:
   kernel::Builder& build() { return emitter_.build(); }
+
+  /// The outermost loop is over images, behind each of which, or a few small ones, comes what reads them.
+  void go_by_images(const Group& group) {
+    behind_ = part_of(group, true);
+    const Loop* loop = image_loop(shape_);
+    images_ = *loop;
+    shape_.n.erase(shape_.n.begin() + (loop - shape_.n.data()));
+    std::int64_t bytes = 0;
+    for (const ir::Value* value : group_.passed)
+      bytes += count_of(*value) / images_.size * static_cast<std::int64_t>(size_of(value->type.dtype));
+    images_together_ =
+        std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, images_.size / kFewestTasks), 1, images_.size);
+    while (images_.size % images_together_ != 0) --images_together_;
+    for (const ir::Value* value : group_.passed)
+      if (std::find(group_.stored.begin(), group_.stored.end(), value) == group_.stored.end())
+        kept_.emplace_back(value, build().buffer("image", value->type.dtype, image_size(*value) * images_together_,
+                                                 kernel::Access::scratch));
+  }
+
+  std::int64_t image_size(const ir::Value& value) const { return count_of(value) / images_.size; }
+
+  /// What is behind the images of this task.
+  void run_behind(const Index& task) {
+    const Index first = task * images_together_;
+    const auto prepare = [&](Emitter& emitter, const Index& image) {
+      for (const ir::Value* value : group_.passed) {
+        const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const auto& k) { return k.first == value; });
+        if (kept == kept_.end()) {
+          emitter.settle(value);
+        } else if (&emitter == &emitter_) {
+          emitter.keep_in_layout(value, kept->second, first * image_size(*value));
+        } else {  // a trial
+          const int scratch =
+              emitter.build().buffer("image", value->type.dtype, image_size(*value), kernel::Access::scratch);
+          emitter.keep_in_layout(value, scratch, image * image_size(*value));
+        }
+      }
+    };
+    repeat("n", {0, images_together_, 1},
+           [&](const Index& i) { write_slab(*behind_, emitter_, first + i, placement_, options_, prepare); });
+  }
 
   /// One vector of columns leaves registers for many rows.
   Tile tile_for(std::int64_t rows) const {
@@ -210,6 +273,10 @@ class DirectWriter {
   /// Parts of the outer loops read all kernels each, tiles of columns all images: what is smaller is read more often.
   Tasks tasks() const {
     const std::int64_t positions = ContractionShape::product(outer_);
+    if (behind_) {
+      const std::int64_t count = images_.size / images_together_;
+      return {false, count, positions / count};
+    }
     const auto elements = [](const View& view) { return ir::element_count(view.base->type.shape).constant(); };
     const std::int64_t bytes = elements(shape_.b) * static_cast<std::int64_t>(size_of(shape_.b.base->type.dtype));
     std::int64_t parts = std::min(positions, std::max(kFewestTasks, bytes / kTaskBytes));
@@ -235,12 +302,14 @@ class DirectWriter {
       });
     };
     const auto run = [&](const Index& task) {
+      first_image_ = task * images_together_;
       for (const Segment& segment : columns()) {
         if (tasks.by_columns)
           under(Index(0), task * segment.size, segment.size);
         else
           repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
       }
+      if (behind_) run_behind(task);
     };
     if (tasks.count > 1 && is_parallel())
       build().parallel_loop("p", tasks.count, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
@@ -396,6 +465,8 @@ class DirectWriter {
     if (last) {
       const Indices indices = c_indices(r, c);
       emitter_.provide(result, indices, build().convert(sum, result->type.dtype));
+      for (const auto& [value, scratch] : kept_)
+        store_image(*value, scratch, kernel::flatten(indices, dims_of(*result)));
       store_at(emitter_, group_.stored, indices, dims_of(*result));
     } else if (chained_in_result_) {
       const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
@@ -405,6 +476,13 @@ class DirectWriter {
     }
   }
 
+  /// Keeps the element at row-major position `at` for what is behind the convolution.
+  void store_image(const ir::Value& value, int scratch, const Index& at) {
+    const Indices indices = kernel::unflatten(at, dims_of(value));
+    kernel::Value* element = emitter_.element(&value, indices);
+    build().store(scratch, emitter_.address(value, indices) - first_image_ * image_size(value), element);
+  }
+
   /// The element's indices in C from the loops around and inside the tile.
   Indices c_indices(const Index& row, const Index& column) const {
     std::vector<LoopPosition> positions{{&row_, row}, {&column_, column}};
@@ -412,7 +490,8 @@ class DirectWriter {
     return indices_in_c(shape_.spec, positions);
   }
 
-  const Group& group_;
+  const Group group_;  ///< what is computed at the result's positions
+  Placement& placement_;
   const LoopOptions& options_;
   ContractionShape shape_;  ///< its k in the order in which it is walked
   Emitter emitter_;
@@ -427,11 +506,25 @@ class DirectWriter {
   std::int64_t block_ = 0;    ///< iterations of the outermost loop over k in one block; 0: no blocks
   bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
+  std::optional<Group> behind_;  ///< what is computed image by image
+  Loop images_;
+  std::int64_t images_together_ = 1;
+  Index first_image_;                                   ///< of the task
+  std::vector<std::pair<const ir::Value*, int>> kept_;  ///< what is read behind, and its scratch memory
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
   std::int64_t sums_pitch_ = 1;
 };
 
 }  // namespace
+
+const Loop* image_loop(const ContractionShape& shape) {
+  const auto& images = shape.spec.c.coordinates.front();
+  if (images.offset != 0 || images.terms.size() != 1 || images.terms.front().coefficient != 1) return nullptr;
+  const std::vector<std::size_t> dimensions{images.terms.front().dimension};
+  const auto loop = std::find_if(shape.n.begin(), shape.n.end(),
+                                 [&](const Loop& candidate) { return candidate.dimensions == dimensions; });
+  return loop == shape.n.end() ? nullptr : &*loop;
+}
 
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
   if (op.def != &ops::op_convolution) return false;

@@ -13,6 +13,9 @@ namespace pullback::lower {
 /// channels; of a depthwise convolution, B (the images) has them as neighbours, too.
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape);
 
+/// Its loop over the images, the first dimension of the result; null: it has none of its own.
+const Loop* image_loop(const ContractionShape& shape);
+
 /// Writes the kernel of such a contraction group.
 void write_direct_convolution(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,
                               const LoopOptions& options);

@@ -246,8 +246,10 @@ kernel::Value* Emitter::compose(const ir::Value* value, const Indices& indices) 
     return literal.is_splat() ? build_.bits(dtype, element_bits(literal)) : load(value, indices);
   }
   const auto kept = kept_.find(value);
-  if (kept != kept_.end())
-    return build_.load(kept->second.scratch, kernel::flatten(indices, dims_of(*value)) - kept->second.base);
+  if (kept != kept_.end()) {
+    const Index at = kept->second.in_layout ? address(*value, indices) : kernel::flatten(indices, dims_of(*value));
+    return build_.load(kept->second.scratch, at - kept->second.base);
+  }
   if (!is_member(value) && placement_.has(value)) return load(value, indices);
   if (!value->definer || !value->definer->def->element)
     throw InternalError("lower: %" + value->name + " is read, but neither stored nor composable");

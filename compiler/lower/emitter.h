@@ -53,7 +53,13 @@ class Emitter {
   /// Makes `computed` what element(value, indices) gives within the current scope.
   void provide(const ir::Value* value, const ops::Indices& indices, kernel::Value* computed);
   /// From now on `value` is read from `scratch`, where its element at row-major position `base` + i is element i.
-  void keep(const ir::Value* value, int scratch, const kernel::Index& base) { kept_[value] = {scratch, base}; }
+  void keep(const ir::Value* value, int scratch, const kernel::Index& base) { kept_[value] = {scratch, base, false}; }
+  /// The same by its position in memory.
+  void keep_in_layout(const ir::Value* value, int scratch, const kernel::Index& base) {
+    kept_[value] = {scratch, base, true};
+  }
+  /// From now on a member is read from its storage.
+  void settle(const ir::Value* value) { std::erase(members_, value); }
   /// Stores into the value's own storage.
   void store(const ir::Value* value, const ops::Indices& indices, kernel::Value* computed);
 
@@ -101,6 +107,7 @@ class Emitter {
   struct Kept {
     int scratch = -1;
     kernel::Index base;
+    bool in_layout = false;
   };
 
   bool is_member(const ir::Value* value) const;

@@ -7,8 +7,10 @@
 #include <queue>
 #include <set>
 
+#include "compiler/ir/layout.h"
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
+#include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -36,6 +38,7 @@ class Grouper {
     if (limits_.fuse) {
       merge_with_producers();
       merge_siblings();
+      merge_behind_convolutions();
     }
     return finish();
   }
@@ -129,6 +132,76 @@ class Grouper {
         by_input[input].push_back(i);
       }
     }
+  }
+
+  /// What reads a convolution's result window by window is computed image by image, while the result is in the cache.
+  void merge_behind_convolutions() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!nodes_[i].alive || nodes_[i].group.kind != Kind::contraction || !goes_by_images(nodes_[i].group)) continue;
+      const std::set<std::size_t> consumers = nodes_[i].consumers;
+      for (const std::size_t consumer : consumers)
+        if (std::optional<Group> both = followed(i, consumer)) {
+          merge(consumer, i, std::move(*both));
+          break;
+        }
+    }
+  }
+
+  /// Are there enough images for threads, each small enough?
+  bool goes_by_images(const Group& group) {
+    const ir::Value* result = group.op->result();
+    const std::int64_t images = slabs_of(*result);
+    if (images < limits_.images || bytes_of(*result) / images > limits_.image_bytes) return false;
+    const std::optional<ContractionShape> shape = contraction_shape(
+        *group.op, accesses_, [&](const ir::Value& v) { return is_leaf(v) || anchors_.contains(&v); });
+    return shape && is_direct_convolution(*group.op, *shape) && image_loop(*shape);
+  }
+
+  /// The indices of the first dimension, if the value lies one after the other in memory; otherwise 0.
+  static std::int64_t slabs_of(const ir::Value& value) {
+    const ir::Integers layout = ir::layout_of(value);
+    return layout.empty() || layout.front() != 0 ? 0 : dims_of(value).front();
+  }
+  static std::int64_t bytes_of(const ir::Value& value) {
+    return count_of(value) * static_cast<std::int64_t>(size_of(value.type.dtype));
+  }
+
+  /// The convolution with the consumer behind it, if that needs nothing of other images.
+  std::optional<Group> followed(std::size_t convolution, std::size_t consumer) {
+    const Node &first = nodes_[convolution], &second = nodes_[consumer];
+    if (second.group.kind != Kind::elementwise || second.group.rows == 0) return {};
+    if (static_cast<int>(first.group.anchors.size() + second.group.anchors.size()) > limits_.anchors) return {};
+    if (static_cast<int>(first.inputs.size() + second.inputs.size()) > limits_.buffers) return {};
+    const std::int64_t images = slabs_of(*first.group.op->result());
+    Group both = first.group;
+    for (const ir::Value* anchor : second.group.anchors) {
+      if (slabs_of(*anchor) != images || !passes_by_images(*anchor, first.group, both.passed)) return {};
+      both.anchors.push_back(anchor);
+      both.behind.push_back(anchor);
+    }
+    if (both.passed.empty() || reaches_indirectly(convolution, consumer)) return {};
+    both.first = std::min(first.group.first, second.group.first);
+    return both;
+  }
+
+  /// Does the anchor read no other image of the convolution's anchors than its own? Adds what it reads to `passed`.
+  bool passes_by_images(const ir::Value& anchor, const Group& convolution, std::vector<const ir::Value*>& passed) {
+    const std::int64_t images = slabs_of(*convolution.op->result()), own = count_of(anchor) / images;
+    kernel::LoopVar image{"n", images, 1 << 28}, rest{"r", own, (1 << 28) + 1};
+    const kernel::Index position = kernel::Index(image) * own + (own == 1 ? kernel::Index(0) : kernel::Index(rest));
+    const OpAccess& access = accesses_.of(*anchor.definer);
+    const auto is_passed = [&](const ir::Value* v) {
+      return std::find(convolution.anchors.begin(), convolution.anchors.end(), v) != convolution.anchors.end();
+    };
+    for (const AnchorRead& read : reads_[&anchor]) {
+      if (!is_passed(read.value)) continue;
+      const std::int64_t size = count_of(*read.value) / images;
+      const kernel::Index at = substitute(read.address, access.result, position) - kernel::Index(image) * size;
+      if (slabs_of(*read.value) != images || at.depends_on(image) || !kernel::Range{0, size - 1}.contains(at.range()))
+        return false;
+      if (std::find(passed.begin(), passed.end(), read.value) == passed.end()) passed.push_back(read.value);
+    }
+    return true;
   }
 
   /// Sets are ordered by address; what the result depends on must not be.

@@ -39,7 +39,10 @@ struct Group {
   const ir::Op* op = nullptr;                         ///< of contraction, kernel and control
   std::vector<const ir::Value*> anchors;              ///< in the order of the region
   std::vector<const ir::Value*> stored;               ///< those that other groups or the region's results read
-  std::size_t first = 0;                              ///< position in the region of the earliest anchor's op
+  /// Of a convolution: the anchors that are computed image by image as soon as the image's result is there, in a space
+  /// of their own (pooling), and those others that they read.
+  std::vector<const ir::Value*> behind, passed;
+  std::size_t first = 0;  ///< position in the region of the earliest anchor's op
 };
 
 struct Grouping {
@@ -50,10 +53,12 @@ struct Grouping {
 
 struct GroupLimits {
   bool fuse = true;
-  int cone = 64;      ///< ops an anchor's expression may hold
-  int duplicate = 8;  ///< the cost of an expression that is computed again rather than stored
-  int anchors = 12;   ///< of one group
-  int buffers = 24;   ///< of one kernel
+  int cone = 64;                         ///< ops an anchor's expression may hold
+  int duplicate = 8;                     ///< the cost of an expression that is computed again rather than stored
+  int anchors = 12;                      ///< of one group
+  int buffers = 24;                      ///< of one kernel
+  std::int64_t images = 8;               ///< that a convolution is worth to be cut into
+  std::int64_t image_bytes = 256 << 10;  ///< of a convolution's result, to stay in the cache for what is behind it
 };
 
 Grouping group(const ir::Region& region, Accesses& accesses, const GroupLimits& limits = {});

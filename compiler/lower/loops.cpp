@@ -170,56 +170,102 @@ int accumulators_for(std::int64_t extent, int width, double work_each) {
   return work_each < 12 && extent >= 8 * width ? 2 : 1;
 }
 
+/// Chooses how an elementwise group is walked, and writes it: all of it, or what belongs to one index of the results'
+/// first dimension.
+class ElementwiseWriter {
+ public:
+  ElementwiseWriter(const Group& group, Placement& placement, const LoopOptions& options, bool in_slabs,
+                    PrepareSlab prepare)
+      : group_(group), placement_(placement), options_(options), in_slabs_(in_slabs), prepare_(std::move(prepare)) {}
+
+  Walk choose() {
+    const std::vector<Order> orders = orders_of(group_);
+    const Order* best = nullptr;
+    Trial trial;
+    double least = 0;
+    for (const Order& order : orders) {
+      if (in_slabs_ && order.layout.front() != 0) continue;
+      Trial attempt = try_order(order);
+      const int lanes = options_.vector_bytes / static_cast<int>(attempt.seen.largest);
+      const double cost = orders.size() == 1 ? 0 : cost_of_accesses(attempt, vector_axis(axes_, lanes));
+      if (best && cost >= least) continue;
+      best = &order;
+      least = cost;
+      trial = std::move(attempt);
+    }
+    use(*best);
+    Walk walk{join_axes(axes_, trial.variables, trial.seen)};
+    walk.width = std::max<int>(1, options_.vector_bytes / static_cast<int>(trial.seen.largest));
+    if (!reductions_are_contiguous(trial)) walk.vector = vector_axis(walk.axes, walk.width);
+    if (walk.vector >= 0)
+      walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
+                                           trial.seen.work / static_cast<double>(group_.rows));
+    choose_block(walk, trial, axes_);
+    if (walk.vector >= 0 && walk.blocked < 0)
+      walk.width = trial.seen.width(options_.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
+    choose_cuts(walk, trial, axes_);
+    walk.parallel = !in_slabs_ && options_.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
+    return walk;
+  }
+
+  /// `slab`: the index of the first dimension, when the group is written in slabs.
+  void write(Emitter& emitter, const Walk& walk, const Index& slab = {}) const {
+    const WalkBody body = [&](const std::vector<Index>& positions) {
+      Indices indices = dims_at(walk.axes, positions, dims_.size());
+      if (in_slabs_) indices.front() = slab;
+      store_at(emitter, group_.stored, indices, dims_);
+    };
+    walk_space(emitter, walk, body);
+  }
+
+ private:
+  void use(const Order& order) {
+    dims_ = order.dims;
+    axes_ = axes_of(dims_, order.layout);
+    if (in_slabs_) std::erase_if(axes_, [](const Axis& axis) { return axis.dims.front() == 0; });
+  }
+
+  Trial try_order(const Order& order) {
+    use(order);
+    Trial trial;
+    Emitter emitter(trial.unit, placement_, options_.vector_bytes, group_.anchors);
+    if (in_slabs_)
+      emitter.build().serial_loop("n", dims_.front(), [&](const Index& slab) {
+        prepare_(emitter, slab);
+        emitter.scoped([&] { write(emitter, {axes_}, slab); });
+      });
+    else
+      write(emitter, {axes_});
+    trial.seen = survey(*trial.unit.kernel);
+    trial.variables = nest_variables(trial.unit.kernel->body, axes_.size() + (in_slabs_ ? 1 : 0));
+    if (in_slabs_) trial.variables.erase(trial.variables.begin());
+    return trial;
+  }
+
+  const Group& group_;
+  Placement& placement_;
+  const LoopOptions& options_;
+  const bool in_slabs_;
+  const PrepareSlab prepare_;
+  std::vector<std::int64_t> dims_;
+  std::vector<Axis> axes_;
+};
+
 }  // namespace
 
 void write_elementwise(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
-  std::vector<std::int64_t> dims;
-  std::vector<Axis> axes;
-  const auto write = [&](Unit& into, const Walk& walk) {
-    Emitter emitter(into, placement, options.vector_bytes, group.anchors);
-    const WalkBody body = [&](const std::vector<Index>& positions) {
-      store_at(emitter, group.stored, dims_at(walk.axes, positions, dims.size()), dims);
-    };
-    walk_space(emitter, walk, body);
-  };
-  const auto try_order = [&](const Order& order) {
-    dims = order.dims;
-    axes = axes_of(dims, order.layout);
-    Trial trial;
-    write(trial.unit, {axes});
-    trial.seen = survey(*trial.unit.kernel);
-    trial.variables = nest_variables(trial.unit.kernel->body, axes.size());
-    return trial;
-  };
+  ElementwiseWriter writer(group, placement, options, false, {});
+  const Walk walk = writer.choose();
+  Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
+  writer.write(emitter, walk);
+}
 
-  const std::vector<Order> orders = orders_of(group);
-  const Order* best = nullptr;
-  Trial trial;
-  double least = 0;
-  for (const Order& order : orders) {
-    Trial attempt = try_order(order);
-    const int lanes = options.vector_bytes / static_cast<int>(attempt.seen.largest);
-    const double cost = orders.size() == 1 ? 0 : cost_of_accesses(attempt, vector_axis(axes, lanes));
-    if (best && cost >= least) continue;
-    best = &order;
-    least = cost;
-    trial = std::move(attempt);
-  }
-  dims = best->dims;
-  axes = axes_of(dims, best->layout);
-
-  Walk walk{join_axes(axes, trial.variables, trial.seen)};
-  walk.width = std::max<int>(1, options.vector_bytes / static_cast<int>(trial.seen.largest));
-  if (!reductions_are_contiguous(trial)) walk.vector = vector_axis(walk.axes, walk.width);
-  if (walk.vector >= 0)
-    walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
-                                         trial.seen.work / static_cast<double>(group.rows));
-  choose_block(walk, trial, axes);
-  if (walk.vector >= 0 && walk.blocked < 0)
-    walk.width = trial.seen.width(options.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
-  choose_cuts(walk, trial, axes);
-  walk.parallel = options.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
-  write(unit, walk);
+void write_slab(const Group& group, Emitter& emitter, const Index& slab, Placement& placement,
+                const LoopOptions& options, const PrepareSlab& prepare) {
+  ElementwiseWriter writer(group, placement, options, true, prepare);
+  const Walk walk = writer.choose();
+  prepare(emitter, slab);
+  emitter.scoped([&] { writer.write(emitter, walk, slab); });
 }
 
 }  // namespace pullback::lower

@@ -24,6 +24,14 @@ void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, con
 /// Writes the kernel of an elementwise group: every anchor at each position.
 void write_elementwise(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);
 
+/// Tells an emitter from where the slab's loops read what has no storage.
+using PrepareSlab = std::function<void(Emitter& emitter, const kernel::Index& slab)>;
+
+/// Writes those elements of an elementwise group that have the index `slab` in the first dimension, by loops within a
+/// kernel that `emitter` is writing.
+void write_slab(const Group& group, Emitter& emitter, const kernel::Index& slab, Placement& placement,
+                const LoopOptions& options, const PrepareSlab& prepare);
+
 /// Writes the kernel of a rows group: for each row the reductions over it, then what is computed along it and folded
 /// over rows (rows.cpp).
 void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options);

@@ -38,6 +38,7 @@ class Lowerer {
     loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one,
               target.second_level, target.has_bf16_dot,     &options.schedules};
     limits_.fuse = options.fuse;
+    limits_.image_bytes = target.second_level / 2;
   }
 
   schedule::Module run() {

@@ -94,6 +94,67 @@ Value along_channels(Value w) {
   return copy;
 }
 
+/// The same for tiles, which read a few neighbouring output channels of all taps and input channels: in the order in
+/// which they do, and at a distance of an odd number of lines of the cache, so that these use all of it.
+Value for_tiles(Value w) {
+  const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(w.dtype())), outputs = w.size(0).constant();
+  Shape behind(w.rank(), 0);
+  if (outputs % (2 * line) == 0) behind[0] = line;
+  const Value copy =
+      ops::pad(w, ops::scalar(*w.builder, w.dtype(), 0), Shape(w.rank(), 0), behind, ir::Integers(w.rank(), 0));
+  ir::Integers order;
+  for (std::size_t d = 2; d < w.rank(); ++d) order.push_back(static_cast<std::int64_t>(d));
+  order.push_back(1);
+  order.push_back(0);
+  ir::set_layout(*copy.value->definer, order);
+  if (behind[0] == Dim(0)) return copy;
+  return ops::slice(copy, Shape(w.rank(), 0), w.shape(), ir::Integers(w.rank(), 1));
+}
+
+/// Strides of a value as it will be read: of what it only moves, if that can be read in place.
+std::vector<std::int64_t> strides_in_place(const Value& x) {
+  Accesses accesses;
+  const std::optional<View> view = view_of(*x.value, accesses, [](const ir::Value& v) {
+    return !v.definer || !v.definer->def->traits.moves_data || !v.definer->def->element;
+  });
+  return view ? view->strides : ir::strides_of(*x.value);
+}
+
+/// The gradient of the kernels: the windows are whole images.
+bool sums_over_images(const Convolution& c, std::size_t d) {
+  return c.result[d + 2].constant() < c.windows.sizes[d].constant();
+}
+bool sums_over_images(const Convolution& c) {
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (sums_over_images(c, d)) return true;
+  return false;
+}
+
+/// Is the operand x worth a copy with its channels as neighbours? Tiles walk over the channels of a few pixels: where
+/// these lie apart, each comes with its neighbours in a line of the cache, and more lines than the first level has are
+/// between one use and the next.
+bool is_worth_moving(const Convolution& c) {
+  constexpr std::int64_t kFewChannels = 16, kFewUses = 64, kFewBytes = 4 * 1024;
+  if (c.groups * c.batch_groups > 1 || sums_over_images(c) || strides_in_place(c.x)[1] == 1) return false;
+  const std::int64_t channels = c.x.size(1).constant();
+  std::int64_t uses = c.w.size(0).constant(), lines = channels * 64;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
+    const std::int64_t taps = c.windows.sizes[d].constant();
+    uses = uses * taps / c.windows.strides[d];
+    lines *= taps;
+  }
+  const bool has_windows = lines > channels * 64;  // pixels of whole rows are neighbours already
+  return has_windows && channels >= kFewChannels && uses >= kFewUses && lines >= kFewBytes;
+}
+
+/// x with its channels as neighbours, where that pays.
+Value moved(const Convolution& c) {
+  if (!is_worth_moving(c)) return c.x;
+  const Value copy = copied(c.x);
+  ir::set_layout(*copy.value->definer, ops::channels_last(copy.rank()));
+  return copy;
+}
+
 Value prepared(const Convolution& c, std::int64_t lanes);
 
 /// An axis whose elements lie apart (the gradient of a strided convolution), and which is walked element by element.
@@ -113,10 +174,13 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
   const Value zero = ops::scalar(*c.x.builder, c.x.dtype(), 0);
   const std::size_t rank = c.x.rank();
   Value sum;
+  Convolution part = c;
+  if (c.channels_last) part.x = moved(c);  // once for all phases
   for (std::int64_t phase = 0; phase < std::min(dilation, size); ++phase) {
     const std::int64_t first = ((low - phase) % dilation + dilation) % dilation;
     if (first >= taps) continue;  // zeros
-    Convolution part = c;
+    part.windows = c.windows;
+    part.result = c.result;
     const std::int64_t count = (size - phase + dilation - 1) / dilation, met = (taps - first + dilation - 1) / dilation;
     Shape start(rank, 0), limit = c.w.shape();
     ir::Integers step(rank, 1), interior(rank, 0);
@@ -136,15 +200,6 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
     sum = sum ? sum + placed : placed;
   }
   return sum ? sum : ops::full(*c.x.builder, {c.x.dtype(), c.result}, 0);
-}
-
-/// Strides of a value as it will be read: of what it only moves, if that can be read in place.
-std::vector<std::int64_t> strides_in_place(const Value& x) {
-  Accesses accesses;
-  const std::optional<View> view = view_of(*x.value, accesses, [](const ir::Value& v) {
-    return !v.definer || !v.definer->def->traits.moves_data || !v.definer->def->element;
-  });
-  return view ? view->strides : ir::strides_of(*x.value);
 }
 
 /// Are neighbouring output channels of the kernels neighbours in memory already?
@@ -186,16 +241,17 @@ bool skips_padding(const Convolution& c) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
     // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
-    const bool sums_over_images = c.result[d + 2].constant() < c.windows.sizes[d].constant();
-    if (padded && sums_over_images && c.result[0].constant() < kFewRows) return false;
+    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows) return false;
   }
   return true;
 }
 
 Value prepared_direct(const Convolution& c) {
   Windows windows = c.windows;
-  const Value x = for_direct(c, is_padded(windows) && !skips_padding(c), windows);
-  const Value w = is_along_channels(c.w) ? c.w : along_channels(c.w);
+  const bool with_padding = is_padded(windows) && !skips_padding(c);
+  const bool is_moved = !with_padding && is_worth_moving(c);
+  const Value x = is_moved ? moved(c) : for_direct(c, with_padding, windows);
+  const Value w = is_along_channels(c.w) ? c.w : sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
   const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
   ir::set_layout(*result.value->definer, ops::channels_last(c.result.size()));
   return result;

@@ -103,6 +103,10 @@ class Describer {
       place(stored);
       order(*stored);
     }
+    for (const auto* list : {&group_.behind, &group_.passed}) {
+      write_.number(list->size());
+      for (const ir::Value* anchor : *list) value(anchor);
+    }
     if (has_regions_) return std::nullopt;
     return std::move(signature_);
   }
