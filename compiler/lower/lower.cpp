@@ -3,6 +3,8 @@
 #include "compiler/lower/lower.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "compiler/ir/kernel/verify.h"
 #include "compiler/ir/prune.h"
@@ -37,6 +39,14 @@ class Lowerer {
               target.second_level, target.has_bf16_dot,     &options.schedules};
     limits_.fuse = options.fuse;
   }
+
+  /// What is known of the function's body.
+  struct Known {
+    Grouping grouping;
+    Accesses accesses;
+  };
+  /// Takes over how the body is grouped.
+  void use(Known known) { known_ = std::move(known); }
 
   schedule::Module run() {
     draft_.name = function_.name;
@@ -80,8 +90,13 @@ class Lowerer {
 
   /// Items that compute the region. Result i lies in storage wanted[i] afterwards, or anywhere when that is -1.
   std::vector<Item> lower_region(const ir::Region& region, const std::vector<std::ptrdiff_t>& wanted) {
-    Accesses accesses;
-    const Grouping grouping = group(region, accesses, limits_);
+    Known here;
+    if (known_ && &region == &function_.body)
+      here = *std::exchange(known_, std::nullopt);
+    else
+      here.grouping = group(region, here.accesses, limits_);
+    const Grouping& grouping = here.grouping;
+    Accesses& accesses = here.accesses;
     std::vector<std::pair<const ir::Value*, std::size_t>> copies;
     for (std::size_t i = 0; i < region.results.size(); ++i) {
       const ir::Value* result = region.results[i];
@@ -373,6 +388,7 @@ class Lowerer {
   std::unordered_map<std::string, Written> written_;  ///< kernels by the signatures of their groups
   LoopOptions loops_;
   GroupLimits limits_;
+  std::optional<Known> known_;
 };
 
 }  // namespace
@@ -383,9 +399,15 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
-  if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);
-  const auto run = [&](const ir::Function& f) { return Lowerer(f, target, options).run(); };
-  return options.memory_limit > 0 ? limit_memory(*prepared, options.memory_limit, run) : run(*prepared);
+  Accesses accesses;
+  std::optional<Grouping> grouping;
+  if (options.fuse && options.reuse_memory) grouping = recompute_cheap(*prepared, accesses);
+  if (options.memory_limit > 0)
+    return limit_memory(*prepared, options.memory_limit,
+                        [&](const ir::Function& f) { return Lowerer(f, target, options).run(); });
+  Lowerer lowerer(*prepared, target, options);
+  if (grouping) lowerer.use({std::move(*grouping), std::move(accesses)});
+  return lowerer.run();
 }
 
 }  // namespace pullback::lower
