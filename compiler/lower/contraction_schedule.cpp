@@ -18,6 +18,9 @@ constexpr std::int64_t kCollidingRows = 8;
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 
+/// Bytes of a second level in which blocks of A have long runs beside a panel of B.
+constexpr std::int64_t kRoomySecondLevel = 1 << 20;
+
 /// A problem as its tiles see it.
 struct TiledProblem {
   TiledProblem(const ContractionProblem& problem, bool transposed) : a(problem.a), b(problem.b) {
@@ -105,7 +108,7 @@ class ScheduleChooser {
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
   /// single lines out of rows of B, for so many rows that a copy is paid for.
   bool misses_in_place() const {
-    constexpr std::int64_t kManyTiles = 10, kNearPanel = 16 << 10;
+    constexpr std::int64_t kManyTiles = 10, kNearPanel = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_.size > tile().rows;
     return step < kWidePanel && depth_.b > panel_width() && row_.size > kManyTiles * tile().rows &&
@@ -130,6 +133,16 @@ class ScheduleChooser {
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
     schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
                                                   !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
+    if (schedule_.pack_rows && row_.a == 1 && problem_.second_level < kRoomySecondLevel)
+      schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
+  }
+
+  /// Rows of A that are neighbours are copied step by step, each a run of memory: worth a block of A that leaves the
+  /// second level where that would hold short runs only.
+  std::int64_t long_run() const {
+    constexpr std::int64_t kRun = 1024;
+    const std::int64_t tiles = (row_.size + tile().rows - 1) / tile().rows;
+    return tile().rows * even_piece(tiles, std::max<std::int64_t>(1, kRun / tile().rows));
   }
 
   /// Would rows of A, which are read once for each panel of B, be missing in the cache by then?

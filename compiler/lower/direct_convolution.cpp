@@ -18,6 +18,17 @@ using ops::Indices;
 constexpr std::int64_t kMostTaps = 16;
 /// What of both operands a block of a deep sum may take in the cache.
 constexpr std::int64_t kBlockBytes = 192 * 1024;
+/// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
+/// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
+/// while tiles compute.
+constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 64 * 1024;
+/// Tiles that read a block of the kernels before the next one, and channels of a block: with fewer, sums wait in memory
+/// for nothing.
+constexpr std::int64_t kFewestTiles = 4, kFewestChannels = 8;
+/// What one part reads of the images: the second level of the cache keeps it for all tiles of columns.
+constexpr std::int64_t kTaskBytes = 128 * 1024;
+/// Parts that a few threads share evenly; and tiles of columns.
+constexpr std::int64_t kFewestTasks = 12, kFewestColumnTasks = 8;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images.
 constexpr std::int64_t kMostParts = 12;
 /// Rows that lie so far apart meet in the same few lines of the cache.
@@ -59,10 +70,11 @@ class DirectWriter {
     tile_ = tile_for(row_.size);
     order_depth();
     choose_block();
+    if (block_ == 0) choose_channels();
   }
 
   void run() {
-    if (block_ > 0)
+    if (block_ > 0 && !by_channels_)
       run_blocks();
     else
       run_whole();
@@ -140,9 +152,40 @@ class DirectWriter {
     if (tiles < 3 || each * loop.size <= kBlockBytes) return;
     block_ = std::max<std::int64_t>(1, kBlockBytes / each);
     while (loop.size % block_ != 0) --block_;
-    const std::int64_t c = ContractionShape::product(outer_) * row_.size * column_.size;
+    chain_blocks(ContractionShape::product(outer_), column_.size);
+  }
+
+  /// All positions of an image meet the same kernels. Where those of a tile's columns are too large to stay in the
+  /// first level of the cache, blocks of the channels are: the sums of all positions continue from one block to the
+  /// next.
+  void choose_channels() {
+    if (shape_.k.empty() || is_bounded(shape_.k.back())) return;
+    Loop& channels = shape_.k.back();
+    const std::int64_t width = tile_.vectors * registers_.width;
+    const std::int64_t each = ContractionShape::product(shape_.k) / channels.size * width * bytes_;
+    const std::int64_t positions = tasks().positions;
+    if (positions * ((row_.size + tile_.rows - 1) / tile_.rows) < kFewestTiles) return;
+    if (each * channels.size <= kLargePanelBytes) return;
+    std::int64_t size = std::max<std::int64_t>(1, kPanelBytes / each);
+    while (channels.size % size != 0) --size;
+    if (size < kFewestChannels) return;
+    Loop blocks = channels;
+    blocks.size = channels.size / size;
+    blocks.a *= size;
+    blocks.b *= size;
+    channels.size = size;
+    shape_.k.insert(shape_.k.begin(), blocks);
+    block_ = 1;
+    by_channels_ = true;
+    chain_blocks(positions, width);
+  }
+
+  /// The sums of `positions` of the outer loops and `columns` wait in C or in scratch memory between two blocks.
+  void chain_blocks(std::int64_t positions, std::int64_t columns) {
     chained_in_result_ = is_stored_as_sums();
-    if (!chained_in_result_) sums_ = build().buffer("sums", accumulate_, c, kernel::Access::scratch);
+    if (chained_in_result_) return;
+    sums_ = build().buffer("sums", accumulate_, positions * row_.size * columns, kernel::Access::scratch);
+    sums_pitch_ = columns;
   }
 
   bool is_stored_as_sums() const {
@@ -159,26 +202,61 @@ class DirectWriter {
     return options_.parallel && work >= kParallelFlops;
   }
 
-  /// Images in parallel; in each, a tile's columns of the kernels serve all pixels.
+  /// What runs in parallel: tiles of columns, each for all positions, or else equal parts of the outer loops.
+  struct Tasks {
+    bool by_columns = false;
+    std::int64_t count = 1, positions = 1;  ///< positions of the outer loops in each
+  };
+  /// Parts of the outer loops read all kernels each, tiles of columns all images: what is smaller is read more often.
+  Tasks tasks() const {
+    const std::int64_t positions = ContractionShape::product(outer_);
+    const auto elements = [](const View& view) { return ir::element_count(view.base->type.shape).constant(); };
+    const std::int64_t bytes = elements(shape_.b) * static_cast<std::int64_t>(size_of(shape_.b.base->type.dtype));
+    std::int64_t parts = std::min(positions, std::max(kFewestTasks, bytes / kTaskBytes));
+    while (positions % parts != 0) ++parts;
+    const std::vector<Segment> segments = columns();
+    if (segments.size() == 1 && segments[0].count >= kFewestColumnTasks &&
+        parts * elements(shape_.a) > segments[0].count * elements(shape_.b))
+      return {true, segments[0].count, positions};
+    return {false, parts, positions / parts};
+  }
+
+  /// In each task a tile's columns of the kernels serve all pixels, block by block.
   void run_whole() {
-    std::size_t shared = 0;
-    std::int64_t tasks = 1;
-    while (shared < outer_.size() && tasks < 8) tasks *= outer_[shared++].size;
-    const auto run = [&](const Index& task) {
-      for (const Segment& segment : columns())
-        repeat("jt", segment, [&](const Index& column) {
-          std::int64_t rest = 1;
-          for (std::size_t i = shared; i < outer_.size(); ++i) rest *= outer_[i].size;
-          repeat("o", {0, rest, 1}, [&](const Index& o) {
-            outer_at_ = positions(task * rest + o);
-            row_tiles(column, segment.size, {}, true, true);
-          });
+    const Tasks tasks = this->tasks();
+    const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
+      each_block([&](const Index& block, bool first, bool last) {
+        repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
+          outer_at_ = positions(first_position + o);
+          sums_at_ = o;
+          sums_column_ = column;
+          row_tiles(column, size, block, first, last);
         });
+      });
     };
-    if (tasks > 1 && is_parallel())
-      build().parallel_loop("p", tasks, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
+    const auto run = [&](const Index& task) {
+      for (const Segment& segment : columns()) {
+        if (tasks.by_columns)
+          under(Index(0), task * segment.size, segment.size);
+        else
+          repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
+      }
+    };
+    if (tasks.count > 1 && is_parallel())
+      build().parallel_loop("p", tasks.count, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
     else
-      repeat("p", {0, tasks, 1}, run);
+      repeat("p", {0, tasks.count, 1}, run);
+  }
+
+  /// The first and the last block are code of their own: sums start at zero, and end in the epilogue.
+  void each_block(const std::function<void(const Index& begin, bool first, bool last)>& body) {
+    const std::int64_t blocks = block_ > 0 ? shape_.k.front().size / block_ : 1;
+    body(Index(0), true, blocks == 1);
+    if (blocks > 2)
+      build().serial_loop("kb", blocks - 2, [&](const Index& b) {
+        emitter_.scoped([&] { body((b + Index(1)) * block_, false, false); });
+      });
+    if (blocks > 1) emitter_.scoped([&] { body(Index((blocks - 1) * block_), false, true); });
   }
 
   /// Tiles of columns (where these are few, the outermost loop) in parallel; in each, one block after the other.
@@ -197,6 +275,7 @@ class DirectWriter {
         const Index begin = by_columns ? Index(0) : part * (outer / parts);
         repeat("o", {0, by_columns ? outer : outer / parts, 1}, [&](const Index& o) {
           outer_at_ = positions(begin + o);
+          sums_at_ = begin + o;
           for (const Segment& segment : segments) {
             if (by_columns) {
               row_tiles(part * segment.size, segment.size, b, first, last);
@@ -206,13 +285,7 @@ class DirectWriter {
           }
         });
       };
-      const std::int64_t blocks = shape_.k.front().size / block_;
-      block(Index(0), true, blocks == 1);
-      if (blocks > 2)
-        build().serial_loop("kb", blocks - 2, [&](const Index& b) {
-          emitter_.scoped([&] { block((b + Index(1)) * block_, false, false); });
-        });
-      if (blocks > 1) emitter_.scoped([&] { block(Index((blocks - 1) * block_), false, true); });
+      each_block(block);
     };
     if (parts > 1 && is_parallel())
       build().parallel_loop("p", parts, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
@@ -309,14 +382,12 @@ class DirectWriter {
 
   /// Where partial sums are between two blocks.
   kernel::Contract::Start start_of(const Part& tile) {
-    if (!chained_in_result_) return {sums_, sums_address(tile.row, tile.column), column_.size};
+    if (!chained_in_result_) return {sums_, sums_address(tile.row, tile.column), sums_pitch_};
     const int c = emitter_.buffer_of(group_.op->result(), kernel::Access::inout);
     return {c, emitter_.address(*group_.op->result(), c_indices(tile.row, tile.column)), row_.c};
   }
   Index sums_address(const Index& row, const Index& column) const {
-    Index position;
-    for (std::size_t i = 0; i < outer_.size(); ++i) position = position * outer_[i].size + outer_at_[i];
-    return (position * row_.size + row) * column_.size + column;
+    return (sums_at_ * row_.size + row) * sums_pitch_ + column - sums_column_;
   }
 
   void finish(const Part& tile, const Index& row, const Index& column, kernel::Value* sum, bool last) {
@@ -353,8 +424,11 @@ class DirectWriter {
   std::vector<Loop> outer_;  ///< batch and the rest of n
   std::vector<Index> outer_at_;
   Tile tile_;
-  std::int64_t block_ = 0;  ///< iterations of the outermost loop over k in one block; 0: no blocks
+  std::int64_t block_ = 0;    ///< iterations of the outermost loop over k in one block; 0: no blocks
+  bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
+  Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
+  std::int64_t sums_pitch_ = 1;
 };
 
 }  // namespace

@@ -411,6 +411,50 @@ TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
   })");
 }
 
+TEST_CASE("convolutions with large kernels go on in blocks of channels", "[lower]") {
+  // Sums wait in the result, which is read by another kernel, and in scratch memory, before an epilogue.
+  check_lowering(R"(func @f(%x: f32[2,128,13,11], %w: f32[17,128,3,3]) {
+    %y: f32[2,17,13,11] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %m: f32[17,13,11] = reduce_max(%y) {axes = [0]}
+    %s: f32[2,17,13,6] = convolution(%x, %w) {strides = [1,2], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,17,13,6] = abs(%s)
+    return m = %m, r = %r
+  })");
+}
+
+TEST_CASE("tiles of columns are parts of convolutions whose kernels outweigh their images", "[lower]") {
+  // Few pixels and many kernels, which are parts for threads: in one piece, and in blocks of channels of f64.
+  const std::string one = R"(func @f(%x: f32[2,8,5,5], %w: f32[512,8,3,3]) {
+    %y: f32[2,512,5,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,512,5,5] = abs(%y)
+    return r = %r
+  })";
+  const std::string blocks = R"(func @f(%x: f64[1,128,5,5], %w: f64[256,128,3,3]) {
+    %y: f64[1,256,5,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f64[1,256,5,5] = abs(%y)
+    return r = %r
+  })";
+  for (const std::string& text : {one, blocks}) {
+    check_lowering(text);
+    const auto module =
+        lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::several});
+    CHECK(is_parallel(module));
+  }
+}
+
+TEST_CASE("groups of a convolution go on in blocks of channels", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[2,256,6,5], %w: f32[34,128,3,3]) {
+    %y: f32[2,34,6,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 2, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,34,6,5] = abs(%y)
+    return r = %r
+  })");
+}
+
 TEST_CASE("depthwise convolutions multiply channel by channel", "[lower]") {
   // Forward with a stride, from images whose channels are not neighbours; the gradient of the kernels.
   check_lowering(R"(func @f(%x: f32[3,19,7,9], %w: f32[19,1,3,3], %g: f32[19,3,7,9]) {
