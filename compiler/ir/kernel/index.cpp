@@ -119,8 +119,8 @@ void merge_terms(std::vector<Term>& terms) {
   const auto is_before = [](const Term& a, const Term& b) {
     return a.coefficient != 0 && compare_atoms(*a.atom, *b.atom) < 0;
   };
-  const auto out_of_order = std::adjacent_find(
-      terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return !is_before(a, b); });
+  const auto out_of_order =
+      std::adjacent_find(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return !is_before(a, b); });
   if (out_of_order == terms.end() && (terms.empty() || terms.back().coefficient != 0)) return;
   std::sort(terms.begin(), terms.end(),
             [](const Term& a, const Term& b) { return compare_atoms(*a.atom, *b.atom) < 0; });
