@@ -99,6 +99,7 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
     result.skipped.strength_reduction += piece.skipped.strength_reduction;
     result.skipped.scheduling += piece.skipped.scheduling;
   }
+  if (lacks_strength_reduction()) ++result.skipped.strength_reduction;
   if (options.want_image) result.image = timed(result.timings.link, [&] { return image_of(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });

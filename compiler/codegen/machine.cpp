@@ -8,6 +8,7 @@
 #include <llvm/IR/PassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -25,13 +26,27 @@ namespace {
 
 constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
 
-void initialize_llvm() {
-  static const bool done = [] {
+/// Addresses are written as few pointers with constant distances. The gate keeps the pass itself from running
+/// (pass_gate.h), but not the analysis that it asks for, which takes a twentieth of a compilation. The option is LLVM's
+/// for all of a process: it is set only where this LLVM is ours alone.
+bool leave_out_strength_reduction() {
+#ifdef PULLBACK_STATIC_LLVM
+  const auto& options = llvm::cl::getRegisteredOptions();
+  const auto found = options.find("disable-lsr");
+  return found != options.end() && !found->second->addOccurrence(0, "disable-lsr", "true");
+#else
+  return false;
+#endif
+}
+
+/// Returns whether strength reduction is not among LLVM's passes.
+bool initialize_llvm() {
+  static const bool no_strength_reduction = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    return true;
+    return leave_out_strength_reduction();
   }();
-  (void)done;
+  return no_strength_reduction;
 }
 
 [[noreturn]] void fail(const char* what, llvm::Error error) {
@@ -47,6 +62,10 @@ void emit(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_s
 }
 
 }  // namespace
+
+bool lacks_strength_reduction() {
+  return initialize_llvm();
+}
 
 std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target) {
   initialize_llvm();

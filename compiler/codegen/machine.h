@@ -13,6 +13,9 @@
 
 namespace pullback::codegen {
 
+/// Was LLVM told never to run loop strength reduction?
+bool lacks_strength_reduction();
+
 /// Throws InternalError when LLVM does not know the target.
 std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target);
 

@@ -158,6 +158,7 @@ std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function
     auto found = timer.measure("cache", [&] { return kept.emplace(request).find(); });
     if (found) return ready(request, std::move(*found), made_later(request), timer);
   }
+  const CodegenAhead ahead;
   Forms forms = make_forms(request, timer);
   runtime::ExecutableImage image = code_for(request, *forms.module, kept ? &*kept : nullptr, timer);
   return ready(request, std::move(image), made_already(std::move(forms)), timer);

@@ -23,7 +23,21 @@ codegen::GenerateFunction open_library() {
   return reinterpret_cast<codegen::GenerateFunction>(symbol);
 }
 
+/// Opened once, whoever comes first; tried again after an error.
+codegen::GenerateFunction library() {
+  static const codegen::GenerateFunction generate = open_library();
+  return generate;
+}
+
 }  // namespace
+
+CodegenAhead::CodegenAhead()
+    : opening_(std::async(std::launch::async, [] {
+        try {
+          library();
+        } catch (const Error&) {  // generate_code() meets it again
+        }
+      })) {}
 
 std::string codegen_path() {
   if (const std::string path = read_environment().codegen_library; !path.empty()) return path;
@@ -34,9 +48,8 @@ std::string codegen_path() {
 }
 
 codegen::Compiled generate_code(const schedule::Module& module, const codegen::Options& options) {
-  static const codegen::GenerateFunction generate = open_library();
   codegen::Compiled result;
-  generate(module, options, result);
+  library()(module, options, result);
   return result;
 }
 

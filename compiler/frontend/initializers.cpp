@@ -120,17 +120,23 @@ void fill_values(ir::Literal& literal, const Array& array) {
   for (std::int64_t i = 0; i < literal.size(); ++i) literal.set(i, source.as_double(i));
 }
 
-double element(const Initializer& initializer, double scale, const Numbers& numbers, std::uint64_t i) {
+/// Calls set(i, value) for each of `count` elements. Networks have millions: what kind they are is asked once.
+template <class Set>
+void set_elements(const Initializer& initializer, double scale, const Numbers& numbers, std::int64_t count,
+                  const Set& set) {
   const double a = initializer.a * scale, b = initializer.b * scale;
+  const auto each = [&](const auto& element) {
+    for (std::int64_t i = 0; i < count; ++i) set(i, element(static_cast<std::uint64_t>(i)));
+  };
   switch (initializer.kind) {
     case Initializer::Kind::uniform:
-      return a + (b - a) * numbers.uniform(i);
+      return each([numbers, a, b](std::uint64_t i) { return a + (b - a) * numbers.uniform(i); });
     case Initializer::Kind::normal:
-      return a + b * numbers.normal(i);
+      return each([numbers, a, b](std::uint64_t i) { return a + b * numbers.normal(i); });
     case Initializer::Kind::truncated_normal:
-      return truncated(initializer, numbers.uniform(i));
+      return each([&](std::uint64_t i) { return truncated(initializer, numbers.uniform(i)); });
     default:
-      return a;
+      return each([a](std::uint64_t) { return a; });
   }
 }
 
@@ -174,9 +180,7 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
   const Numbers numbers(seed, name);
   Array array = detail::with_line(line, [&] { return Array(dtype, dims, {}); });
   const auto each = [&](const auto& set) {
-    const double scale = scale_of(initializer, dims);
-    for (std::int64_t i = 0, count = array.size(); i < count; ++i)
-      set(i, element(initializer, scale, numbers, static_cast<std::uint64_t>(i)));
+    set_elements(initializer, scale_of(initializer, dims), numbers, array.size(), set);
   };
   const auto in_literal = [&](const auto& fill) {
     ir::Literal literal(dtype, dims);

@@ -3,6 +3,8 @@
 #include "compiler/lower/lower.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "compiler/ir/kernel/verify.h"
 #include "compiler/ir/prune.h"
@@ -40,6 +42,14 @@ class Lowerer {
     limits_.fuse = options.fuse;
     limits_.image_bytes = target.second_level / 2;
   }
+
+  /// What is known of the function's body.
+  struct Known {
+    Grouping grouping;
+    Accesses accesses;
+  };
+  /// Takes over how the body is grouped.
+  void use(Known known) { known_ = std::move(known); }
 
   schedule::Module run() {
     draft_.name = function_.name;
@@ -83,8 +93,13 @@ class Lowerer {
 
   /// Items that compute the region. Result i lies in storage wanted[i] afterwards, or anywhere when that is -1.
   std::vector<Item> lower_region(const ir::Region& region, const std::vector<std::ptrdiff_t>& wanted) {
-    Accesses accesses;
-    const Grouping grouping = group(region, accesses, limits_);
+    Known here;
+    if (known_ && &region == &function_.body)
+      here = *std::exchange(known_, std::nullopt);
+    else
+      here.grouping = group(region, here.accesses, limits_);
+    const Grouping& grouping = here.grouping;
+    Accesses& accesses = here.accesses;
     std::vector<std::pair<const ir::Value*, std::size_t>> copies;
     for (std::size_t i = 0; i < region.results.size(); ++i) {
       const ir::Value* result = region.results[i];
@@ -408,6 +423,7 @@ class Lowerer {
   std::unordered_map<std::string, Written> written_;  ///< kernels by the signatures of their groups
   LoopOptions loops_;
   GroupLimits limits_;
+  std::optional<Known> known_;
 };
 
 }  // namespace
@@ -420,9 +436,15 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
-  if (options.fuse && options.reuse_memory) recompute_cheap(*prepared);
-  const auto run = [&](const ir::Function& f) { return Lowerer(f, target, options).run(); };
-  return options.memory_limit > 0 ? limit_memory(*prepared, options.memory_limit, run) : run(*prepared);
+  Accesses accesses;
+  std::optional<Grouping> grouping;
+  if (options.fuse && options.reuse_memory) grouping = recompute_cheap(*prepared, accesses);
+  if (options.memory_limit > 0)
+    return limit_memory(*prepared, options.memory_limit,
+                        [&](const ir::Function& f) { return Lowerer(f, target, options).run(); });
+  Lowerer lowerer(*prepared, target, options);
+  if (grouping) lowerer.use({std::move(*grouping), std::move(accesses)});
+  return lowerer.run();
 }
 
 }  // namespace pullback::lower

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -69,6 +70,7 @@ class Lives {
   std::size_t peak() const { return peak_; }
   std::int64_t peak_bytes() const { return peak_bytes_; }
   Accesses& accesses() { return accesses_; }
+  Grouping& grouping() { return grouping_; }
 
   /// Is the value in memory from now on until `position`, whatever is given up? Arguments and constants are.
   bool available(const ir::Value& value, std::size_t position) const {
@@ -179,6 +181,8 @@ class Round {
   }
 
   std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
+  /// Of the region as it was before run().
+  Grouping& grouping() { return lives_.grouping(); }
 
   /// Gives up values, `share` of the peak if there are as many; false when there is none.
   bool run(double share) {
@@ -351,17 +355,17 @@ class Round {
 
 }  // namespace
 
-void recompute_cheap(ir::Function& function) {
-  Accesses accesses;          // of ops that rounds only add to and move
+std::optional<Grouping> recompute_cheap(ir::Function& function, Accesses& accesses) {
   constexpr int kRounds = 4;  // each costs a grouping; mostly two leave nothing to gain
   std::int64_t before = 0;
   for (int i = 0; i < kRounds; ++i) {
     Round round(function.body, accesses, kCheap);
     const auto gained = static_cast<double>(before - round.peak_bytes());
-    if (i > 0 && gained < kShareOfRound * static_cast<double>(before)) return;
+    const bool is_enough = i > 0 && gained < kShareOfRound * static_cast<double>(before);
     before = round.peak_bytes();
-    if (before < 16 * kCheap.least_bytes || !round.run(1)) return;
+    if (is_enough || before < 16 * kCheap.least_bytes || !round.run(1)) return std::move(round.grouping());
   }
+  return std::nullopt;
 }
 
 schedule::Module limit_memory(ir::Function& function, std::int64_t limit,

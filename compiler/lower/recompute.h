@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "compiler/ir/schedule.h"
+#include "compiler/lower/group.h"
 
 namespace pullback::ir {
 class Function;
@@ -15,7 +17,9 @@ namespace pullback::lower {
 
 /// Rewrites `function` (whose shapes are numbers) so that large values at its peak that a few instructions compute from
 /// what is in memory anyway are computed again rather than kept: where that costs next to no time.
-void recompute_cheap(ir::Function& function);
+/// Returns how the rewritten function is grouped where the search for more has found that out, without limits.
+/// `accesses` are of this function only.
+std::optional<Grouping> recompute_cheap(ir::Function& function, Accesses& accesses);
 
 /// Rewrites `function` (whose shapes are numbers) round by round, each time giving up the values at the peak that are
 /// cheapest to compute again for their size, until lower(function).arena_bytes is at most `limit`; returns that

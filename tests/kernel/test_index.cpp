@@ -142,6 +142,25 @@ TEST_CASE("what reshapes do to an index stays affine") {
   CHECK(to_string(floordiv(I + 5, 5)) == "floordiv(i, 5) + 1");
 }
 
+TEST_CASE("an index added to itself and to others in place is their sum") {
+  const LoopVar i{"i", 10, 0}, j{"j", 6, 1};
+  const Index I(i), J(j);
+  Index sum = I + 3;
+  sum += sum;
+  CHECK(to_string(sum) == "2*i + 6");
+  sum += J;
+  sum += I * -2;  // what becomes 0 goes
+  CHECK(to_string(sum) == "j + 6");
+  Index constant = 4;
+  constant += J;
+  CHECK(constant == J + 4);
+  Index quotient = floordiv(I, 3) * 3;
+  quotient += mod(I, 3);
+  CHECK(to_string(quotient) == "i");
+  // The same where the two parts of an index come from several sums, as multiples.
+  CHECK(to_string(mod(J * 7 + I, 4) * 2 + I + floordiv(J * 7 + I, 4) * 8) == "3*i + 14*j");
+}
+
 TEST_CASE("reshaping there and back is the identity") {
   std::mt19937 random(3);
   const std::vector<std::vector<std::int64_t>> shapes{{24, 10}, {240},       {2, 3, 4, 10}, {4, 6, 10},

@@ -106,6 +106,19 @@ TEST_CASE("what can't be read or written is no bug of the tool") {
   CHECK_THAT(large.err, Contains("out of memory"));
 }
 
+TEST_CASE("a code generator that cannot be opened is an error of the program that needs it") {
+  const Tool tool;
+  const std::string file = tool.write("square.ir", square);
+  setenv("PULLBACK_CODEGEN", "/no/such/library.so", 1);
+  setenv("PULLBACK_CACHE", "0", 1);
+  const Ran checked = tool.run("check " + file), ran = tool.run("run " + file + " --bind n=4");
+  unsetenv("PULLBACK_CODEGEN");
+  unsetenv("PULLBACK_CACHE");
+  CHECK(checked.code == 0);
+  CHECK(ran.code == 1);
+  CHECK_THAT(ran.err, Contains("the code generator cannot be loaded") && Contains("/no/such/library.so"));
+}
+
 TEST_CASE("sizes are bound once, by the names that there are") {
   const Tool tool;
   const std::string file = tool.write("square.ir", square);

@@ -116,6 +116,12 @@ namespace {
 
 /// Sorts, merges equal atoms, drops what has coefficient 0.
 void merge_terms(std::vector<Term>& terms) {
+  const auto is_before = [](const Term& a, const Term& b) {
+    return a.coefficient != 0 && compare_atoms(*a.atom, *b.atom) < 0;
+  };
+  const auto out_of_order =
+      std::adjacent_find(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return !is_before(a, b); });
+  if (out_of_order == terms.end() && (terms.empty() || terms.back().coefficient != 0)) return;
   std::sort(terms.begin(), terms.end(),
             [](const Term& a, const Term& b) { return compare_atoms(*a.atom, *b.atom) < 0; });
   std::vector<Term> merged;
@@ -141,6 +147,8 @@ std::optional<Recombination> find_recombination(const std::vector<Term>& terms) 
     const Atom& remainder = *terms[m].atom;
     if (remainder.kind != Atom::Kind::mod) continue;
     const std::int64_t p = terms[m].coefficient, c = remainder.divisor;
+    // The quotient takes long to find, and few indices have a term that it could belong to.
+    if (std::none_of(terms.begin(), terms.end(), [&](const Term& t) { return t.coefficient == p * c; })) continue;
     const Index quotient = floordiv(*remainder.inner, c);
     if (quotient.terms().size() != 1 || quotient.terms()[0].coefficient != 1) continue;
     for (std::size_t q = 0; q < terms.size(); ++q) {
@@ -170,9 +178,21 @@ Index::Index(std::vector<Term> terms, std::int64_t constant) : terms_(std::move(
 }
 
 Index Index::operator+(const Index& other) const {
-  std::vector<Term> terms = terms_;
+  Index sum = *this;
+  sum += other;
+  return sum;
+}
+Index& Index::operator+=(const Index& other) {
+  if (&other == this) return *this = *this * 2;
+  if (terms_.empty() || other.terms_.empty()) {  // what is in canonical form stays in it
+    if (terms_.empty()) terms_ = other.terms_;
+    constant_ += other.constant_;
+    return *this;
+  }
+  std::vector<Term> terms = std::move(terms_);
+  terms.reserve(terms.size() + other.terms_.size());
   terms.insert(terms.end(), other.terms_.begin(), other.terms_.end());
-  return Index(std::move(terms), constant_ + other.constant_);
+  return *this = Index(std::move(terms), constant_ + other.constant_);
 }
 Index Index::operator-(const Index& other) const {
   return *this + other * -1;
@@ -236,15 +256,18 @@ struct Division {
 /// so that nested divisions can still merge, unless splitting all coefficients leaves a rest of known quotient.
 Division take_out_multiples(const Index& dividend, std::int64_t divisor) {
   Division exact, split;
+  const bool is_multiple = std::all_of(dividend.terms().begin(), dividend.terms().end(),
+                                       [&](const Term& term) { return term.coefficient % divisor == 0; });
   for (const Term& term : dividend.terms()) {
     const std::int64_t quotient = term.coefficient / divisor, remainder = term.coefficient % divisor;
-    if (quotient != 0) split.whole += Index(Term{quotient, term.atom});
+    if (!is_multiple && quotient != 0) split.whole += Index(Term{quotient, term.atom});
     if (remainder != 0) split.rest += Index(Term{remainder, term.atom});
     if (remainder == 0)
       exact.whole += Index(Term{quotient, term.atom});
     else
       exact.rest += Index(term);
   }
+  if (is_multiple) split = exact;
   const std::int64_t k = floor_div(dividend.constant(), divisor);
   for (Division* d : {&exact, &split}) {
     d->whole += k;

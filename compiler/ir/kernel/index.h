@@ -63,7 +63,7 @@ class Index {
   Index operator-(const Index& other) const;
   Index operator-() const;
   Index operator*(std::int64_t factor) const;
-  Index& operator+=(const Index& other) { return *this = *this + other; }
+  Index& operator+=(const Index& other);
 
   const std::vector<Term>& terms() const { return terms_; }
   std::int64_t constant() const { return constant_; }
