@@ -1,5 +1,6 @@
 // The kernels of small graphs compute what the reference evaluator computes, at odd sizes too.
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -484,6 +485,21 @@ TEST_CASE("groups of a convolution go on in blocks of channels", "[lower]") {
     %r: f32[2,34,6,5] = abs(%y)
     return r = %r
   })");
+}
+
+TEST_CASE("convolutions of nothing, and windows over their results", "[lower]") {
+  for (const auto& [images, inputs, outputs] : {std::tuple{12, 0, 18}, {12, 4, 0}, {0, 4, 18}}) {
+    const std::string result = fmt::format("{},{}", images, outputs);
+    check_lowering(fmt::format(R"(func @f(%x: f32[{0},{1},9,7], %w: f32[{2},{1},3,3]) {{
+      %c: f32[{3},9,7] = convolution(%x, %w) {{strides = [1,1], low = shape[1,1], high = shape[1,1],
+          base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}}
+      %p: f32[{3},4,3] = reduce_window_max(%c) {{window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+          base_dilation = [1,1], window_dilation = [1,1], layout = [0,2,3,1]}}
+      %n: f32[{3},4,3] = neg(%p)
+      return n = %n
+    }})",
+                               images, inputs, outputs, result));
+  }
 }
 
 /// A convolution of 12 images, and what comes behind it.
