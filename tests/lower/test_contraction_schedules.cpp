@@ -114,3 +114,37 @@ TEST_CASE("measured schedules must fit the problem", "[lower]") {
                   }),
                   InternalError);
 }
+
+TEST_CASE("the rules cut products for 16 registers of 8 numbers and 512 KiB", "[lower]") {
+  Target target = Target::parse("x86-64-v3");
+  target.second_level = 512 << 10;
+  const auto chosen = [&](std::int64_t m, std::int64_t n, std::int64_t k, bool transposed = false) {
+    const auto text = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "," + std::to_string(b); };
+    const auto function = parse_function(
+        product("f32", "%x: f32[" + (transposed ? text(k, m) : text(m, k)) + "], %y: f32[" + text(k, n) + "]",
+                text(m, n), std::string("contract = [") + (transposed ? "0" : "1") + "]x[0], batch = []x[]"));
+    lower::ContractionSchedule schedule;
+    lower::lower(*function, target, {.schedules = [&](const lower::ContractionProblem& problem) {
+      return schedule = lower::choose_schedule(problem);
+    }});
+    INFO(lower::describe(schedule));
+    CHECK_FALSE(schedule.transposed);
+    return schedule;
+  };
+  // Wide, or a multiple of three vectors: 4x3.
+  CHECK(chosen(600, 1024, 600).tile == lower::Tile{4, 3});
+  CHECK(chosen(600, 384, 600).tile == lower::Tile{4, 3});
+  CHECK(chosen(600, 128, 600).tile.vectors == 2);
+  // Few rows read B in place, in short blocks; a page from step to step they do not.
+  const lower::ContractionSchedule in_place = chosen(32, 640, 600);
+  CHECK_FALSE(in_place.pack_columns);
+  CHECK(in_place.blocking.depth <= 128);
+  const lower::ContractionSchedule copied = chosen(32, 1024, 1024);
+  CHECK(copied.pack_columns);
+  CHECK(copied.blocking.depth <= 256);
+  CHECK(copied.blocking.depth * copied.blocking.columns * 4 <= target.second_level * 3 / 8);
+  // Transposed A is copied in long runs.
+  const lower::ContractionSchedule across = chosen(1024, 1024, 1024, true);
+  CHECK(across.pack_rows);
+  CHECK(across.blocking.rows >= 512);
+}

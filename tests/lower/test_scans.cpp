@@ -68,53 +68,49 @@ TEST_CASE("carries whose values are stacked lie in the stack", "[lower][scan]") 
 }
 
 TEST_CASE("what a loop stacks replaces what it reads for the last time", "[lower][scan]") {
-  // Two halves of a slice replace it, and in a loop backward something of its size replaces them.
-  const schedule::Module module = lowered_scans(R"(func @f(%x: f32[16,128], %h: f32[64]) {
-    %e: f32[16,128] = exp(%x)
-    %l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h, %e) {carries = 1, slices = 1, length = shape[16],
-                                                                reverse = false} region(%c: f32[64], %s: f32[128]) {
-      %u: f32[64] = slice(%s) {start = shape[0], limit = shape[64], step = [1]}
-      %v: f32[64] = slice(%s) {start = shape[64], limit = shape[128], step = [1]}
-      %m: f32[64] = mul(%u, %c)
-      %n: f32[64] = sub(%m, %v)
-      %t: f32[64] = tanh(%n)
-      return %t, %m, %n
-    }
-    %k: f32[64], %z: f32[16,128] = scan(%l, %a, %b) {carries = 1, slices = 2, length = shape[16], reverse = true} region(
-        %c: f32[64], %s: f32[64], %r: f32[64]) {
-      %m: f32[64] = mul(%s, %c)
-      %n: f32[64] = sub(%m, %r)
-      %t: f32[64] = tanh(%n)
-      %j: f32[128] = concatenate(%m, %n) {axis = 0}
-      return %t, %j
-    }
-    %s: f32[128] = reduce_sum(%z) {axes = [0]}
-    return s = %s, k = %k
-  })");
-  CHECK(module.arena_bytes < 20 * 128 * kFloat);  // one stack of 17 slices and some single ones
+  // A loop that stacks two halves, and one in the other direction that stacks something as large as both.
+  const auto arena = [](const std::string& arguments, const std::string& first, const std::string& slice,
+                        const std::string& halves, bool reverse) {
+    const auto scan = [](const char* counts, bool backward) {
+      return std::string(") {carries = 1, slices = ") + counts +
+             ", length = shape[16], reverse = " + (backward ? "true" : "false") + "} region(%c: f32[64]";
+    };
+    const schedule::Module module =
+        lowered_scans("func @f(" + arguments + ") {\n" + first + scan(slice.empty() ? "0" : "1", reverse) + slice +
+                      ") {\n" + halves + R"(
+        %t: f32[64] = tanh(%n)
+        return %t, %m, %n
+      }
+      %k: f32[64], %z: f32[16,128] = scan(%l, %a, %b)" +
+                      scan("2", !reverse) + R"(, %s: f32[64], %r: f32[64]) {
+        %m: f32[64] = mul(%s, %c)
+        %n: f32[64] = sub(%m, %r)
+        %t: f32[64] = tanh(%n)
+        %j: f32[128] = concatenate(%m, %n) {axis = 0}
+        return %t, %j
+      }
+      %s: f32[128] = reduce_sum(%z) {axes = [0]}
+      return s = %s, k = %k
+    })");
+    return module.arena_bytes;
+  };
+  constexpr std::int64_t kStack = 20 * 128 * kFloat;  // one of 17 slices and some single ones
 
-  // Without a tensor of that size before: the halves make place together.
-  const schedule::Module joined = lowered_scans(R"(func @f(%h: f32[64]) {
-    %l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h) {carries = 1, slices = 0, length = shape[16],
-                                                            reverse = true} region(%c: f32[64]) {
-      %m: f32[64] = mul(%c, %c)
-      %n: f32[64] = sub(%m, %c)
-      %t: f32[64] = tanh(%n)
-      return %t, %m, %n
-    }
-    %k: f32[64], %z: f32[16,128] = scan(%l, %a, %b) {carries = 1, slices = 2, length = shape[16],
-                                                     reverse = false} region(
-        %c: f32[64], %s: f32[64], %r: f32[64]) {
-      %m: f32[64] = mul(%s, %c)
-      %n: f32[64] = sub(%m, %r)
-      %t: f32[64] = tanh(%n)
-      %j: f32[128] = concatenate(%m, %n) {axis = 0}
-      return %t, %j
-    }
-    %s: f32[128] = reduce_sum(%z) {axes = [0]}
-    return s = %s, k = %k
-  })");
-  CHECK(joined.arena_bytes < 20 * 128 * kFloat);
+  // The halves replace a slice of what the first loop reads, and the second loop's slices replace them.
+  CHECK(arena("%x: f32[16,128], %h: f32[64]", R"(
+      %e: f32[16,128] = exp(%x)
+      %l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h, %e)",
+              ", %s: f32[128]", R"(
+        %u: f32[64] = slice(%s) {start = shape[0], limit = shape[64], step = [1]}
+        %v: f32[64] = slice(%s) {start = shape[64], limit = shape[128], step = [1]}
+        %m: f32[64] = mul(%u, %c)
+        %n: f32[64] = sub(%m, %v))",
+              false) < kStack);
+  // Without a tensor of that size before, the halves make place together.
+  CHECK(arena("%h: f32[64]", "%l: f32[64], %a: f32[16,64], %b: f32[16,64] = scan(%h", "", R"(
+        %m: f32[64] = mul(%c, %c)
+        %n: f32[64] = sub(%m, %c))",
+              true) < kStack);
 }
 
 }  // namespace

@@ -1,0 +1,194 @@
+// Convolutions are lowered to what the reference evaluator computes, however their sums, images and kernels are cut and
+// copied, and with what reads their results within their kernels.
+#include <string>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "tests/lower/lower_testing.h"
+
+namespace pullback {
+namespace {
+
+using testing::check_lowering;
+using testing::is_parallel;
+using testing::parse_function;
+
+TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[9,12,900], %g: f32[10,12,900]) {
+    %w: f32[9,10,3] = convolution(%x, %g) {strides = [1], low = shape[1], high = shape[1], base_dilation = [1],
+                                           window_dilation = [1], groups = 1, batch_groups = 1, layout = [0,2,1]}
+    %e: f32[9,10,3] = abs(%w)
+    return e = %e
+  })");
+}
+
+TEST_CASE("convolutions with large kernels go on in blocks of channels", "[lower]") {
+  // Sums wait in the result, which is read by another kernel, and in scratch memory, before an epilogue.
+  check_lowering(R"(func @f(%x: f32[2,128,13,11], %w: f32[17,128,3,3]) {
+    %y: f32[2,17,13,11] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %m: f32[17,13,11] = reduce_max(%y) {axes = [0]}
+    %s: f32[2,17,13,6] = convolution(%x, %w) {strides = [1,2], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,17,13,6] = abs(%s)
+    return m = %m, r = %r
+  })");
+}
+
+TEST_CASE("tiles of columns are parts of convolutions whose kernels outweigh their images", "[lower]") {
+  // Few pixels and many kernels, which are parts for threads: in one piece, and in blocks of channels of f64.
+  const std::string one = R"(func @f(%x: f32[2,8,5,5], %w: f32[512,8,3,3]) {
+    %y: f32[2,512,5,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,512,5,5] = abs(%y)
+    return r = %r
+  })";
+  const std::string blocks = R"(func @f(%x: f64[1,128,5,5], %w: f64[256,128,3,3]) {
+    %y: f64[1,256,5,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f64[1,256,5,5] = abs(%y)
+    return r = %r
+  })";
+  for (const std::string& text : {one, blocks}) {
+    check_lowering(text);
+    const auto module =
+        lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::several});
+    CHECK(is_parallel(module));
+  }
+}
+
+TEST_CASE("convolutions copy kernels apart and images with their channels as neighbours", "[lower]") {
+  const auto convolution = [](const char* type, const char* x, const char* w, const char* y, const char* attributes) {
+    return fmt::format(
+        "func @f(%x: {0}[{1}], %w: {0}[{2}]) {{\n %y: {0}[{3}] = convolution(%x, %w) {{{4}, "
+        "window_dilation = [1,1], batch_groups = 1, layout = [0,2,3,1]}}\n"
+        " %r: {0}[{3}] = abs(%y)\n return r = %r\n}}",
+        type, x, w, y, attributes);
+  };
+  const std::string plain =
+      convolution("f32", "3,20,7,6", "64,20,3,3", "3,64,7,6",
+                  "strides = [1,1], low = shape[1,1], high = shape[1,1], base_dilation = [1,1], groups = 1");
+  const std::string grouped =
+      convolution("f64", "2,32,6,7", "32,16,3,3", "2,32,3,4",
+                  "strides = [2,2], low = shape[1,1], high = shape[0,1], base_dilation = [1,1], groups = 2");
+  const std::string spread =  // the input gradient of a convolution with strides
+      convolution("f32", "2,32,4,5", "32,32,3,3", "2,32,8,10",
+                  "strides = [1,1], low = shape[1,1], high = shape[2,2], base_dilation = [2,2], groups = 1");
+  for (const std::string& text : {plain, grouped, spread}) {
+    INFO(text);
+    check_lowering(text);
+  }
+  const auto module = lower::lower(*parse_function(plain), Target::parse("x86-64-v3"), {});
+  CHECK(testing::calls_of(module.body) == 3);
+  std::set<std::int64_t> sizes;
+  for (const schedule::Buffer& buffer : module.buffers) sizes.insert(buffer.elements);
+  CHECK(sizes.count(80 * 20 * 9) == 1);  // a line of 16 lies between 64 and 64
+  CHECK(sizes.count(64 * 20 * 9) == 1);  // the argument
+}
+
+TEST_CASE("groups of a convolution go on in blocks of channels", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[2,256,6,5], %w: f32[34,128,3,3]) {
+    %y: f32[2,34,6,5] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 2, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[2,34,6,5] = abs(%y)
+    return r = %r
+  })");
+}
+
+TEST_CASE("convolutions of nothing, and windows over their results", "[lower]") {
+  for (const auto& [images, inputs, outputs] : {std::tuple{12, 0, 18}, {12, 4, 0}, {0, 4, 18}}) {
+    const std::string result = fmt::format("{},{}", images, outputs);
+    check_lowering(fmt::format(R"(func @f(%x: f32[{0},{1},9,7], %w: f32[{2},{1},3,3]) {{
+      %c: f32[{3},9,7] = convolution(%x, %w) {{strides = [1,1], low = shape[1,1], high = shape[1,1],
+          base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}}
+      %p: f32[{3},4,3] = reduce_window_max(%c) {{window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+          base_dilation = [1,1], window_dilation = [1,1], layout = [0,2,3,1]}}
+      %n: f32[{3},4,3] = neg(%p)
+      return n = %n
+    }})",
+                               images, inputs, outputs, result));
+  }
+}
+
+/// A convolution of 12 images, and what comes behind it.
+std::string convolution_and(const std::string& behind, int groups = 1) {
+  return "func @f(%x: f32[12,8,9,7], %w: f32[18," + std::to_string(8 / groups) +
+         R"(,3,3], %b: f32[18]) {
+    %c: f32[12,18,9,7] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = )" +
+         std::to_string(groups) + ", batch_groups = 1, layout = [0,2,3,1]}" + behind + "}";
+}
+
+std::size_t kernels_of(const std::string& text, const lower::Options& options = {.threads = lower::Threads::several}) {
+  return testing::calls_of(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), options).body);
+}
+
+TEST_CASE("windows over a convolution's result are folded image by image in its kernel", "[lower]") {
+  const std::string pool = R"(
+    %p: f32[12,18,4,3] = reduce_window_max(%c) {window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], layout = [0,2,3,1]}
+    %n: f32[12,18,4,3] = neg(%p))";
+  const std::string not_stored = convolution_and(pool + "\n return n = %n\n");
+  const std::string stored = convolution_and(pool + "\n %d: f32[12,18,9,7] = abs(%c)\n return d = %d, n = %n\n");
+  const std::string flat = convolution_and(pool + R"(
+    %f: f32[12,216] = reshape(%n) {shape = shape[12,216]}
+    return f = %f
+  )");
+  const std::string with_epilogue = convolution_and(R"(
+    %bias: f32[12,18,9,7] = broadcast(%b) {shape = shape[12,18,9,7], dimensions = [1]}
+    %s: f32[12,18,9,7] = add(%c, %bias) {layout = [0,2,3,1]}
+    %q: f32[12,18,9,7] = tanh(%s)
+    %p: f32[12,18,4,3] = reduce_window_sum(%q) {window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1]}
+    %t: i32[12,18,4,3] = window_argmax(%q) {window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1]}
+    return q = %q, p = %p, t = %t
+  )",
+                                                    2);
+  for (const std::string& text : {not_stored, stored, flat, with_epilogue}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_of(text) == 2);  // one copies w
+    CHECK(kernels_of(text, {.fuse = false, .threads = lower::Threads::several}) > 2);
+  }
+  const auto module = lower::lower(*parse_function(not_stored), Target::parse("x86-64-v3"), {});
+  CHECK(module.arena_bytes < 4 * 12 * 18 * 9 * 7);  // no image waits for the others
+}
+
+TEST_CASE("what reads other images of a convolution has a kernel of its own", "[lower]") {
+  const std::string turned = convolution_and(R"(
+    %r: f32[12,18,9,7] = reverse(%c) {axes = [0]}
+    %p: f32[12,18,4,3] = reduce_window_max(%r) {window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1]}
+    return p = %p
+  )");
+  const std::string across = convolution_and(R"(
+    %t: f32[18,9,7,12] = transpose(%c) {permutation = [1,2,3,0]}
+    %p: f32[18,9,7,11] = reduce_window_max(%t) {window = [2], strides = [1], low = shape[0], high = shape[0],
+        base_dilation = [1], window_dilation = [1]}
+    return p = %p
+  )");
+  for (const std::string& text : {turned, across}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_of(text) == 3);
+  }
+}
+
+TEST_CASE("depthwise convolutions multiply channel by channel", "[lower]") {
+  // Forward with a stride, from images whose channels are not neighbours; the gradient of the kernels.
+  check_lowering(R"(func @f(%x: f32[3,19,7,9], %w: f32[19,1,3,3], %g: f32[19,3,7,9]) {
+    %y: f32[3,19,4,5] = convolution(%x, %w) {strides = [2,2], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 19, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[3,19,4,5] = abs(%y)
+    %t: f32[19,3,7,9] = transpose(%x) {permutation = [1,0,2,3]}
+    %d: f32[1,19,3,3] = convolution(%t, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 19, layout = [0,2,3,1]}
+    %e: f32[1,19,3,3] = abs(%d)
+    return r = %r, e = %e
+  })");
+}
+
+}  // namespace
+}  // namespace pullback
