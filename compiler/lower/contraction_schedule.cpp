@@ -17,6 +17,9 @@ constexpr std::int64_t kCollidingRows = 8;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
+/// From a matrix several times the second level, each row gives so many bytes before the next does: with more, the
+/// fetches of a tile come in bursts that those ahead must wait for.
+constexpr std::int64_t kStreamedBytes = 96, kFarMatrices = 4;
 /// Bytes of a column of A or B in one block, when each step of k reads a row of either.
 constexpr std::int64_t kStripDepth = 512;
 
@@ -108,6 +111,17 @@ class ScheduleChooser {
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents_.bytes % kPage == 0)
       schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
+    if (may_stream() && matrix_bytes() > kFarMatrices * problem_.second_level) {
+      const std::int64_t vector_bytes = registers_.width * extents_.bytes;
+      schedule_.tile.vectors =
+          std::min<std::int64_t>(schedule_.tile.vectors, (kStreamedBytes + vector_bytes - 1) / vector_bytes);
+    }
+  }
+
+  std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
+  /// So few rows that reading B once is what takes time.
+  bool may_stream() const {
+    return row_.size <= kStreamedRows && tiled_.a.stored && !tiled_.must_pack_columns() && matrix_bytes() > kNearMatrix;
   }
 
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
@@ -137,8 +151,7 @@ class ScheduleChooser {
     schedule_.blocking = {row_.size, column_.size, extents_.depth};
     if (!tiled_.one_k_loop) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
-    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && tiled_.a.stored &&
-                          column_.size * depth_.size * extents_.bytes > kNearMatrix;
+    const bool streamed = may_stream() && !schedule_.pack_columns;
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.

@@ -87,9 +87,8 @@ class RowWriter {
   /// Rows that have nothing along them, all at once.
   void write_row_values(const std::vector<Index>& rows) {
     std::vector<const ir::Value*> stored;
-    std::copy_if(group_.anchors.begin(), group_.anchors.end(), std::back_inserter(stored), [&](const ir::Value* anchor) {
-      return is_stored(anchor);
-    });
+    std::copy_if(group_.anchors.begin(), group_.anchors.end(), std::back_inserter(stored),
+                 [&](const ir::Value* anchor) { return is_stored(anchor); });
     std::vector<ops::Indices> elements;
     for (const Index& row : rows) elements.push_back({row});
     store_at(emitter_, stored, elements, {group_.rows});

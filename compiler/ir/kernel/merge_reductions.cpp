@@ -61,9 +61,8 @@ class Merger {
   /// Is it known only after the loop?
   bool needs_results(const Value& value) const {
     bool needs = std::any_of(value.operands.begin(), value.operands.end(), [&](Value* v) { return later_.count(v); });
-    value.index.for_each_atom([&](const Atom& atom) {
-      needs = needs || (atom.kind == Atom::Kind::dynamic && later_.count(atom.value));
-    });
+    value.index.for_each_atom(
+        [&](const Atom& atom) { needs = needs || (atom.kind == Atom::Kind::dynamic && later_.count(atom.value)); });
     return needs;
   }
 
@@ -100,8 +99,8 @@ class Merger {
     for (Statement& statement : loop.body.statements) {
       Value* value = std::get<Define>(statement).value;
       for (Value*& operand : value->operands) operand = now(operand);
-      value->index = value->index.substitute(
-          [&](const LoopVar& v) { return Index(&v == &loop.variable ? into_->variable : v); });
+      value->index =
+          value->index.substitute([&](const LoopVar& v) { return Index(&v == &loop.variable ? into_->variable : v); });
       if (Value* same = find_same(*value))
         known[value] = same;
       else
