@@ -23,6 +23,10 @@ constexpr std::int64_t kStreamedBytes = 96, kFarMatrices = 4;
 /// Bytes of a column of A or B in one block, when each step of k reads a row of either.
 constexpr std::int64_t kStripDepth = 512;
 
+/// Sums of so few bytes of A are bound by writing C. It is written row by row then: few rows of a tile at a time, each
+/// along a strip of B that stays near, rather than in many short runs pages apart.
+constexpr std::int64_t kShallowSum = 128, kShallowRows = 4, kShallowVectors = 2;
+
 /// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
 constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
 
@@ -111,11 +115,20 @@ class ScheduleChooser {
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents_.bytes % kPage == 0)
       schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
+    if (writes_much()) {
+      schedule_.tile.rows = std::min(schedule_.tile.rows, kShallowRows);
+      if (registers_.vectors == 16) schedule_.tile.vectors = std::min(schedule_.tile.vectors, kShallowVectors);
+    }
     if (may_stream() && matrix_bytes() > kFarMatrices * problem_.second_level) {
       const std::int64_t vector_bytes = registers_.width * extents_.bytes;
       schedule_.tile.vectors =
           std::min<std::int64_t>(schedule_.tile.vectors, (kStreamedBytes + vector_bytes - 1) / vector_bytes);
     }
+  }
+
+  bool writes_much() const {
+    return tiled_.one_k_loop && depth_.size * extents_.bytes <= kShallowSum && row_.size > kShallowRows &&
+           row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
   }
 
   std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
@@ -156,19 +169,31 @@ class ScheduleChooser {
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
+    const bool row_by_row = writes_much() && column_.size > panel_width() && !schedule_.paired;
     const bool in_strips = cut && !chained && !schedule_.paired && lies_across() && !streamed;
     if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
+    else if (row_by_row)
+      schedule_.blocking = rows_of_strips();
     else if (in_strips)
       schedule_.blocking = strips();
     else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    if (cut && chained && is_narrow()) keep_strips_near();
-    schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
-                                                  !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
-    if (schedule_.pack_rows && row_.a == 1 && problem_.second_level < kRoomySecondLevel)
+    if (cut && chained && is_narrow() && !row_by_row) keep_strips_near();
+    schedule_.pack_rows =
+        schedule_.paired || fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows() ||
+                                                                    converts_rows() || (row_by_row && row_.a == 1)));
+    if (schedule_.pack_rows && row_.a == 1 && !row_by_row && problem_.second_level < kRoomySecondLevel)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
+  }
+
+  /// All of the depth and one tile's rows, along as many columns as stay well within the second level.
+  Blocking rows_of_strips() const {
+    const std::int64_t panels = (column_.size + panel_width() - 1) / panel_width();
+    const std::int64_t panel_bytes = depth_.size * panel_width() * extents_.bytes;
+    const std::int64_t most = std::max<std::int64_t>(1, problem_.second_level / 8 / panel_bytes);
+    return {tile().rows, panel_width() * even_piece(panels, most), extents_.depth};
   }
 
   /// Where all rows meet a strip of B's panels before the next is copied, it stays in the second level until then. For
