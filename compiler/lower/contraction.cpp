@@ -417,7 +417,7 @@ class Writer {
     const ir::Value* c = group_.op->result();
     const Indices indices = c_indices(row, column);
     emitter_.provide(c, indices, build().convert(sum, c->type.dtype));
-    store_at(emitter_, group_.stored, indices, dims_of(*c));
+    store_at(emitter_, group_.stored, {indices}, dims_of(*c));
   }
 
   /// The element's indices in C from the loops around and inside the tile.

@@ -17,8 +17,15 @@ constexpr std::int64_t kCollidingRows = 8;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
+/// From a matrix several times the second level, each row gives so many bytes before the next does: with more, the
+/// fetches of a tile come in bursts that those ahead must wait for.
+constexpr std::int64_t kStreamedBytes = 96, kFarMatrices = 4;
 /// Bytes of a column of A or B in one block, when each step of k reads a row of either.
 constexpr std::int64_t kStripDepth = 512;
+
+/// Sums of so few bytes of A are bound by writing C. It is written row by row then: few rows of a tile at a time, each
+/// along a strip of B that stays near, rather than in many short runs pages apart.
+constexpr std::int64_t kShallowSum = 128, kShallowRows = 4, kShallowVectors = 2;
 
 /// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
 constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
@@ -108,6 +115,26 @@ class ScheduleChooser {
     // Rows a multiple of this apart compete for the same few places of the first level.
     if (row_.a * extents_.bytes % kPage == 0)
       schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
+    if (writes_much()) {
+      schedule_.tile.rows = std::min(schedule_.tile.rows, kShallowRows);
+      if (registers_.vectors == 16) schedule_.tile.vectors = std::min(schedule_.tile.vectors, kShallowVectors);
+    }
+    if (may_stream() && matrix_bytes() > kFarMatrices * problem_.second_level) {
+      const std::int64_t vector_bytes = registers_.width * extents_.bytes;
+      schedule_.tile.vectors =
+          std::min<std::int64_t>(schedule_.tile.vectors, (kStreamedBytes + vector_bytes - 1) / vector_bytes);
+    }
+  }
+
+  bool writes_much() const {
+    return tiled_.one_k_loop && depth_.size * extents_.bytes <= kShallowSum && row_.size > kShallowRows &&
+           row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
+  }
+
+  std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
+  /// So few rows that reading B once is what takes time.
+  bool may_stream() const {
+    return row_.size <= kStreamedRows && tiled_.a.stored && !tiled_.must_pack_columns() && matrix_bytes() > kNearMatrix;
   }
 
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
@@ -137,25 +164,36 @@ class ScheduleChooser {
     schedule_.blocking = {row_.size, column_.size, extents_.depth};
     if (!tiled_.one_k_loop) return;
     const bool chained = problem_.keeps_sums && column_.c == 1;
-    const bool streamed = row_.size <= kStreamedRows && !schedule_.pack_columns && tiled_.a.stored &&
-                          column_.size * depth_.size * extents_.bytes > kNearMatrix;
+    const bool streamed = may_stream() && !schedule_.pack_columns;
     const Blocking best = choose_blocking(extents_, tile(), registers_, problem_.second_level, false);
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
+    const bool row_by_row = writes_much() && column_.size > panel_width() && !schedule_.paired;
     const bool in_strips = cut && !chained && !schedule_.paired && lies_across() && !streamed;
     if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);
+    else if (row_by_row)
+      schedule_.blocking = rows_of_strips();
     else if (in_strips)
       schedule_.blocking = strips();
     else
       schedule_.blocking =
           whole_depth ? choose_blocking(extents_, tile(), registers_, problem_.second_level, true) : best;
-    if (cut && chained && is_narrow()) keep_strips_near();
-    schedule_.pack_rows = schedule_.paired || fixed_.pack_rows.value_or(
-                                                  !streamed && (!tiled_.a.stored || misses_rows() || converts_rows()));
-    if (schedule_.pack_rows && row_.a == 1 && problem_.second_level < kRoomySecondLevel)
+    if (cut && chained && is_narrow() && !row_by_row) keep_strips_near();
+    schedule_.pack_rows =
+        schedule_.paired || fixed_.pack_rows.value_or(!streamed && (!tiled_.a.stored || misses_rows() ||
+                                                                    converts_rows() || (row_by_row && row_.a == 1)));
+    if (schedule_.pack_rows && row_.a == 1 && !row_by_row && problem_.second_level < kRoomySecondLevel)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
+  }
+
+  /// All of the depth and one tile's rows, along as many columns as stay well within the second level.
+  Blocking rows_of_strips() const {
+    const std::int64_t panels = (column_.size + panel_width() - 1) / panel_width();
+    const std::int64_t panel_bytes = depth_.size * panel_width() * extents_.bytes;
+    const std::int64_t most = std::max<std::int64_t>(1, problem_.second_level / 8 / panel_bytes);
+    return {tile().rows, panel_width() * even_piece(panels, most), extents_.depth};
   }
 
   /// Where all rows meet a strip of B's panels before the next is copied, it stays in the second level until then. For

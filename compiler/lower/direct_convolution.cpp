@@ -467,7 +467,7 @@ class DirectWriter {
       emitter_.provide(result, indices, build().convert(sum, result->type.dtype));
       for (const auto& [value, scratch] : kept_)
         store_image(*value, scratch, kernel::flatten(indices, dims_of(*result)));
-      store_at(emitter_, group_.stored, indices, dims_of(*result));
+      store_at(emitter_, group_.stored, {indices}, dims_of(*result));
     } else if (chained_in_result_) {
       const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
       build().store(buffer, emitter_.address(*result, c_indices(r, c)), sum);

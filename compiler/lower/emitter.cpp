@@ -326,7 +326,9 @@ kernel::Value* Emitter::reduce_from(std::size_t axis, const std::vector<std::int
                                      [](std::int64_t e) { return e == 1; });
   if (vector_depth_ == 0 && innermost) {
     const int width = width_of(init->dtype);
-    const int accumulators = extent >= 8 * width ? 4 : 1;
+    constexpr int kMostAccumulators = 4;  // of one reduction: more add to what is left of short ones
+    const int share = std::max(1, std::min(kMostAccumulators, kVectorsInFlight / reductions_together_));
+    const int accumulators = extent >= 8 * width ? share : 1;
     return build_.loop("k", extent, {kernel::LoopKind::vector, width, accumulators}, {{init, how}},
                        [&](const Index& i, const std::vector<kernel::Value*>& carried) {
                          return in_vector([&] { return std::vector<kernel::Value*>{rest(i, carried[0])}; });

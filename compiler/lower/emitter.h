@@ -44,6 +44,11 @@ class Emitter {
   kernel::Builder& build() { return build_; }
   int width_of(DType dtype) const;
 
+  /// Partial vectors that reductions keep in flight, so that sums need not wait for each other.
+  static constexpr int kVectorsInFlight = 8;
+  /// From now on so many reductions over vectors will be merged into one loop and share what may be in flight.
+  void reduce_together(int count) { reductions_together_ = count; }
+
   /// The element of `value` at `indices`, composed at the current place.
   kernel::Value* element(const ir::Value* value, const ops::Indices& indices);
   /// One step of `anchor`, the result of an op that reduces: its partial result at `indices` combined with what the op
@@ -136,6 +141,7 @@ class Emitter {
   kernel::Value* predicate_ = nullptr;  ///< under which loads happen; null: always
   int unread_ = 0;                      ///< what a load gives where its predicate does not hold
   int vector_depth_ = 0;
+  int reductions_together_ = 1;
 };
 
 /// Runs the op's own `kernel` rule: it reads operands (composed) and writes results (storages).

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "compiler/ir/kernel/merge_reductions.h"
 #include "compiler/ir/layout.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/parallelism.h"
@@ -24,15 +25,17 @@ Indices at(const ir::Value& value, const Indices& indices, const std::vector<std
 
 }  // namespace
 
-void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, const Indices& indices,
+void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, const std::vector<Indices>& elements,
               const std::vector<std::int64_t>& dims) {
   std::vector<std::pair<Indices, kernel::Value*>> computed;
-  for (const ir::Value* value : values) {
-    Indices own = at(*value, indices, dims);
-    kernel::Value* element = emitter.element(value, own);
-    computed.emplace_back(std::move(own), element);
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) emitter.store(values[i], computed[i].first, computed[i].second);
+  for (const Indices& indices : elements)
+    for (const ir::Value* value : values) {
+      Indices own = at(*value, indices, dims);
+      kernel::Value* element = emitter.element(value, own);
+      computed.emplace_back(std::move(own), element);
+    }
+  for (std::size_t i = 0; i < computed.size(); ++i)
+    emitter.store(values[i % values.size()], computed[i].first, computed[i].second);
 }
 
 namespace {
@@ -43,21 +46,6 @@ struct Trial {
   Survey seen;
   std::vector<const kernel::LoopVar*> variables;
 };
-
-/// The variables of the outermost loops, one inside the other.
-std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, std::size_t count) {
-  std::vector<const kernel::LoopVar*> variables;
-  const kernel::Block* block = &body;
-  while (variables.size() < count) {
-    const kernel::Loop* inner = nullptr;
-    for (const kernel::Statement& statement : block->statements)
-      if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) inner = loop->get();
-    if (!inner) throw InternalError("lower: a loop of the trial kernel is missing");
-    variables.push_back(&inner->variable);
-    block = &inner->body;
-  }
-  return variables;
-}
 
 /// Are the reductions inside contiguous where they run, so that vectors belong to them?
 bool reductions_are_contiguous(const Trial& trial) {
@@ -205,16 +193,22 @@ class ElementwiseWriter {
       walk.width = trial.seen.width(options_.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
     choose_cuts(walk, trial, axes_);
     walk.parallel = !in_slabs_ && options_.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
+    if (walk.vector < 0 && !walk.axes.empty())
+      walk.together = reductions_together(trial.seen, *trial.variables.back(), walk.parallel);
     return walk;
   }
 
   /// `slab`: the index of the first dimension, when the group is written in slabs.
   void write(Emitter& emitter, const Walk& walk, const Index& slab = {}) const {
-    const WalkBody body = [&](const std::vector<Index>& positions) {
-      Indices indices = dims_at(walk.axes, positions, dims_.size());
-      if (in_slabs_) indices.front() = slab;
-      store_at(emitter, group_.stored, indices, dims_);
+    const WalkBody body = [&](const std::vector<Positions>& places) {
+      std::vector<Indices> elements;
+      for (const Positions& place : places) {
+        elements.push_back(dims_at(walk.axes, place, dims_.size()));
+        if (in_slabs_) elements.back().front() = slab;
+      }
+      store_at(emitter, group_.stored, elements, dims_);
     };
+    emitter.reduce_together(static_cast<int>(walk.together));
     walk_space(emitter, walk, body);
   }
 
@@ -258,6 +252,7 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
   const Walk walk = writer.choose();
   Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
   writer.write(emitter, walk);
+  if (walk.together > 1) kernel::merge_reductions(*unit.kernel, Emitter::kVectorsInFlight);
 }
 
 void write_slab(const Group& group, Emitter& emitter, const Index& slab, Placement& placement,

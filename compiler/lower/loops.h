@@ -17,8 +17,9 @@ struct LoopOptions {
 };
 
 /// Computes all `values` where the loops stand, then stores them: a store must not come between loads that may turn out
-/// to be the same memory. `indices` are the element's in a tensor of sizes `dims`; each value has as many elements.
-void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, const ops::Indices& indices,
+/// to be the same memory. `elements` are the indices of one or several elements in a tensor of sizes `dims`; each value
+/// has as many elements.
+void store_at(Emitter& emitter, const std::vector<const ir::Value*>& values, const std::vector<ops::Indices>& elements,
               const std::vector<std::int64_t>& dims);
 
 /// Writes the kernel of an elementwise group: every anchor at each position.

@@ -1,7 +1,9 @@
 // The kernels of rows groups: row by row, with what is folded over rows in scratch that stays in the first cache.
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
+#include "compiler/ir/kernel/merge_reductions.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/loops.h"
 #include "compiler/lower/parallelism.h"
@@ -79,6 +81,19 @@ class RowWriter {
     finish_folds(piece);
   }
 
+  /// Does every row consist of values of its own, with nothing along it?
+  bool has_only_row_values() const { return stored_full_.empty() && folds_.empty() && kept_.empty(); }
+
+  /// Rows that have nothing along them, all at once.
+  void write_row_values(const std::vector<Index>& rows) {
+    std::vector<const ir::Value*> stored;
+    std::copy_if(group_.anchors.begin(), group_.anchors.end(), std::back_inserter(stored),
+                 [&](const ir::Value* anchor) { return is_stored(anchor); });
+    std::vector<ops::Indices> elements;
+    for (const Index& row : rows) elements.push_back({row});
+    store_at(emitter_, stored, elements, {group_.rows});
+  }
+
   /// Rows k, k + 1, ... of the slab.
   void write_rows(const Piece& piece, const Index& k, std::int64_t count) {
     const Index row = piece.slab * rows_of_slab_ + k;
@@ -111,7 +126,8 @@ class RowWriter {
     Walk walk{{Axis{run, {0}, {run}}}, 0, columns_.width};
     if (runs > 1) walk = {{Axis{runs, {0}, {runs}}, Axis{run, {1}, {run}}}, 1, columns_.width};
     emitter_.scoped([&] {
-      walk_space(emitter_, walk, [&](const std::vector<Index>& positions) {
+      walk_space(emitter_, walk, [&](const std::vector<Positions>& places) {
+        const Positions& positions = places.front();
         body(piece.first + positions.back() + (runs > 1 ? positions.front() * run : Index(0)));
       });
     });
@@ -182,7 +198,7 @@ class RowWriter {
     for (const ir::Value* fold : folds_)
       emitter_.keep(fold, scratch_.at(fold), piece.slab * group_.inner + piece.first);
     along(piece, [&](const Index& column) {
-      store_at(emitter_, stored_columns_, {piece.slab * group_.inner + column}, {group_.slabs * group_.inner});
+      store_at(emitter_, stored_columns_, {{piece.slab * group_.inner + column}}, {group_.slabs * group_.inner});
     });
   }
 
@@ -288,24 +304,30 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
 
 void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
   if (group.slabs > 0) return write_folds(group, unit, placement, options);
-  const auto write = [&](Unit& into, const Columns& columns, bool parallel) {
+  std::vector<Axis> rows;
+  if (group.rows > 1) rows.push_back({group.rows, {0}, {group.rows}});
+  const auto write = [&](Unit& into, const Columns& columns, std::int64_t together, bool parallel) {
     Emitter emitter(into, placement, options.vector_bytes, group.anchors);
     RowWriter writer(group, emitter, columns, 1);
-    const auto row = [&](const Index& r) {
-      emitter.scoped([&] { writer.write_rows({Index(0), Index(0), group.inner}, r, 1); });
-    };
-    if (group.rows == 1)
-      row(Index(0));
-    else if (parallel)
-      emitter.build().parallel_loop("r", group.rows, row);
-    else
-      emitter.build().serial_loop("r", group.rows, row);
+    emitter.reduce_together(static_cast<int>(together));
+    const Walk walk{.axes = rows, .parallel = parallel, .together = together};
+    walk_space(emitter, walk, [&](const std::vector<Positions>& places) {
+      std::vector<Index> at;
+      for (const Positions& place : places) at.push_back(place.empty() ? Index(0) : place.front());
+      if (together > 1) return writer.write_row_values(at);
+      writer.write_rows({Index(0), Index(0), group.inner}, at.front(), 1);
+    });
+    return writer.has_only_row_values();
   };
   Unit trial;
-  write(trial, {1, group.inner}, false);
+  const bool only_row_values = write(trial, {1, group.inner}, 1, false);
   const Survey seen = survey(*trial.kernel);
-  write(unit, columns_of(seen, group.inner, options.vector_bytes),
-        options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork);
+  const bool parallel = options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork;
+  std::int64_t together = 1;
+  if (only_row_values && group.rows > 1)
+    together = reductions_together(seen, *nest_variables(trial.kernel->body, 1).front(), parallel);
+  write(unit, columns_of(seen, group.inner, options.vector_bytes), together, parallel);
+  if (together > 1) kernel::merge_reductions(*unit.kernel, Emitter::kVectorsInFlight);
 }
 
 }  // namespace pullback::lower

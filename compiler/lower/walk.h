@@ -20,13 +20,24 @@ struct Walk {
   /// (a transpose) then uses up the cache lines that a vector touches. -1: none.
   std::ptrdiff_t blocked = -1;
   std::int64_t block = 1;
+  /// Neighbours on the last axis that are given to the body at once; not where an axis is walked by vectors.
+  std::int64_t together = 1;
   /// Where the vector's axis is cut into loops of their own: at the edges of what is padded or put together, so that
   /// each piece computes only what it is made of.
   std::vector<std::int64_t> cuts;
 };
 
-/// What happens at a place; positions are given in the order of walk.axes.
-using WalkBody = std::function<void(const std::vector<kernel::Index>& positions)>;
+/// A position on each of walk.axes.
+using Positions = std::vector<kernel::Index>;
+/// What happens at a place, or at walk.together of them (the last ones of an axis may be fewer).
+using WalkBody = std::function<void(const std::vector<Positions>& places)>;
+
+/// The variables of the outermost loops, one inside the other. Throws InternalError where there are fewer.
+std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, std::size_t count);
+
+/// How many iterations of `rows` reduce in one loop, where each reduces along memory: what they all read is read once,
+/// and memory comes in as many streams, of which a core follows more than one row's.
+std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool parallel);
 
 /// Writes the loops: all axes but the vector's, then that, with `body` innermost.
 void walk_space(Emitter& emitter, const Walk& walk, const WalkBody& body);

@@ -143,6 +143,17 @@ TEST_CASE("the rules cut products for 16 registers of 8 numbers and 512 KiB", "[
   CHECK(copied.pack_columns);
   CHECK(copied.blocking.depth <= 256);
   CHECK(copied.blocking.depth * copied.blocking.columns * 4 <= target.second_level * 3 / 8);
+  // A row times a matrix from far away reads few bytes of each of its rows at a time.
+  CHECK(chosen(1, 1024, 256).tile == lower::Tile{1, 6});
+  CHECK(chosen(1, 4096, 1024).tile == lower::Tile{1, 3});
+  CHECK(chosen(1, 4096, 1024).blocking.depth == 8);
+  // Where writing C is most of the work it is written a few whole rows at a time; small C is not.
+  const lower::ContractionSchedule shallow = chosen(1024, 1024, 8);
+  CHECK(shallow.tile == lower::Tile{4, 2});
+  CHECK(shallow.blocking == lower::Blocking{4, 1024, 8});
+  CHECK(chosen(1024, 1024, 32).blocking.columns * 32 * 4 <= target.second_level / 8);
+  CHECK(chosen(1024, 1024, 8, true).pack_rows);
+  CHECK(chosen(300, 700, 5).blocking.rows >= 300);
   // Transposed A is copied in long runs.
   const lower::ContractionSchedule across = chosen(1024, 1024, 1024, true);
   CHECK(across.pack_rows);

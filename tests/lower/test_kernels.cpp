@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/kernel/kernel.h"
+#include "compiler/ir/kernel/print.h"
 #include "compiler/lower/tiling.h"
 #include "compiler/ops/registry.h"
 #include "tests/lower/lower_testing.h"
@@ -423,6 +424,44 @@ TEST_CASE("a fold that is too small to be split leaves nothing behind", "[lower]
   })");
   check_lowering(*function);
   CHECK(testing::calls_of(lower::lower(*function, Target::parse("x86-64-v4")).body) == 1);
+}
+
+TEST_CASE("rows of a matrix times a vector are summed several at a time", "[lower]") {
+  // Whole groups of rows and what is left of them; short and odd sums; several results, and what is fused behind.
+  for (const std::int64_t rows : {2, 5, 8, 19, 64, 203})
+    for (const std::int64_t depth : {16, 37, 300})
+      for (const char* dtype : {"f32", "f64"})
+        check_lowering(text(R"(func @f(%w: T[M,N], %x: T[N], %b: T[M]) {
+          %h: T[M] = dot_general(%w, %x) {contract = [1]x[0], batch = []x[]}
+          %s: T[M] = add(%h, %b)
+          %t: T[M] = tanh(%s)
+          return t = %t, s = %s
+        })",
+                            rows, depth, dtype));
+  const auto loops = [](const char* target, std::int64_t rows) {
+    const auto function = parse_function(text(R"(func @f(%w: f32[M,N], %x: f32[N]) {
+      %h: f32[M] = dot_general(%w, %x) {contract = [1]x[0], batch = []x[]}
+      return h = %h
+    })",
+                                              rows, 300, "f32"));
+    const schedule::Module module = lower::lower(*function, Target::parse(target), {.threads = lower::Threads::one});
+    REQUIRE(module.kernels.size() == 1);
+    return print(*module.kernels.front());
+  };
+  const auto count = [](const std::string& text, const std::string& word) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+    return found;
+  };
+  for (const char* target : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+    const std::string even = loops(target, 64), odd = loops(target, 19);
+    INFO(even << odd);
+    CHECK(count(even, "vector k") == 1);  // eight rows
+    CHECK(count(even, "load x") == 1);
+    CHECK(count(even, "load w") == 8);
+    CHECK(count(odd, "vector k") == 2);  // eight rows twice, then three
+    CHECK(count(odd, "load w") == 11);
+  }
 }
 
 TEST_CASE("branches", "[lower]") {
