@@ -164,6 +164,19 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+bool is_in_phases(const Convolution& c) {
+  constexpr std::int64_t kFewImages = 4;
+  if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  bool spread = false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
+    if (c.windows.base_dilation[d] == 1) continue;
+    if (c.windows.strides[d] != 1) return false;
+    spread = true;
+  }
+  return spread;
+}
+
 /// Results that are `dilation` apart see the same taps, and only those that meet elements: a convolution of each such
 /// phase multiplies no zeros. Element u of `phase` is result t = u*dilation + phase; tap r meets an element where
 /// t + r - low is a multiple of the dilation, so taps first, first + dilation, ... do.
@@ -237,6 +250,7 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
 /// and worth it where each tap has many channels.
 bool skips_padding(const Convolution& c) {
   constexpr std::int64_t kFewRows = 4;
+  if (is_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
@@ -258,6 +272,7 @@ Value prepared_direct(const Convolution& c) {
 }
 
 Value prepared(const Convolution& c, std::int64_t lanes) {
+  if (is_in_phases(c)) return prepared_direct(c);
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
   if (c.channels_last) return prepared_direct(c);
   Windows windows = c.windows;
