@@ -58,6 +58,11 @@ ContractionSpec phase_of(const ContractionSpec& spec, std::size_t axis, const Wa
 
 }  // namespace
 
+bool is_in_phases(const ContractionSpec& spec) {
+  const auto& axes = spec.b.coordinates;
+  return std::any_of(axes.begin(), axes.end(), [](const Coordinate& coordinate) { return coordinate.spread != 1; });
+}
+
 std::vector<ContractionSpec> phases_of(const ContractionSpec& spec) {
   std::vector<ContractionSpec> phases{spec};
   for (std::size_t axis = 0; axis < spec.b.coordinates.size(); ++axis) {
