@@ -282,20 +282,32 @@ Value prepared(const Convolution& c, std::int64_t lanes) {
   return ops::convolution(x, w, windows, c.groups, c.batch_groups);
 }
 
+/// Are there no windows, and channels apart in both the images and the result? Then each image is a matrix of channels
+/// x pixels, and the result its product with the kernels, with vectors of pixels.
+bool is_product(const Convolution& c, const ir::Integers& layout) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !std::is_sorted(layout.begin(), layout.end()))
+    return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  const std::vector<std::int64_t> strides = strides_in_place(c.x);
+  return strides[1] != 1 && strides.back() == 1;
+}
+
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
   if (op.def != &ops::op_convolution || !is_float(op.result()->type.dtype)) return {};
   if (ir::element_count(op.operand(0)->type.shape) == Dim(0) || ir::element_count(op.operand(1)->type.shape) == Dim(0))
     return {};
-  const Convolution c{{builder, op.operand(0)},
-                      {builder, op.operand(1)},
-                      Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
-                      op.result()->type.shape,
-                      op.attributes.integer("groups"),
-                      op.attributes.integer("batch_groups"),
-                      ops::suits_channels_last(op)};
+  Convolution c{{builder, op.operand(0)},
+                {builder, op.operand(1)},
+                Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
+                op.result()->type.shape,
+                op.attributes.integer("groups"),
+                op.attributes.integer("batch_groups"),
+                ops::suits_channels_last(op)};
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
-  Value result = prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes));
   const ir::Integers layout = ir::layout_of(*op.result());
+  if (is_product(c, layout)) c.channels_last = false;
+  Value result = prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes));
   if (layout != ir::layout_of(*result.value)) {
     if (result.value->definer->def == &ops::op_convolution) result = copied(result);
     ir::set_layout(*result.value->definer, layout);
