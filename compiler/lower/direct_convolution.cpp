@@ -236,6 +236,22 @@ class DirectWriter {
     });
   }
 
+  /// Would tiles with these rows walk from image to image? So they do in the gradient of the kernels with taps as rows,
+  /// which are cut by all pixels of a row: each line of x is then fetched once for each of its pixels.
+  bool walks_far(const Loop& row) const {
+    bool cut = false;
+    std::int64_t nearest = 0;
+    for (const Loop& loop : shape_.k) {
+      bool bounded = false;
+      for (const CoordinateBound& bound : shape_.bounds) {
+        bounded = bounded || bound.step(loop) != 0;
+        cut = cut || (bound.step(loop) != 0 && bound.step(row) != 0 && loop.size > row.size);
+      }
+      if (!bounded && (nearest == 0 || std::abs(loop.b) < nearest)) nearest = std::abs(loop.b);
+    }
+    return cut && nearest * bytes_ >= kFarBytes;
+  }
+
   /// The loop that fills tiles best; of equals the one whose elements are nearest.
   void choose_row() {
     std::ptrdiff_t best = -1;
@@ -244,7 +260,7 @@ class DirectWriter {
       const Loop& loop = shape_.n[i];
       if (!can_be_row(loop)) continue;
       std::int64_t rows = 2 * balanced(loop.size, tile_for(loop.size).rows).back().size;
-      if (std::abs(loop.b) * bytes_ >= kFarBytes) rows /= 2;
+      if (std::abs(loop.b) * bytes_ >= kFarBytes || walks_far(loop)) rows /= 2;
       if (rows < most || (rows == most && std::abs(loop.b) > std::abs(shape_.n[static_cast<std::size_t>(best)].b)))
         continue;
       best = static_cast<std::ptrdiff_t>(i);
@@ -540,7 +556,7 @@ class DirectWriter {
   std::int64_t block_ = 0;    ///< iterations of the outermost loop over k in one block; 0: no blocks
   bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
-  bool is_empty_ = false;  ///< sums are over nothing
+  bool is_empty_ = false;        ///< sums are over nothing
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
   std::int64_t sums_pitch_ = 1;
 };
