@@ -293,6 +293,19 @@ bool is_product(const Convolution& c, const ir::Integers& layout) {
   return strides[1] != 1 && strides.back() == 1;
 }
 
+/// The same with windows, where a result is of so few products that what brings channels together costs more: few input
+/// channels, or one for each output channel.
+bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
+  constexpr std::int64_t kFewChannels = 4;
+  const Windows& windows = c.windows;
+  const std::int64_t groups = c.groups * c.batch_groups, outputs = c.w.size(0).constant() / groups;
+  const bool few = depthwise_axis(c) || (groups == 1 && c.w.size(1).constant() < kFewChannels);
+  if (!few || windows.rank() == 0 || !std::is_sorted(layout.begin(), layout.end()) || sums_over_images(c)) return false;
+  for (const std::int64_t dilation : windows.base_dilation)
+    if (dilation > 1) return false;
+  return windows.strides.back() == 1 && strides_in_place(c.x).back() == 1 && !runs_over_channels(c, outputs, lanes);
+}
+
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
   if (op.def != &ops::op_convolution || !is_float(op.result()->type.dtype)) return {};
   if (ir::element_count(op.operand(0)->type.shape) == Dim(0) || ir::element_count(op.operand(1)->type.shape) == Dim(0))
@@ -305,9 +318,10 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
                 op.attributes.integer("batch_groups"),
                 ops::suits_channels_last(op)};
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
+  const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
-  if (is_product(c, layout)) c.channels_last = false;
-  Value result = prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes));
+  if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
+  Value result = prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {
     if (result.value->definer->def == &ops::op_convolution) result = copied(result);
     ir::set_layout(*result.value->definer, layout);
