@@ -12,17 +12,17 @@ using Coordinate = ContractionSpec::Coordinate;
 using Role = ContractionSpec::Role;
 
 /// The loops over C and over taps that an axis of B is walked by.
-struct Walk {
+struct AxisWalk {
   std::size_t window = 0, tap = 0;
   std::int64_t dilation = 1;  ///< of taps
 };
 
-std::optional<Walk> walk_of(const ContractionSpec& spec, const Coordinate& coordinate) {
+std::optional<AxisWalk> walk_of(const ContractionSpec& spec, const Coordinate& coordinate) {
   if (coordinate.terms.size() != 2) return std::nullopt;
   const auto &window = coordinate.terms[0], &tap = coordinate.terms[1];
   if (spec.dimensions[window.dimension].role != Role::n || spec.dimensions[tap.dimension].role != Role::k) return {};
   if (window.coefficient != 1 || tap.coefficient < 1) return std::nullopt;
-  return Walk{window.dimension, tap.dimension, tap.coefficient};
+  return AxisWalk{window.dimension, tap.dimension, tap.coefficient};
 }
 
 /// Every `step`-th index of a dimension, from `first` on.
@@ -37,7 +37,7 @@ void thin_out(ContractionSpec::Map& map, std::size_t dimension, std::int64_t fir
 
 /// The elements t = u * spread + phase of C along one axis. Tap r meets an element where t + r * dilation + offset is a
 /// multiple of the spread: one of `step` neighbouring taps does, or none of all.
-ContractionSpec phase_of(const ContractionSpec& spec, std::size_t axis, const Walk& walk, std::int64_t phase) {
+ContractionSpec phase_of(const ContractionSpec& spec, std::size_t axis, const AxisWalk& walk, std::int64_t phase) {
   ContractionSpec part = spec;
   Coordinate& coordinate = part.b.coordinates[axis];
   const std::int64_t spread = coordinate.spread, step = spread / std::gcd(spread, walk.dilation);
@@ -68,7 +68,7 @@ std::vector<ContractionSpec> phases_of(const ContractionSpec& spec) {
   for (std::size_t axis = 0; axis < spec.b.coordinates.size(); ++axis) {
     const Coordinate& coordinate = spec.b.coordinates[axis];
     if (coordinate.spread == 1) continue;
-    const std::optional<Walk> walk = walk_of(spec, coordinate);
+    const std::optional<AxisWalk> walk = walk_of(spec, coordinate);
     if (!walk) return {};
     const std::int64_t count = std::min(coordinate.spread, spec.dimensions[walk->window].size);
     std::vector<ContractionSpec> parts;
@@ -77,9 +77,8 @@ std::vector<ContractionSpec> phases_of(const ContractionSpec& spec) {
     phases = std::move(parts);
   }
   const auto products = [](const ContractionSpec& part) { return part.extent(Role::n) * part.extent(Role::k); };
-  std::stable_sort(phases.begin(), phases.end(), [&](const ContractionSpec& x, const ContractionSpec& y) {
-    return products(x) > products(y);
-  });
+  std::stable_sort(phases.begin(), phases.end(),
+                   [&](const ContractionSpec& x, const ContractionSpec& y) { return products(x) > products(y); });
   return phases;
 }
 

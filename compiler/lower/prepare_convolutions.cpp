@@ -294,12 +294,14 @@ bool is_product(const Convolution& c, const ir::Integers& layout) {
 }
 
 /// The same with windows, where a result is of so few products that what brings channels together costs more: few input
-/// channels, or one for each output channel.
+/// channels, or one for each output channel. But of very few products mostly stores are left, which then go to as many
+/// places at once as there are channels.
 bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
-  constexpr std::int64_t kFewChannels = 4;
+  constexpr std::int64_t kFewChannels = 4, kFewProducts = 16;
   const Windows& windows = c.windows;
   const std::int64_t groups = c.groups * c.batch_groups, outputs = c.w.size(0).constant() / groups;
-  const bool few = depthwise_axis(c) || (groups == 1 && c.w.size(1).constant() < kFewChannels);
+  const std::int64_t inputs = c.w.size(1).constant(), products = count_of(*c.w.value) / c.w.size(0).constant();
+  const bool few = depthwise_axis(c) || (groups == 1 && inputs < kFewChannels && products >= kFewProducts);
   if (!few || windows.rank() == 0 || !std::is_sorted(layout.begin(), layout.end()) || sums_over_images(c)) return false;
   for (const std::int64_t dilation : windows.base_dilation)
     if (dilation > 1) return false;
