@@ -88,8 +88,10 @@ const kernel::LoopVar& innermost(const Axis& axis, const Trial& trial, const std
 }
 
 /// Cuts an axis into blocks when memory is contiguous along it where it is not along the vectors.
-void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
-  if (walk.vector < 0) return;
+void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes, double work_each) {
+  // The body is repeated for each step of a block: along joined axes, which are long, only what is cheap.
+  constexpr double kCheap = 12;
+  if (walk.vector < 0 || (walk.axes.size() != axes.size() && work_each >= kCheap)) return;
   const kernel::LoopVar& lanes = innermost(walk.axes[static_cast<std::size_t>(walk.vector)], trial, axes);
   for (std::size_t a = 0; a < walk.axes.size(); ++a) {
     if (static_cast<std::ptrdiff_t>(a) == walk.vector) continue;
@@ -204,10 +206,11 @@ class ElementwiseWriter {
     Walk walk{join_axes(axes_, trial.variables, trial.seen)};
     walk.width = std::max<int>(1, options_.vector_bytes / static_cast<int>(trial.seen.largest));
     if (!reductions_are_contiguous(trial)) walk.vector = vector_axis(walk.axes, walk.width);
+    const double work_each = trial.seen.work / static_cast<double>(group_.rows);
     if (walk.vector >= 0)
-      walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
-                                           trial.seen.work / static_cast<double>(group_.rows));
-    choose_block(walk, trial, axes_);
+      walk.accumulators =
+          accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width, work_each);
+    choose_block(walk, trial, axes_, work_each);
     if (walk.vector >= 0 && walk.blocked < 0)
       walk.width = trial.seen.width(options_.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
     choose_cuts(walk, trial, axes_);
