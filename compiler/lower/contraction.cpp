@@ -464,13 +464,14 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
                        const LoopOptions& options) {
   // What is not in memory and computes something is a prologue.
   const auto reached = [&](const ir::Value& v) { return is_stored(placement, v) || !only_moves(v); };
-  std::optional<ContractionShape> shape = contraction_shape(*group.op, accesses, reached);
-  if (!shape) throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");
-  if (is_direct_convolution(*group.op, *shape))
-    return write_direct_convolution(group, unit, placement, std::move(*shape), options);
-  if (!shape->bounds.empty())
+  std::vector<ContractionShape> shapes = contraction_shapes(*group.op, accesses, reached);
+  if (shapes.empty())
+    throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");
+  if (is_direct_convolution(*group.op, shapes.front()))
+    return write_direct_convolution(group, unit, placement, std::move(shapes), options);
+  if (!shapes.front().bounds.empty() || shapes.size() > 1)
     throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
-  Writer(group, unit, placement, std::move(*shape), options).run();
+  Writer(group, unit, placement, std::move(shapes.front()), options).run();
 }
 
 }  // namespace pullback::lower

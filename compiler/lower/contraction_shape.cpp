@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "compiler/ir/layout.h"
+#include "compiler/lower/contraction_phases.h"
+#include "compiler/lower/direct_convolution.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
@@ -41,11 +43,7 @@ std::vector<CoordinateBound> bounds_of(const ops::ContractionSpec& spec) {
   return bounds;
 }
 
-bool is_spread(const ops::ContractionSpec::Map& map) {
-  return std::any_of(map.coordinates.begin(), map.coordinates.end(), [](const auto& c) { return c.spread != 1; });
-}
-
-std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::Integers& c_strides) {
+std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::Integers& c_strides, bool join = true) {
   std::vector<Loop> loops;
   const auto bounded = [&](const Loop& loop) {
     return std::any_of(shape.bounds.begin(), shape.bounds.end(),
@@ -53,13 +51,15 @@ std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::I
   };
   for (std::size_t d = 0; d < shape.spec.dimensions.size(); ++d) {
     const auto& dimension = shape.spec.dimensions[d];
-    if (dimension.role != role || dimension.size == 1) continue;
+    if (dimension.role != role) continue;
     Loop loop{dimension.size,
               stride_of(d, shape.spec.a, shape.a.strides),
               stride_of(d, shape.spec.b, shape.b.strides),
               stride_of(d, shape.spec.c, c_strides),
               {d}};
-    if (!loops.empty() && !bounded(loop) && !bounded(loops.back())) {
+    // A tap that lies alone may still be out of bounds.
+    if (loop.size == 1 && !(role == Role::k && bounded(loop))) continue;
+    if (join && !loops.empty() && !bounded(loop) && !bounded(loops.back())) {
       Loop& outer = loops.back();
       if (outer.a == loop.a * loop.size && outer.b == loop.b * loop.size && outer.c == loop.c * loop.size) {
         outer = {outer.size * loop.size, loop.a, loop.b, loop.c, outer.dimensions};
@@ -74,25 +74,37 @@ std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::I
 
 }  // namespace
 
+std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& accesses,
+                                                 const std::function<bool(const ir::Value&)>& stored) {
+  const ops::ContractionSpec whole = op.def->contraction(op);
+  if (whole.a.bounded) return {};
+  const std::optional<View> a = view_of(*op.operand(whole.lhs), accesses, stored);
+  const std::optional<View> b = view_of(*op.operand(whole.rhs), accesses, stored);
+  if (!a || !b) return {};
+  const ir::Integers c_strides = ir::strides_of(*op.result());
+  std::vector<ContractionShape> shapes;
+  std::vector<ops::ContractionSpec> phases = phases_of(whole);
+  for (ops::ContractionSpec& spec : phases) {
+    ContractionShape& shape = shapes.emplace_back();
+    shape.spec = std::move(spec);
+    shape.a = *a;
+    shape.b = *b;
+    shape.a_offset = offset_of(shape.spec.a, shape.a);
+    shape.b_offset = offset_of(shape.spec.b, shape.b);
+    shape.bounds = bounds_of(shape.spec);
+    shape.batch = loops_of(Role::batch, shape, c_strides);
+    shape.m = loops_of(Role::m, shape, c_strides);
+    shape.n = loops_of(Role::n, shape, c_strides, phases.size() == 1);  // phases have the same loop over images
+    shape.k = loops_of(Role::k, shape, c_strides);
+  }
+  return shapes;
+}
+
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored) {
-  ContractionShape shape;
-  shape.spec = op.def->contraction(op);
-  if (shape.spec.a.bounded || is_spread(shape.spec.b)) return std::nullopt;
-  const std::optional<View> a = view_of(*op.operand(shape.spec.lhs), accesses, stored);
-  const std::optional<View> b = view_of(*op.operand(shape.spec.rhs), accesses, stored);
-  if (!a || !b) return std::nullopt;
-  shape.a = *a;
-  shape.b = *b;
-  shape.a_offset = offset_of(shape.spec.a, shape.a);
-  shape.b_offset = offset_of(shape.spec.b, shape.b);
-  shape.bounds = bounds_of(shape.spec);
-  const ir::Integers c_strides = ir::strides_of(*op.result());
-  shape.batch = loops_of(Role::batch, shape, c_strides);
-  shape.m = loops_of(Role::m, shape, c_strides);
-  shape.n = loops_of(Role::n, shape, c_strides);
-  shape.k = loops_of(Role::k, shape, c_strides);
-  return shape;
+  std::vector<ContractionShape> shapes = contraction_shapes(op, accesses, stored);
+  if (shapes.empty() || (shapes.size() > 1 && !is_direct_convolution(op, shapes.front()))) return std::nullopt;
+  return std::move(shapes.front());
 }
 
 ops::Indices indices_in_c(const ops::ContractionSpec& spec, const std::vector<LoopPosition>& positions) {

@@ -47,8 +47,12 @@ struct ContractionShape : ContractionLoops {
   std::vector<CoordinateBound> bounds;
 };
 
-/// Nothing when an operand is not a strided view of something `stored`, or when elements of it lie apart (a base
-/// dilation).
+/// Nothing when an operand is not a strided view of something `stored`; several where elements of B lie apart: see
+/// phases_of().
+std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& accesses,
+                                                 const std::function<bool(const ir::Value&)>& stored);
+
+/// The only one or, if they can be written together, the one with most products.
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -66,75 +67,55 @@ Group part_of(const Group& group, bool behind) {
   return part;
 }
 
-/// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
-class DirectWriter {
+/// The outermost loop where a kernel goes image by image, or a few small ones at a time: with what reads them behind
+/// them, or because several phases make up the result.
+class ImageTasks {
  public:
-  DirectWriter(const Group& group, Unit& unit, Placement& placement, ContractionShape shape, const LoopOptions& options)
-      : group_(part_of(group, false)),
+  ImageTasks(const Group& group, Emitter& emitter, Placement& placement, const LoopOptions& options,
+             const ContractionShape& shape)
+      : convolution_(part_of(group, false)),
+        emitter_(emitter),
         placement_(placement),
         options_(options),
-        shape_(std::move(shape)),
-        emitter_(unit, placement, options.vector_bytes, group.anchors) {
-    emitter_.note(*group.op);
-    accumulate_ = shape_.spec.accumulate;
-    bytes_ = static_cast<std::int64_t>(size_of(accumulate_));
-    registers_ = {options.vector_registers, options.vector_bytes / bytes_};
-    x_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
-    w_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
-    std::vector<Loop>& columns = is_depthwise(shape_) ? shape_.batch : shape_.m;
-    column_ = columns.front();
-    columns.clear();
-    if (!group.behind.empty()) go_by_images(group);
-    choose_row();
-    outer_ = shape_.batch;
-    outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
-    if (behind_) outer_.insert(outer_.begin(), images_);
-    tile_ = tile_for(row_.size);
-    order_depth();
-    if (!behind_) choose_block();
-    if (block_ == 0) choose_channels();
-  }
-
-  void run() {
-    if (block_ > 0 && !by_channels_)
-      run_blocks();
-    else
-      run_whole();
-  }
-
- private:
-  kernel::Builder& build() { return emitter_.build(); }
-
-  /// The outermost loop is over images, behind each of which, or a few small ones, comes what reads them.
-  void go_by_images(const Group& group) {
-    behind_ = part_of(group, true);
-    const Loop* loop = image_loop(shape_);
-    images_ = *loop;
-    shape_.n.erase(shape_.n.begin() + (loop - shape_.n.data()));
+        loop_(*image_loop(shape)) {
+    if (!group.behind.empty()) behind_ = part_of(group, true);
     std::int64_t bytes = 0;
-    for (const ir::Value* value : group_.passed)
-      bytes += count_of(*value) / images_.size * static_cast<std::int64_t>(size_of(value->type.dtype));
-    images_together_ =
-        std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, images_.size / kFewestTasks), 1, images_.size);
-    while (images_.size % images_together_ != 0) --images_together_;
-    for (const ir::Value* value : group_.passed)
-      if (std::find(group_.stored.begin(), group_.stored.end(), value) == group_.stored.end())
-        kept_.emplace_back(value, build().buffer("image", value->type.dtype, image_size(*value) * images_together_,
-                                                 kernel::Access::scratch));
+    for (const ir::Value* value : group.passed) bytes += image_bytes(*value);
+    if (!behind_) bytes = image_bytes(*group.op->result());
+    together_ = std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, loop_.size / kFewestTasks), 1, loop_.size);
+    while (loop_.size % together_ != 0) --together_;
+    for (const ir::Value* value : group.passed)
+      if (std::find(convolution_.stored.begin(), convolution_.stored.end(), value) == convolution_.stored.end())
+        kept_.emplace_back(value, emitter_.build().buffer("image", value->type.dtype, image_size(*value) * together_,
+                                                          kernel::Access::scratch));
   }
 
-  std::int64_t image_size(const ir::Value& value) const { return count_of(value) / images_.size; }
+  const Loop& loop() const { return loop_; }
+  std::int64_t together() const { return together_; }
+  std::int64_t tasks() const { return loop_.size / together_; }
+
+  void begin(const Index& task) { first_ = task * together_; }
+
+  /// Keeps the element of the convolution's result at `indices` for what is behind.
+  void keep(const Indices& indices) {
+    const Index at = kernel::flatten(indices, dims_of(*convolution_.op->result()));
+    for (const auto& [value, scratch] : kept_) {
+      const Indices own = kernel::unflatten(at, dims_of(*value));
+      kernel::Value* element = emitter_.element(value, own);
+      emitter_.build().store(scratch, emitter_.address(*value, own) - first_ * image_size(*value), element);
+    }
+  }
 
   /// What is behind the images of this task.
-  void run_behind(const Index& task) {
-    const Index first = task * images_together_;
+  void run_behind() {
+    if (!behind_) return;
     const auto prepare = [&](Emitter& emitter, const Index& image) {
-      for (const ir::Value* value : group_.passed) {
+      for (const ir::Value* value : convolution_.passed) {
         const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const auto& k) { return k.first == value; });
         if (kept == kept_.end()) {
           emitter.settle(value);
         } else if (&emitter == &emitter_) {
-          emitter.keep_in_layout(value, kept->second, first * image_size(*value));
+          emitter.keep_in_layout(value, kept->second, first_ * image_size(*value));
         } else {  // a trial
           const int scratch =
               emitter.build().buffer("image", value->type.dtype, image_size(*value), kernel::Access::scratch);
@@ -142,9 +123,98 @@ class DirectWriter {
         }
       }
     };
-    repeat("n", {0, images_together_, 1},
-           [&](const Index& i) { write_slab(*behind_, emitter_, first + i, placement_, options_, prepare); });
+    const auto image = [&](const Index& i) {
+      emitter_.scoped([&] { write_slab(*behind_, emitter_, first_ + i, placement_, options_, prepare); });
+    };
+    if (together_ == 1)
+      image(Index(0));
+    else
+      emitter_.build().serial_loop("n", together_, image);
   }
+
+ private:
+  std::int64_t image_size(const ir::Value& value) const { return count_of(value) / loop_.size; }
+  std::int64_t image_bytes(const ir::Value& value) const {
+    return image_size(value) * static_cast<std::int64_t>(size_of(value.type.dtype));
+  }
+
+  const Group convolution_;
+  std::optional<Group> behind_;
+  Emitter& emitter_;
+  Placement& placement_;
+  const LoopOptions& options_;
+  Loop loop_;
+  std::int64_t together_ = 1;
+  Index first_;                                         ///< of the task
+  std::vector<std::pair<const ir::Value*, int>> kept_;  ///< what is read behind, and its scratch memory
+};
+
+/// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
+class DirectWriter {
+ public:
+  /// With `images`, tasks are theirs: see run_task().
+  DirectWriter(const Group& group, Emitter& emitter, ContractionShape shape, const LoopOptions& options,
+               ImageTasks* images)
+      : group_(part_of(group, false)), options_(options), shape_(std::move(shape)), emitter_(emitter), images_(images) {
+    accumulate_ = shape_.spec.accumulate;
+    bytes_ = static_cast<std::int64_t>(size_of(accumulate_));
+    registers_ = {options.vector_registers, options.vector_bytes / bytes_};
+    x_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
+    w_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
+    is_empty_ = ContractionShape::product(shape_.k) == 0;
+    if (is_empty_) shape_.k.clear();
+    if (is_empty_) shape_.bounds.clear();
+    std::vector<Loop>& columns = is_depthwise(shape_) ? shape_.batch : shape_.m;
+    column_ = columns.front();
+    columns.clear();
+    if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
+    choose_row();
+    outer_ = shape_.batch;
+    outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
+    if (images_) outer_.insert(outer_.begin(), images_->loop());
+    tile_ = tile_for(row_.size);
+    order_depth();
+    if (!images_) choose_block();
+    if (block_ == 0) choose_channels();
+  }
+
+  void run() {
+    if (block_ > 0 && !by_channels_)
+      run_blocks();
+    else
+      run_whole(is_parallel());
+  }
+
+  void run_serial() { run_whole(false); }
+
+  /// In each task a tile's columns of the kernels serve all pixels, block by block.
+  void run_task(const Index& task) {
+    const Tasks tasks = this->tasks();
+    const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
+      each_block([&](const Index& block, bool first, bool last) {
+        repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
+          outer_at_ = positions(first_position + o);
+          sums_at_ = o;
+          sums_column_ = column;
+          row_tiles(column, size, block, first, last);
+        });
+      });
+    };
+    for (const Segment& segment : columns()) {
+      if (tasks.by_columns)
+        under(Index(0), task * segment.size, segment.size);
+      else
+        repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
+    }
+  }
+
+  double work() const {
+    return 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
+           static_cast<double>(ContractionShape::product(shape_.k));
+  }
+
+ private:
+  kernel::Builder& build() { return emitter_.build(); }
 
   /// One vector of columns leaves registers for many rows.
   Tile tile_for(std::int64_t rows) const {
@@ -166,6 +236,22 @@ class DirectWriter {
     });
   }
 
+  /// Would tiles with these rows walk from image to image? So they do in the gradient of the kernels with taps as rows,
+  /// which are cut by all pixels of a row: each line of x is then fetched once for each of its pixels.
+  bool walks_far(const Loop& row) const {
+    bool cut = false;
+    std::int64_t nearest = 0;
+    for (const Loop& loop : shape_.k) {
+      bool bounded = false;
+      for (const CoordinateBound& bound : shape_.bounds) {
+        bounded = bounded || bound.step(loop) != 0;
+        cut = cut || (bound.step(loop) != 0 && bound.step(row) != 0 && loop.size > row.size);
+      }
+      if (!bounded && (nearest == 0 || std::abs(loop.b) < nearest)) nearest = std::abs(loop.b);
+    }
+    return cut && nearest * bytes_ >= kFarBytes;
+  }
+
   /// The loop that fills tiles best; of equals the one whose elements are nearest.
   void choose_row() {
     std::ptrdiff_t best = -1;
@@ -174,7 +260,7 @@ class DirectWriter {
       const Loop& loop = shape_.n[i];
       if (!can_be_row(loop)) continue;
       std::int64_t rows = 2 * balanced(loop.size, tile_for(loop.size).rows).back().size;
-      if (std::abs(loop.b) * bytes_ >= kFarBytes) rows /= 2;
+      if (std::abs(loop.b) * bytes_ >= kFarBytes || walks_far(loop)) rows /= 2;
       if (rows < most || (rows == most && std::abs(loop.b) > std::abs(shape_.n[static_cast<std::size_t>(best)].b)))
         continue;
       best = static_cast<std::ptrdiff_t>(i);
@@ -259,11 +345,7 @@ class DirectWriter {
 
   std::vector<Segment> columns() const { return balanced_columns(column_.size, registers_.width, tile_.vectors); }
 
-  bool is_parallel() const {
-    const double work = 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
-                        static_cast<double>(ContractionShape::product(shape_.k));
-    return options_.parallel && work >= kParallelFlops;
-  }
+  bool is_parallel() const { return options_.parallel && work() >= kParallelFlops; }
 
   /// What runs in parallel: tiles of columns, each for all positions, or else equal parts of the outer loops.
   struct Tasks {
@@ -273,10 +355,7 @@ class DirectWriter {
   /// Parts of the outer loops read all kernels each, tiles of columns all images: what is smaller is read more often.
   Tasks tasks() const {
     const std::int64_t positions = ContractionShape::product(outer_);
-    if (behind_) {
-      const std::int64_t count = images_.size / images_together_;
-      return {false, count, positions / count};
-    }
+    if (images_) return {false, images_->tasks(), positions / images_->tasks()};
     const auto elements = [](const View& view) { return ir::element_count(view.base->type.shape).constant(); };
     const std::int64_t bytes = elements(shape_.b) * static_cast<std::int64_t>(size_of(shape_.b.base->type.dtype));
     std::int64_t parts = std::min(positions, std::max(kFewestTasks, bytes / kTaskBytes));
@@ -288,33 +367,12 @@ class DirectWriter {
     return {false, parts, positions / parts};
   }
 
-  /// In each task a tile's columns of the kernels serve all pixels, block by block.
-  void run_whole() {
-    const Tasks tasks = this->tasks();
-    const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
-      each_block([&](const Index& block, bool first, bool last) {
-        repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
-          outer_at_ = positions(first_position + o);
-          sums_at_ = o;
-          sums_column_ = column;
-          row_tiles(column, size, block, first, last);
-        });
-      });
-    };
-    const auto run = [&](const Index& task) {
-      first_image_ = task * images_together_;
-      for (const Segment& segment : columns()) {
-        if (tasks.by_columns)
-          under(Index(0), task * segment.size, segment.size);
-        else
-          repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
-      }
-      if (behind_) run_behind(task);
-    };
-    if (tasks.count > 1 && is_parallel())
-      build().parallel_loop("p", tasks.count, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
+  void run_whole(bool parallel) {
+    const std::int64_t count = tasks().count;
+    if (count > 1 && parallel)
+      build().parallel_loop("p", count, [&](const Index& p) { emitter_.scoped([&] { run_task(p); }); });
     else
-      repeat("p", {0, tasks.count, 1}, run);
+      repeat("p", {0, count, 1}, [&](const Index& p) { run_task(p); });
   }
 
   /// The first and the last block are code of their own: sums start at zero, and end in the epilogue.
@@ -419,7 +477,7 @@ class DirectWriter {
     statement.columns = tile.columns;
     const Loop none, depth = shape_.k.empty() ? none : shape_.k.back();
     const Index outermost = shape_.k.empty() ? Index(0) : block;
-    statement.depth = shape_.k.size() == 1 && block_ > 0 ? block_ : depth.size;
+    statement.depth = is_empty_ ? 0 : shape_.k.size() == 1 && block_ > 0 ? block_ : depth.size;
     statement.a = {x_,
                    walk(outer_, outer_at_, &Loop::b) + tile.row * row_.b + tile.column * column_.b + shape_.b_offset +
                        (block_ > 0 ? outermost * shape_.k.front().b : Index(0)),
@@ -465,8 +523,7 @@ class DirectWriter {
     if (last) {
       const Indices indices = c_indices(r, c);
       emitter_.provide(result, indices, build().convert(sum, result->type.dtype));
-      for (const auto& [value, scratch] : kept_)
-        store_image(*value, scratch, kernel::flatten(indices, dims_of(*result)));
+      if (images_) images_->keep(indices);
       store_at(emitter_, group_.stored, {indices}, dims_of(*result));
     } else if (chained_in_result_) {
       const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
@@ -474,13 +531,6 @@ class DirectWriter {
     } else {
       build().store(sums_, sums_address(r, c), sum);
     }
-  }
-
-  /// Keeps the element at row-major position `at` for what is behind the convolution.
-  void store_image(const ir::Value& value, int scratch, const Index& at) {
-    const Indices indices = kernel::unflatten(at, dims_of(value));
-    kernel::Value* element = emitter_.element(&value, indices);
-    build().store(scratch, emitter_.address(value, indices) - first_image_ * image_size(value), element);
   }
 
   /// The element's indices in C from the loops around and inside the tile.
@@ -491,10 +541,10 @@ class DirectWriter {
   }
 
   const Group group_;  ///< what is computed at the result's positions
-  Placement& placement_;
   const LoopOptions& options_;
   ContractionShape shape_;  ///< its k in the order in which it is walked
-  Emitter emitter_;
+  Emitter& emitter_;
+  ImageTasks* images_;  ///< null: tasks are equal parts of the outer loops, or of columns
   DType accumulate_ = DType::f32;
   std::int64_t bytes_ = 4;  ///< of an element of the sums
   Registers registers_;
@@ -506,11 +556,7 @@ class DirectWriter {
   std::int64_t block_ = 0;    ///< iterations of the outermost loop over k in one block; 0: no blocks
   bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
-  std::optional<Group> behind_;  ///< what is computed image by image
-  Loop images_;
-  std::int64_t images_together_ = 1;
-  Index first_image_;                                   ///< of the task
-  std::vector<std::pair<const ir::Value*, int>> kept_;  ///< what is read behind, and its scratch memory
+  bool is_empty_ = false;        ///< sums are over nothing
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
   std::int64_t sums_pitch_ = 1;
 };
@@ -531,9 +577,38 @@ bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
 
-void write_direct_convolution(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,
-                              const LoopOptions& options) {
-  DirectWriter(group, unit, placement, std::move(shape), options).run();
+void write_direct_convolution(const Group& group, Unit& unit, Placement& placement,
+                              std::vector<ContractionShape> phases, const LoopOptions& options) {
+  Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
+  emitter.note(*group.op);
+  std::optional<ImageTasks> images;
+  if (!group.behind.empty() || (phases.size() > 1 && image_loop(phases.front())))
+    images.emplace(group, emitter, placement, options, phases.front());
+  if (!images && phases.size() == 1)
+    return DirectWriter(group, emitter, std::move(phases.front()), options, nullptr).run();
+  std::deque<DirectWriter> writers;
+  double work = 0;
+  for (ContractionShape& phase : phases) {
+    writers.emplace_back(group, emitter, std::move(phase), options, images ? &*images : nullptr);
+    work += writers.back().work();
+  }
+  if (!images) {
+    for (DirectWriter& writer : writers) writer.run_serial();
+    return;
+  }
+  const auto run = [&](const Index& task) {
+    emitter.scoped([&] {
+      images->begin(task);
+      for (DirectWriter& writer : writers) emitter.scoped([&] { writer.run_task(task); });
+      images->run_behind();
+    });
+  };
+  if (images->tasks() == 1)
+    run(Index(0));
+  else if (options.parallel && work >= kParallelFlops)
+    emitter.build().parallel_loop("p", images->tasks(), run);
+  else
+    emitter.build().serial_loop("p", images->tasks(), run);
 }
 
 }  // namespace pullback::lower

@@ -16,8 +16,8 @@ bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape);
 /// Its loop over the images, the first dimension of the result; null: it has none of its own.
 const Loop* image_loop(const ContractionShape& shape);
 
-/// Writes the kernel of such a contraction group.
-void write_direct_convolution(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,
-                              const LoopOptions& options);
+/// Writes the kernel of such a contraction group; `phases` compute the whole result together.
+void write_direct_convolution(const Group& group, Unit& unit, Placement& placement,
+                              std::vector<ContractionShape> phases, const LoopOptions& options);
 
 }  // namespace pullback::lower

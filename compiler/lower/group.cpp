@@ -9,6 +9,7 @@
 
 #include "compiler/ir/layout.h"
 #include "compiler/lower/anchors.h"
+#include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/space.h"
@@ -232,7 +233,7 @@ class Grouper {
       const bool in_step = std::all_of(members.begin(), members.end(), [&](const ir::Value* anchor) {
         return reads_in_step(*anchor, members, space) && (!shared || reads_along(*anchor, *shared, space));
       });
-      if (!in_step || operands_meet(members, space)) continue;
+      if (!in_step || operands_meet(members, space) || scatters(space)) continue;
       if (!reaches_indirectly(a, b) && !reaches_indirectly(b, a)) return std::move(space);
     }
     return {};
@@ -244,6 +245,16 @@ class Grouper {
     std::set<const ir::Value*> operands;
     for (const ir::Value* operand : space.op->operands) add_base(operand, operands);
     return std::any_of(operands.begin(), operands.end(), [&](const ir::Value* v) { return members.count(v) != 0; });
+  }
+
+  /// Tiles of a result that is computed in phases have neighbouring columns only: in another layout each element would
+  /// be a store of its own.
+  static bool scatters(const Group& space) {
+    if (space.kind != Kind::contraction || !is_in_phases(space.op->def->contraction(*space.op))) return false;
+    const ir::Integers layout = ir::layout_of(*space.op->result());
+    return std::any_of(space.anchors.begin(), space.anchors.end(), [&](const ir::Value* anchor) {
+      return anchor->type.rank() == space.op->result()->type.rank() && ir::layout_of(*anchor) != layout;
+    });
   }
 
   /// Does the anchor read the other members where the loops are when they reach its own element?

@@ -68,18 +68,27 @@ std::ptrdiff_t vector_axis(const std::vector<Axis>& axes, int width) {
   return static_cast<std::ptrdiff_t>(best);
 }
 
+/// The innermost of the loops that the trial has for an axis, which may be joined of several.
+const kernel::LoopVar& innermost(const Axis& axis, const Trial& trial, const std::vector<Axis>& axes) {
+  const auto own =
+      std::find_if(axes.begin(), axes.end(), [&](const Axis& a) { return a.dims.back() == axis.dims.back(); });
+  return *trial.variables[static_cast<std::size_t>(own - axes.begin())];
+}
+
 /// Cuts an axis into blocks when memory is contiguous along it where it is not along the vectors.
-void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
-  if (walk.vector < 0 || walk.axes.size() != axes.size()) return;
-  const kernel::LoopVar& lanes = *trial.variables[static_cast<std::size_t>(walk.vector)];
-  for (std::size_t a = 0; a < axes.size(); ++a) {
+void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes, double work_each) {
+  // The body is repeated for each step of a block: along joined axes, which are long, only what is cheap.
+  constexpr double kCheap = 12;
+  if (walk.vector < 0 || (walk.axes.size() != axes.size() && work_each >= kCheap)) return;
+  const kernel::LoopVar& lanes = innermost(walk.axes[static_cast<std::size_t>(walk.vector)], trial, axes);
+  for (std::size_t a = 0; a < walk.axes.size(); ++a) {
     if (static_cast<std::ptrdiff_t>(a) == walk.vector) continue;
+    const kernel::LoopVar& variable = innermost(walk.axes[a], trial, axes);
     const bool across = std::any_of(trial.seen.accesses.begin(), trial.seen.accesses.end(), [&](const auto& access) {
-      return !access.counts_only && access.address.is_contiguous_in(*trial.variables[a]) &&
-             access.address.depends_on(lanes);
+      return !access.counts_only && access.address.is_contiguous_in(variable) && access.address.depends_on(lanes);
     });
     for (std::int64_t block = 16; across && walk.blocked < 0 && block >= 4; --block)
-      if (axes[a].extent % block == 0) {
+      if (walk.axes[a].extent % block == 0) {
         walk.blocked = static_cast<std::ptrdiff_t>(a);
         walk.block = block;
       }
@@ -185,10 +194,11 @@ class ElementwiseWriter {
     Walk walk{join_axes(axes_, trial.variables, trial.seen)};
     walk.width = std::max<int>(1, options_.vector_bytes / static_cast<int>(trial.seen.largest));
     if (!reductions_are_contiguous(trial)) walk.vector = vector_axis(walk.axes, walk.width);
+    const double work_each = trial.seen.work / static_cast<double>(group_.rows);
     if (walk.vector >= 0)
-      walk.accumulators = accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width,
-                                           trial.seen.work / static_cast<double>(group_.rows));
-    choose_block(walk, trial, axes_);
+      walk.accumulators =
+          accumulators_for(walk.axes[static_cast<std::size_t>(walk.vector)].extent, walk.width, work_each);
+    choose_block(walk, trial, axes_, work_each);
     if (walk.vector >= 0 && walk.blocked < 0)
       walk.width = trial.seen.width(options_.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
     choose_cuts(walk, trial, axes_);

@@ -164,6 +164,19 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+bool is_in_phases(const Convolution& c) {
+  constexpr std::int64_t kFewImages = 4;
+  if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  bool spread = false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
+    if (c.windows.base_dilation[d] == 1) continue;
+    if (c.windows.strides[d] != 1) return false;
+    spread = true;
+  }
+  return spread;
+}
+
 /// Results that are `dilation` apart see the same taps, and only those that meet elements: a convolution of each such
 /// phase multiplies no zeros. Element u of `phase` is result t = u*dilation + phase; tap r meets an element where
 /// t + r - low is a multiple of the dilation, so taps first, first + dilation, ... do.
@@ -237,6 +250,7 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
 /// and worth it where each tap has many channels.
 bool skips_padding(const Convolution& c) {
   constexpr std::int64_t kFewRows = 4;
+  if (is_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
@@ -258,6 +272,7 @@ Value prepared_direct(const Convolution& c) {
 }
 
 Value prepared(const Convolution& c, std::int64_t lanes) {
+  if (is_in_phases(c)) return prepared_direct(c);
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
   if (c.channels_last) return prepared_direct(c);
   Windows windows = c.windows;
@@ -267,20 +282,48 @@ Value prepared(const Convolution& c, std::int64_t lanes) {
   return ops::convolution(x, w, windows, c.groups, c.batch_groups);
 }
 
+/// Are there no windows, and channels apart in both the images and the result? Then each image is a matrix of channels
+/// x pixels, and the result its product with the kernels, with vectors of pixels.
+bool is_product(const Convolution& c, const ir::Integers& layout) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !std::is_sorted(layout.begin(), layout.end()))
+    return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  const std::vector<std::int64_t> strides = strides_in_place(c.x);
+  return strides[1] != 1 && strides.back() == 1;
+}
+
+/// The same with windows, where a result is of so few products that what brings channels together costs more: few input
+/// channels, or one for each output channel. But of very few products mostly stores are left, which then go to as many
+/// places at once as there are channels.
+bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
+  constexpr std::int64_t kFewChannels = 4, kFewProducts = 16;
+  const Windows& windows = c.windows;
+  const std::int64_t groups = c.groups * c.batch_groups, outputs = c.w.size(0).constant() / groups;
+  const std::int64_t inputs = c.w.size(1).constant(), products = count_of(*c.w.value) / c.w.size(0).constant();
+  const bool few = depthwise_axis(c) || (groups == 1 && inputs < kFewChannels && products >= kFewProducts);
+  if (!few || windows.rank() == 0 || !std::is_sorted(layout.begin(), layout.end()) || sums_over_images(c)) return false;
+  for (const std::int64_t dilation : windows.base_dilation)
+    if (dilation > 1) return false;
+  return windows.strides.back() == 1 && strides_in_place(c.x).back() == 1 && !runs_over_channels(c, outputs, lanes);
+}
+
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
   if (op.def != &ops::op_convolution || !is_float(op.result()->type.dtype)) return {};
   if (ir::element_count(op.operand(0)->type.shape) == Dim(0) || ir::element_count(op.operand(1)->type.shape) == Dim(0))
     return {};
-  const Convolution c{{builder, op.operand(0)},
-                      {builder, op.operand(1)},
-                      Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
-                      op.result()->type.shape,
-                      op.attributes.integer("groups"),
-                      op.attributes.integer("batch_groups"),
-                      ops::suits_channels_last(op)};
+  Convolution c{{builder, op.operand(0)},
+                {builder, op.operand(1)},
+                Windows::of(op.attributes, trailing(op.operand(1)->type.shape)),
+                op.result()->type.shape,
+                op.attributes.integer("groups"),
+                op.attributes.integer("batch_groups"),
+                ops::suits_channels_last(op)};
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
-  Value result = prepared(c, std::max<std::int64_t>(1, vector_bytes / bytes));
+  const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
+  if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
+  Value result = prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {
     if (result.value->definer->def == &ops::op_convolution) result = copied(result);
     ir::set_layout(*result.value->definer, layout);

@@ -190,5 +190,114 @@ TEST_CASE("depthwise convolutions multiply channel by channel", "[lower]") {
   })");
 }
 
+/// The gradient of a strided convolution's input: y of x, whose elements lie apart.
+std::string spread_convolution(const char* x, const char* w, const char* y, const char* windows, int groups = 1,
+                               const char* type = "f32") {
+  return fmt::format(R"(func @f(%x: {0}[{1}], %w: {0}[{2}]) {{
+    %c: {0}[{3}] = convolution(%x, %w) {{strides = [1,1], {4}, groups = {5}, batch_groups = 1, layout = [0,2,3,1]}}
+    %r: {0}[{3}] = tanh(%c)
+    return r = %r
+  }})",
+                     type, x, w, y, windows, groups);
+}
+
+TEST_CASE("phases of a strided convolution's gradient are written by one kernel", "[lower]") {
+  const char* even = "low = shape[1,1], high = shape[2,2], base_dilation = [2,2], window_dilation = [1,1]";
+  for (const std::string& text :
+       {spread_convolution("4,9,4,5", "18,9,3,3", "4,18,8,10", even),
+        spread_convolution("12,9,4,5", "18,9,3,3", "12,18,8,10", even, 1, "f64"),
+        spread_convolution("4,9,4,5", "27,3,3,3", "4,27,8,10", even, 3),
+        spread_convolution("4,18,4,5", "18,1,3,3", "4,18,8,10", even, 18),
+        // A tap that is alone in its phase lies out of bounds at the end of both axes.
+        spread_convolution("4,9,3,3", "18,9,3,3", "4,18,8,8",
+                           "low = shape[2,2], high = shape[3,3], base_dilation = [2,2], window_dilation = [1,1]"),
+        // Phases that meet no tap.
+        spread_convolution("4,9,3,4", "18,9,2,2", "4,18,9,12",
+                           "low = shape[1,1], high = shape[2,2], base_dilation = [3,3], window_dilation = [1,1]"),
+        spread_convolution("4,9,4,4", "18,9,3,3", "4,18,8,8",
+                           "low = shape[2,2], high = shape[3,3], base_dilation = [2,2], window_dilation = [2,2]"),
+        spread_convolution("4,9,4,4", "18,9,1,1", "4,18,8,8",
+                           "low = shape[0,0], high = shape[1,1], base_dilation = [2,2], window_dilation = [1,1]"),
+        // Steps of taps and of elements that have a factor in common; one axis only.
+        spread_convolution("4,9,3,3", "18,9,4,3", "4,18,13,11",
+                           "low = shape[5,4], high = shape[5,4], base_dilation = [4,4], window_dilation = [2,3]"),
+        spread_convolution("4,9,4,5", "18,9,3,3", "4,18,8,5",
+                           "low = shape[1,1], high = shape[2,1], base_dilation = [2,1], window_dilation = [1,1]")}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_of(text) <= 4);  // copies of w and, of a depthwise one, of x and back
+  }
+  // Of few images it is cut into several.
+  const std::string two = spread_convolution("2,9,4,5", "18,9,3,3", "2,18,8,10", even);
+  check_lowering(two);
+  CHECK(kernels_of(two) > 3);
+}
+
+TEST_CASE("phases are followed by what reads their images, and not stored in another layout", "[lower]") {
+  const std::string convolution = R"(func @f(%x: f32[12,8,5,4], %w: f32[18,8,3,3]) {
+    %c: f32[12,18,10,8] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[2,2],
+        base_dilation = [2,2], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]})";
+  const std::string pooled = convolution + R"(
+    %p: f32[12,18,5,4] = reduce_window_max(%c) {window = [2,2], strides = [2,2], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], layout = [0,2,3,1]}
+    %n: f32[12,18,5,4] = neg(%p)
+    return n = %n
+  })";
+  check_lowering(pooled);
+  CHECK(kernels_of(pooled) == 2);
+  const std::string copied = convolution + R"(
+    %n: f32[12,18,10,8] = neg(%c)
+    return n = %n
+  })";
+  check_lowering(copied);
+  const std::string kernels =
+      schedule::print(lower::lower(*parse_function(copied), Target::parse("x86-64-v3"), {}), {.kernels = true});
+  CHECK(kernels.find("unrolled t") != std::string::npos);  // in blocks, as transposes are
+}
+
+std::string kernels_text(const std::string& text) {
+  return schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {}), {.kernels = true});
+}
+
+TEST_CASE("the gradient of kernels does not walk from image to image", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[16,8,32,32], %g: f32[16,8,16,16]) {
+    %w: f32[16,16,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [2,2], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %e: f32[16,16,3,3] = abs(%w)
+    return e = %e
+  })";
+  check_lowering(text);
+  CHECK(kernels_text(text).find("contract 6x16") != std::string::npos);  // rows are input channels, not the three taps
+}
+
+TEST_CASE("1x1 convolutions of images with their channels first are products", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[3,20,5,7], %w: f32[18,20,1,1]) {
+    %y: f32[3,18,5,7] = convolution(%x, %w) {strides = [1,1], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1}
+    %r: f32[3,18,5,7] = tanh(%y)
+    return r = %r
+  })";
+  check_lowering(text);
+  CHECK(kernels_of(text) == 1);  // nothing is copied
+}
+
+TEST_CASE("convolutions of few products have vectors of pixels where channels are apart", "[lower]") {
+  const auto convolution = [](int inputs, int each, int groups) {
+    return fmt::format(R"(func @f(%x: f32[3,{0},6,19], %w: f32[24,{1},3,3]) {{
+      %y: f32[3,24,6,19] = convolution(%x, %w) {{strides = [1,1], low = shape[1,1], high = shape[1,1],
+          base_dilation = [1,1], window_dilation = [1,1], groups = {2}, batch_groups = 1}}
+      %r: f32[3,24,6,19] = tanh(%y)
+      return r = %r
+    }})",
+                       inputs, each, groups);
+  };
+  for (const std::string& text : {convolution(2, 2, 1), convolution(24, 1, 24)}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_of(text) == 2);                                       // one pads x
+    CHECK(kernels_text(text).find("unrolled t") == std::string::npos);  // nothing is transposed
+  }
+}
+
 }  // namespace
 }  // namespace pullback
