@@ -106,7 +106,12 @@ class Translator {
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,
                       std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
-  void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  void epilogue(const Tile& tile, int width, int active, llvm::Value* sum,
+                const std::function<void(const kernel::LoopVar& lane)>& place);
+  void epilogue_of_row(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  void epilogue_of_column(const Tile& tile, const kernel::Index& column, llvm::Value* sum);
+  void epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
+                     const std::function<void(const kernel::Index& position, llvm::Value* sum)>& body);
   void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 
