@@ -34,7 +34,7 @@ struct Timings {
 
 /// How often passes of LLVM were left out (see pass_gate.h).
 struct SkippedPasses {
-  int strength_reduction = 0;  ///< once for each loop, or once for all where LLVM was told never to run it
+  int strength_reduction = 0;  ///< once for each part of the code
   int scheduling = 0;          ///< once for each function with register tiles
 };
 

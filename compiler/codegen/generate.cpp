@@ -54,7 +54,7 @@ Piece compile_part(const schedule::Module& schedule, const Part& part, const Opt
     module->print(stream, nullptr);
   }
   if (options.want_asm_text) piece.asm_text = emit_assembly(*module, *machine);
-  piece.object = timed(times.emit, [&] { return emit_object(*module, *machine); });
+  piece.object = timed(times.emit, [&] { return emit_object(*module, *machine, gate.skipped()); });
   piece.skipped = gate.skipped();
   return piece;
 }
@@ -99,7 +99,6 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
     result.skipped.strength_reduction += piece.skipped.strength_reduction;
     result.skipped.scheduling += piece.skipped.scheduling;
   }
-  if (lacks_strength_reduction()) ++result.skipped.strength_reduction;
   if (options.want_image) result.image = timed(result.timings.link, [&] { return image_of(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });
