@@ -24,7 +24,7 @@ struct Options {
   bool want_image = false;      ///< what a later run can load without this library
 };
 
-/// Seconds spent.
+/// Seconds spent, by all threads together.
 struct Timings {
   double translate = 0;  ///< kernel IR -> LLVM IR, verified
   double optimize = 0;
