@@ -140,6 +140,7 @@ class Translator {
   std::optional<Bound> load_transposed(const kernel::Value& value);
   std::vector<llvm::Value*> load_square(int buffer, const kernel::Index& start, std::int64_t stride, int count);
   void transpose_square(std::vector<llvm::Value*>& rows);
+  void keep_apart(std::vector<llvm::Value*>& values);
   /// A load or store that all lanes take part in: the stride from lane to lane, if there is one.
   std::optional<std::int64_t> lane_stride(const kernel::Index& index);
   /// Which lanes may touch memory; null: all.
