@@ -92,9 +92,11 @@ void Translator::transpose_square(std::vector<llvm::Value*>& rows) {
 // LLVM's instruction selection looks for shorter ways through several rounds of such exchanges, does not find any, and
 // needs more time for it than for the rest of a kernel. It does not look through an empty assembly statement.
 void Translator::keep_apart(std::vector<llvm::Value*>& values) {
-  constexpr unsigned kSmallestRegister = 128, kMostValues = 8;
+  constexpr unsigned kSmallestRegister = 16, kMostValues = 8;  // bytes, values
   llvm::Type* type = values.front()->getType();
-  if (type->getScalarSizeInBits() < 32 || type->getPrimitiveSizeInBits() < kSmallestRegister) return;
+  const std::uint64_t bytes = type->getPrimitiveSizeInBits() / 8;
+  const bool fits = kSmallestRegister <= bytes && bytes <= static_cast<std::uint64_t>(context_.target().vector_bytes);
+  if (type->getScalarSizeInBits() < 32 || !fits) return;
   const std::string any_register = context_.target().has_masks ? "v" : "x";
   for (std::size_t begin = 0; begin < values.size(); begin += kMostValues) {
     const std::size_t count = std::min<std::size_t>(kMostValues, values.size() - begin);
