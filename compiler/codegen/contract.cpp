@@ -32,8 +32,10 @@ std::int64_t unroll(const Target& target, std::size_t sums) {
 // Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
 constexpr std::int64_t kWrittenSteps = 9;
 
-// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
-constexpr std::int64_t kEpilogueLimit = 300;
+// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it. That
+// takes some instructions for each copy, which weigh little in a long epilogue (an optimizer's), but in a short one,
+// such as an activation's, as much as the epilogue.
+constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
@@ -167,9 +169,10 @@ bool Translator::Tile::stores_along_rows() const {
 
 Translator::Tile::Epilogue Translator::Tile::epilogue() const {
   const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
+  const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
   if (stores_along_rows())
-    return statements * contract.columns <= kEpilogueLimit ? Epilogue::transposed : Epilogue::transposed_looped;
-  if (statements * sums() > kEpilogueLimit && contract.rows > 1) return Epilogue::looped;
+    return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
+  if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;
   return Epilogue::repeated;
 }
 
@@ -475,9 +478,8 @@ void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Val
   for (std::size_t s = 0; s < tile.segments.size(); ++s) {
     std::vector<llvm::Value*> rows;
     for (std::int64_t row = 0; row < tile.contract.rows; ++row) rows.push_back(sums[tile.at(row, s)]);
-    epilogue_loop("row", rows, [&](const Index& row, llvm::Value* sum) {
-      epilogue_of_row(tile, row, tile.segments[s], sum);
-    });
+    epilogue_loop("row", rows,
+                  [&](const Index& row, llvm::Value* sum) { epilogue_of_row(tile, row, tile.segments[s], sum); });
   }
 }
 

@@ -385,8 +385,8 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
     sizes.push_back(size_of_code(kernel->body, target));
     total += sizes.back();
   }
-  const auto large = std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1,
-                                             std::max<std::size_t>(1, threads));
+  const auto large =
+      std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
   // Threads begin with a large part each, and who is done first takes a small one.
   const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + 1));
   const std::size_t small = large > 1 && share >= kWorthAThread ? large : 0;
