@@ -24,7 +24,7 @@ struct Options {
   bool want_image = false;      ///< what a later run can load without this library
 };
 
-/// Seconds spent.
+/// Seconds spent, by all threads together.
 struct Timings {
   double translate = 0;  ///< kernel IR -> LLVM IR, verified
   double optimize = 0;
@@ -34,7 +34,7 @@ struct Timings {
 
 /// How often passes of LLVM were left out (see pass_gate.h).
 struct SkippedPasses {
-  int strength_reduction = 0;  ///< once for each loop, or once for all where LLVM was told never to run it
+  int strength_reduction = 0;  ///< once for each part of the code
   int scheduling = 0;          ///< once for each function with register tiles
 };
 

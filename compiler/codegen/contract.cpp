@@ -32,8 +32,10 @@ std::int64_t unroll(const Target& target, std::size_t sums) {
 // Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
 constexpr std::int64_t kWrittenSteps = 9;
 
-// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it.
-constexpr std::int64_t kEpilogueLimit = 300;
+// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it. That
+// takes some instructions for each copy, which weigh little in a long epilogue (an optimizer's), but in a short one,
+// such as an activation's, as much as the epilogue.
+constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
@@ -103,8 +105,9 @@ struct Translator::Tile {
   std::int64_t steps_in_code(const Target& target) const;
   bool stores_along_rows() const;
 
-  enum class Epilogue : std::uint8_t { repeated, transposed, looped };
+  enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
   Epilogue epilogue() const;
+  std::int64_t epilogue_copies() const;
 };
 
 Translator::Tile::Tile(const Contract& source, const Target& target)
@@ -166,18 +169,31 @@ bool Translator::Tile::stores_along_rows() const {
 
 Translator::Tile::Epilogue Translator::Tile::epilogue() const {
   const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
-  if (stores_along_rows() && statements * contract.columns <= kEpilogueLimit) return Epilogue::transposed;
-  if (statements * sums() > kEpilogueLimit && contract.rows > 1) return Epilogue::looped;
+  const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
+  if (stores_along_rows())
+    return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
+  if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;
   return Epilogue::repeated;
+}
+
+// How often the epilogue stands in the code.
+std::int64_t Translator::Tile::epilogue_copies() const {
+  switch (epilogue()) {
+    case Epilogue::repeated:
+      return sums();
+    case Epilogue::transposed:
+      return contract.columns;
+    case Epilogue::looped:
+      return static_cast<std::int64_t>(segments.size());
+    case Epilogue::transposed_looped:
+      return 1;
+  }
+  return 1;
 }
 
 std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
   const Tile tile(source, target);
-  const Tile::Epilogue how = tile.epilogue();
-  const std::int64_t copies = how == Tile::Epilogue::transposed ? source.columns
-                              : how == Tile::Epilogue::looped   ? static_cast<std::int64_t>(tile.segments.size())
-                                                                : tile.sums();
-  return tile.sums() * tile.steps_in_code(target) + copies * epilogue;
+  return tile.sums() * tile.steps_in_code(target) + tile.epilogue_copies() * epilogue;
 }
 
 /// Elements of A, B and the copy of B: a pointer, and how far from it.
@@ -391,19 +407,19 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
   const Tile::Epilogue how = tile.epilogue();
-  if (how == Tile::Epilogue::transposed) return epilogues_transposed(tile, sums);
+  if (how == Tile::Epilogue::transposed || how == Tile::Epilogue::transposed_looped)
+    return epilogues_transposed(tile, sums);
   if (how == Tile::Epilogue::looped) return epilogues_by_loop(tile, sums);
   for (std::size_t s = 0; s < tile.segments.size(); ++s)
     for (std::int64_t row = 0; row < tile.contract.rows; ++row)
-      epilogue(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
+      epilogue_of_row(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
 }
 
 // The tile is transposed in registers: lanes are rows.
 void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums) {
   const std::int64_t rows = tile.contract.rows;
   const auto width = static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(rows)));
-  const Lanes around = lanes_;
-  Unrolled* unrolled = std::exchange(unrolled_, nullptr);
+  std::vector<llvm::Value*> columns;
   for (std::size_t s = 0; s < tile.segments.size(); ++s) {
     const Segment& segment = tile.segments[s];
     const int side = std::max(width, segment.width);
@@ -420,56 +436,73 @@ void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::
     transpose_square(square);
     for (int column = 0; column < segment.active; ++column) {
       llvm::Value* sum = square[static_cast<std::size_t>(column)];
-      if (width < side) sum = b_.CreateShuffleVector(sum, narrow);
-      lanes_ = {width, static_cast<int>(rows), new_variable(rows), nullptr};
-      replace(tile.contract.row, Index(*lanes_.lane));
-      replace(tile.contract.column, Index(segment.offset + column));
-      bind(tile.contract.accumulator, here(sum));
-      block(tile.contract.epilogue);
+      columns.push_back(width < side ? b_.CreateShuffleVector(sum, narrow) : sum);
     }
   }
-  unrolled_ = unrolled;
-  lanes_ = around;
+  if (tile.epilogue() == Tile::Epilogue::transposed_looped)
+    return epilogue_loop("column", columns,
+                         [&](const Index& column, llvm::Value* sum) { epilogue_of_column(tile, column, sum); });
+  for (std::size_t column = 0; column < columns.size(); ++column)
+    epilogue_of_column(tile, Index(static_cast<std::int64_t>(column)), columns[column]);
 }
 
-void Translator::epilogue(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {
+void Translator::epilogue_of_row(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {
+  epilogue(tile, segment.width, segment.active, sum, [&](const LoopVar& lane) {
+    replace(tile.contract.row, row);
+    replace(tile.contract.column, segment.width == 1 ? Index(segment.offset) : segment.offset + Index(lane));
+  });
+}
+
+void Translator::epilogue_of_column(const Tile& tile, const Index& column, llvm::Value* sum) {
+  epilogue(tile, width_of(sum), static_cast<int>(tile.contract.rows), sum, [&](const LoopVar& lane) {
+    replace(tile.contract.row, Index(lane));
+    replace(tile.contract.column, column);
+  });
+}
+
+// `place` says what row and column of the lanes are.
+void Translator::epilogue(const Tile& tile, int width, int active, llvm::Value* sum,
+                          const std::function<void(const LoopVar& lane)>& place) {
   const Lanes around = lanes_;
   Unrolled* unrolled = std::exchange(unrolled_, nullptr);
-  lanes_ = {segment.width, segment.active, new_variable(segment.active), nullptr};
-  replace(tile.contract.row, row);
-  replace(tile.contract.column, segment.width == 1 ? Index(segment.offset) : segment.offset + Index(*lanes_.lane));
+  lanes_ = {width, active, new_variable(active), nullptr};
+  place(*lanes_.lane);
   bind(tile.contract.accumulator, here(sum));
   block(tile.contract.epilogue);
   unrolled_ = unrolled;
   lanes_ = around;
 }
 
-// The tile on the stack, [segment][row] vectors; a loop over the rows for each segment.
+// A loop over the rows for each segment.
 void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  const std::int64_t rows = tile.contract.rows;
   for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-    const Segment& segment = tile.segments[s];
-    llvm::Type* type = arithmetic_.type(tile.sum, segment.width);
-    llvm::Type* array = llvm::ArrayType::get(type, static_cast<std::uint64_t>(rows));
-    llvm::AllocaInst* memory = nullptr;
-    {
-      llvm::IRBuilderBase::InsertPointGuard guard(b_);
-      llvm::BasicBlock& entry = function_->getEntryBlock();
-      b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
-      memory = b_.CreateAlloca(array);
-      memory->setAlignment(llvm::Align(64));
-    }
-    for (std::int64_t row = 0; row < rows; ++row)
-      b_.CreateStore(sums[tile.at(row, s)], b_.CreateConstGEP1_64(type, memory, static_cast<std::uint64_t>(row)));
-    counted_loop("row", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(rows)), 1, {},
-                 [&](Bound position, std::span<llvm::Value* const>) {
-                   const LoopVar* row = new_variable(rows);
-                   variables_[row] = {std::nullopt, position, 1};
-                   llvm::Value* sum = b_.CreateLoad(type, b_.CreateGEP(type, memory, position.value));
-                   epilogue(tile, Index(*row), segment, sum);
-                   return std::vector<llvm::Value*>{};
-                 });
+    std::vector<llvm::Value*> rows;
+    for (std::int64_t row = 0; row < tile.contract.rows; ++row) rows.push_back(sums[tile.at(row, s)]);
+    epilogue_loop("row", rows,
+                  [&](const Index& row, llvm::Value* sum) { epilogue_of_row(tile, row, tile.segments[s], sum); });
   }
+}
+
+// The vectors of `sums` on the stack, and a loop over them.
+void Translator::epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
+                               const std::function<void(const Index& position, llvm::Value* sum)>& body) {
+  llvm::Type* type = sums.front()->getType();
+  const std::uint64_t count = sums.size();
+  llvm::AllocaInst* memory = nullptr;
+  {
+    llvm::IRBuilderBase::InsertPointGuard guard(b_);
+    llvm::BasicBlock& entry = function_->getEntryBlock();
+    b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+    memory = b_.CreateAlloca(llvm::ArrayType::get(type, count));
+    memory->setAlignment(llvm::Align(64));
+  }
+  for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory, i));
+  counted_loop(name, b_.getInt64(0), b_.getInt64(count), 1, {}, [&](Bound position, std::span<llvm::Value* const>) {
+    const LoopVar* variable = new_variable(static_cast<std::int64_t>(count));
+    variables_[variable] = {std::nullopt, position, 1};
+    body(Index(*variable), b_.CreateLoad(type, b_.CreateGEP(type, memory, position.value)));
+    return std::vector<llvm::Value*>{};
+  });
 }
 
 }  // namespace pullback::codegen

@@ -373,9 +373,10 @@ std::int64_t size_of_entry(const schedule::Module& module) {
 
 }  // namespace
 
-std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count) {
+std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t threads) {
   constexpr std::int64_t kWorthAThread = 500;  // instructions: some milliseconds of compilation
   constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables adds to the first part, beside the calls
+  constexpr std::int64_t kLarge = 3;           // times a small part
   std::vector<std::int64_t> sizes;
   std::vector<std::size_t> order;
   std::int64_t total = 0;
@@ -384,15 +385,26 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
     sizes.push_back(size_of_code(kernel->body, target));
     total += sizes.back();
   }
-  count = std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, count));
-  std::vector<Part> parts(count, {std::vector<bool>(sizes.size(), false), false});
+  const auto large =
+      std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
+  // Threads begin with a large part each, and who is done first takes a small one.
+  const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + 1));
+  const std::size_t small = large > 1 && share >= kWorthAThread ? large : 0;
+  std::vector<Part> parts(large + small, {std::vector<bool>(sizes.size(), false), false});
   parts.front().entry = true;
   // The largest first, each to the part that has least.
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
-  std::vector<std::int64_t> load(count, 0);
+  std::vector<std::int64_t> load(parts.size(), 0);
   load.front() = kEntry + size_of_entry(module);
   for (const std::size_t k : order) {
-    const auto least = static_cast<std::size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+    std::size_t least = 0;
+    std::int64_t least_load = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const std::int64_t with = (load[i] + sizes[k]) * (i < large ? 1 : kLarge);
+      if (i > 0 && with >= least_load) continue;
+      least = i;
+      least_load = with;
+    }
     parts[least].kernels[k] = true;
     load[least] += sizes[k];
   }

@@ -22,8 +22,9 @@ struct Part {
   bool entry = true;
   bool profile = false;  ///< the entry counts the time of each call
 };
-/// Deals the kernels to at most `count` parts of about equal size; the entry is in the first.
-std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t count);
+/// Deals the kernels to parts, which at most `threads` threads compile: first large ones, then perhaps as many small
+/// ones. The entry is in the first.
+std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t threads);
 
 /// Throws InternalError when the module does not verify.
 std::unique_ptr<llvm::Module> emit_module(llvm::LLVMContext& llvm, const schedule::Module& module, const Part& part,

@@ -3,9 +3,12 @@
 #include <llvm/IR/Module.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <pullback/error.h>
@@ -38,36 +41,46 @@ struct Piece {
   SkippedPasses skipped;
 };
 
-Piece compile_part(const schedule::Module& schedule, const Part& part, const Options& options) {
+Piece compile_part(const schedule::Module& schedule, const Part& part, const Options& options,
+                   llvm::TargetMachine& machine) {
   Piece piece;
   Timings& times = piece.timings;
   PassGate gate;
   llvm::LLVMContext context;  // one for each part: a context belongs to one thread
   context.setOptPassGate(gate);
-  const auto machine = timed(times.translate, [&] { return create_machine(options.target); });
   const auto module =
-      timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, *machine); });
+      timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, machine); });
   gate.note_functions(*module);
-  timed(times.optimize, [&] { optimize(*module, *machine); });
+  timed(times.optimize, [&] { optimize(*module, machine); });
   if (options.want_llvm_text) {
     llvm::raw_string_ostream stream(piece.llvm_text);
     module->print(stream, nullptr);
   }
-  if (options.want_asm_text) piece.asm_text = emit_assembly(*module, *machine);
-  piece.object = timed(times.emit, [&] { return emit_object(*module, *machine); });
+  if (options.want_asm_text) piece.asm_text = emit_assembly(*module, machine);
+  piece.object = timed(times.emit, [&] { return emit_object(*module, machine, gate.skipped()); });
   piece.skipped = gate.skipped();
   return piece;
 }
 
-/// Parts other than the first are compiled by threads of their own.
+/// Each of `threads` threads takes the next part as soon as it has done one: how long LLVM takes is known only roughly
+/// before. Pieces are in the order of their parts.
 std::vector<Piece> compile_parts(const schedule::Module& schedule, const std::vector<Part>& parts,
-                                 const Options& options) {
-  std::vector<std::future<Piece>> others;
-  for (std::size_t i = 1; i < parts.size(); ++i)
-    others.push_back(std::async(std::launch::async, [&, i] { return compile_part(schedule, parts[i], options); }));
-  std::vector<Piece> pieces;
-  pieces.push_back(compile_part(schedule, parts.front(), options));
-  for (std::future<Piece>& other : others) pieces.push_back(other.get());
+                                 const Options& options, std::size_t threads) {
+  std::vector<Piece> pieces(parts.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    double seconds = 0;
+    const auto machine = timed(seconds, [&] { return create_machine(options.target); });
+    for (std::size_t i = next++; i < parts.size(); i = next++) {
+      pieces[i] = compile_part(schedule, parts[i], options, *machine);
+      pieces[i].timings.translate += std::exchange(seconds, 0);
+    }
+  };
+  std::vector<std::future<void>> others;
+  for (std::size_t i = 1; i < std::min(threads, parts.size()); ++i)
+    others.push_back(std::async(std::launch::async, work));
+  work();
+  for (std::future<void>& other : others) other.get();
   return pieces;
 }
 
@@ -89,17 +102,18 @@ Compiled generate(const schedule::Module& schedule, const Options& options) {
   const std::size_t threads = whole ? 1 : std::thread::hardware_concurrency();
   std::vector<Part> parts = split(schedule, options.target, threads);
   parts.front().profile = options.profile;
-  std::vector<Piece> pieces = compile_parts(schedule, parts, options);
-  result.timings = pieces.front().timings;
+  std::vector<Piece> pieces = compile_parts(schedule, parts, options, threads);
   result.llvm_text = std::move(pieces.front().llvm_text);
   result.asm_text = std::move(pieces.front().asm_text);
   std::vector<llvm::ArrayRef<char>> objects;
   for (const Piece& piece : pieces) {
     objects.push_back(piece.object);
+    result.timings.translate += piece.timings.translate;
+    result.timings.optimize += piece.timings.optimize;
+    result.timings.emit += piece.timings.emit;
     result.skipped.strength_reduction += piece.skipped.strength_reduction;
     result.skipped.scheduling += piece.skipped.scheduling;
   }
-  if (lacks_strength_reduction()) ++result.skipped.strength_reduction;
   if (options.want_image) result.image = timed(result.timings.link, [&] { return image_of(objects); });
   if (options.target.runs_here()) {
     Linked linked = timed(result.timings.link, [&] { return link(objects); });

@@ -4,11 +4,9 @@
 #include <llvm/Analysis/CGSCCPassManager.h>
 #include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
-#include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/PassManager.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -16,9 +14,12 @@
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
+#include <mutex>
+
 #include <pullback/error.h>
 
 #include "compiler/codegen/emit_module.h"
+#include "compiler/codegen/pass_gate.h"
 #include "runtime/code_image.h"
 
 namespace pullback::codegen {
@@ -26,46 +27,27 @@ namespace {
 
 constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
 
-/// Addresses are written as few pointers with constant distances. The gate keeps the pass itself from running
-/// (pass_gate.h), but not the analysis that it asks for, which takes a twentieth of a compilation. The option is LLVM's
-/// for all of a process: it is set only where this LLVM is ours alone.
-bool leave_out_strength_reduction() {
-#ifdef PULLBACK_STATIC_LLVM
-  const auto& options = llvm::cl::getRegisteredOptions();
-  const auto found = options.find("disable-lsr");
-  return found != options.end() && !found->second->addOccurrence(0, "disable-lsr", "true");
-#else
-  return false;
-#endif
-}
-
-/// Returns whether strength reduction is not among LLVM's passes.
-bool initialize_llvm() {
-  static const bool no_strength_reduction = [] {
+void initialize_llvm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    return leave_out_strength_reduction();
-  }();
-  return no_strength_reduction;
+  });
 }
 
 [[noreturn]] void fail(const char* what, llvm::Error error) {
   throw InternalError(std::string("codegen: ") + what + ": " + llvm::toString(std::move(error)));
 }
 
-void emit(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& out,
-          llvm::CodeGenFileType type) {
-  llvm::legacy::PassManager passes;
+void emit(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& out, llvm::CodeGenFileType type,
+          SkippedPasses& skipped) {
+  Pipeline passes(skipped);
   if (machine.addPassesToEmitFile(passes, out, nullptr, type))
     throw InternalError("codegen: the target emits no files");
   passes.run(module);
 }
 
 }  // namespace
-
-bool lacks_strength_reduction() {
-  return initialize_llvm();
-}
 
 std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target) {
   initialize_llvm();
@@ -99,10 +81,10 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   pipeline.run(module, modules);
 }
 
-llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
+llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine, SkippedPasses& skipped) {
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
-  emit(module, machine, stream, llvm::CodeGenFileType::ObjectFile);
+  emit(module, machine, stream, llvm::CodeGenFileType::ObjectFile, skipped);
   return object;
 }
 
@@ -110,7 +92,8 @@ std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machi
   const std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);
   llvm::SmallVector<char, 0> text;
   llvm::raw_svector_ostream stream(text);
-  emit(*copy, machine, stream, llvm::CodeGenFileType::AssemblyFile);
+  SkippedPasses skipped;
+  emit(*copy, machine, stream, llvm::CodeGenFileType::AssemblyFile, skipped);
   return {text.begin(), text.end()};
 }
 

@@ -8,13 +8,11 @@
 #include <memory>
 #include <string>
 
+#include "compiler/codegen/api.h"
 #include "compiler/support/target.h"
 #include "runtime/abi.h"
 
 namespace pullback::codegen {
-
-/// Was LLVM told never to run loop strength reduction?
-bool lacks_strength_reduction();
 
 /// Throws InternalError when LLVM does not know the target.
 std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target);
@@ -24,7 +22,7 @@ std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target);
 void optimize(llvm::Module& module, llvm::TargetMachine& machine);
 
 /// An ELF object, or with `assembly` its text. The module is left unchanged in the second case.
-llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine);
+llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine, SkippedPasses& skipped);
 std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machine);
 
 struct Linked {

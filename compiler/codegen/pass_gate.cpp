@@ -1,6 +1,31 @@
 #include "compiler/codegen/pass_gate.h"
 
+#include <algorithm>
+#include <array>
+#include <memory>
+
 namespace pullback::codegen {
+namespace {
+
+// Addresses are written as few pointers with constant distances.
+constexpr llvm::StringRef kStrengthReduction = "Loop Strength Reduction";
+
+// For C and C++: calls of its library, atomics, exceptions, wide integers; and what prepares strength reduction.
+constexpr std::array<llvm::StringRef, 11> kForOtherLanguages = {
+    "Canonicalize Freeze Instructions in Loops",
+    "Constant Hoisting",
+    "Exception handling preparation",
+    "Expand Atomic instructions",
+    "Expand large div/rem",
+    "Expand large fp convert",
+    "Expand memcmp() to load/stores",
+    "Live DEBUG_VALUE analysis",
+    "Merge contiguous icmps into a memcmp",
+    "Partially inline calls to library functions",
+    "Replace intrinsics with calls to vector library",
+};
+
+}  // namespace
 
 void PassGate::note_functions(const llvm::Module& module) {
   for (const llvm::Function& function : module)
@@ -8,17 +33,23 @@ void PassGate::note_functions(const llvm::Module& module) {
 }
 
 bool PassGate::shouldRunPass(llvm::StringRef pass, llvm::StringRef description) {
-  // Addresses are written as few pointers with constant distances.
-  if (pass == "Loop Strength Reduction") {
-    ++skipped_.strength_reduction;
-    return false;
-  }
   // It looks at all pairs of accesses to memory, of which a tile has hundreds.
   if (pass == "Machine Instruction Scheduler" && in_order_.contains(description)) {
     ++skipped_.scheduling;
     return false;
   }
   return true;
+}
+
+void Pipeline::add(llvm::Pass* pass) {
+  const llvm::StringRef name = pass->getPassName();
+  const bool reduces_strength = name == kStrengthReduction;
+  if (reduces_strength) ++skipped_.strength_reduction;
+  if (reduces_strength ||
+      std::find(kForOtherLanguages.begin(), kForOtherLanguages.end(), name) != kForOtherLanguages.end())
+    delete pass;
+  else
+    PassManager::add(pass);
 }
 
 }  // namespace pullback::codegen

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <llvm/ADT/StringSet.h>
+#include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/OptBisect.h>
 
@@ -26,11 +27,22 @@ class PassGate final : public llvm::OptPassGate {
   /// passes run, and nothing but skipped() tells.
   bool shouldRunPass(llvm::StringRef pass, llvm::StringRef description) override;
 
-  const SkippedPasses& skipped() const { return skipped_; }
+  SkippedPasses& skipped() { return skipped_; }
 
  private:
   llvm::StringSet<> in_order_;  ///< as LLVM describes functions to the gate
   SkippedPasses skipped_;
+};
+
+/// LLVM's way to machine code without the passes that find nothing to do in what is written here, and without the
+/// analyses that those alone ask for. The same holds of names as above.
+class Pipeline final : public llvm::legacy::PassManager {
+ public:
+  explicit Pipeline(SkippedPasses& skipped) : skipped_(skipped) {}
+  void add(llvm::Pass* pass) override;
+
+ private:
+  SkippedPasses& skipped_;
 };
 
 }  // namespace pullback::codegen

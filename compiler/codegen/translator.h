@@ -106,7 +106,12 @@ class Translator {
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,
                       std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
-  void epilogue(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  void epilogue(const Tile& tile, int width, int active, llvm::Value* sum,
+                const std::function<void(const kernel::LoopVar& lane)>& place);
+  void epilogue_of_row(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
+  void epilogue_of_column(const Tile& tile, const kernel::Index& column, llvm::Value* sum);
+  void epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
+                     const std::function<void(const kernel::Index& position, llvm::Value* sum)>& body);
   void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 
@@ -135,6 +140,7 @@ class Translator {
   std::optional<Bound> load_transposed(const kernel::Value& value);
   std::vector<llvm::Value*> load_square(int buffer, const kernel::Index& start, std::int64_t stride, int count);
   void transpose_square(std::vector<llvm::Value*>& rows);
+  void keep_apart(std::vector<llvm::Value*>& values);
   /// A load or store that all lanes take part in: the stride from lane to lane, if there is one.
   std::optional<std::int64_t> lane_stride(const kernel::Index& index);
   /// Which lanes may touch memory; null: all.

@@ -2,6 +2,8 @@
 // for each u; a square of them is read as contiguous vectors along u instead, one for each lane, and transposed in
 // registers: several times faster. How panels of contractions are packed from transposed operands, and tiles stored
 // transposed.
+#include <llvm/IR/InlineAsm.h>
+
 #include <algorithm>
 
 #include "compiler/codegen/translator.h"
@@ -83,6 +85,32 @@ void Translator::transpose_square(std::vector<llvm::Value*>& rows) {
       rows[static_cast<std::size_t>(i)] = b_.CreateShuffleVector(x, y, upper);
       rows[static_cast<std::size_t>(i + half)] = b_.CreateShuffleVector(x, y, lower);
     }
+    if (half > 1) keep_apart(rows);
+  }
+}
+
+// LLVM's instruction selection looks for shorter ways through several rounds of such exchanges, does not find any, and
+// needs more time for it than for the rest of a kernel. It does not look through an empty assembly statement.
+void Translator::keep_apart(std::vector<llvm::Value*>& values) {
+  constexpr unsigned kSmallestRegister = 16, kMostValues = 8;  // bytes, values
+  llvm::Type* type = values.front()->getType();
+  const std::uint64_t bytes = type->getPrimitiveSizeInBits() / 8;
+  const bool fits = kSmallestRegister <= bytes && bytes <= static_cast<std::uint64_t>(context_.target().vector_bytes);
+  if (type->getScalarSizeInBits() < 32 || !fits) return;
+  const std::string any_register = context_.target().has_masks ? "v" : "x";
+  for (std::size_t begin = 0; begin < values.size(); begin += kMostValues) {
+    const std::size_t count = std::min<std::size_t>(kMostValues, values.size() - begin);
+    std::string outputs, inputs;
+    for (std::size_t i = 0; i < count; ++i) {
+      outputs += "=" + any_register + ",";
+      inputs += std::to_string(i) + (i + 1 < count ? "," : "");
+    }
+    const llvm::SmallVector<llvm::Type*, kMostValues> types(count, type);
+    llvm::Type* result = count == 1 ? type : llvm::StructType::get(context_.llvm(), types);
+    const llvm::ArrayRef<llvm::Value*> arguments(&values[begin], count);
+    llvm::Value* same = b_.CreateCall(
+        llvm::InlineAsm::get(llvm::FunctionType::get(result, types, false), "", outputs + inputs, false), arguments);
+    for (unsigned i = 0; i < count; ++i) values[begin + i] = count == 1 ? same : b_.CreateExtractValue(same, i);
   }
 }
 

@@ -101,6 +101,35 @@ TEST_CASE("tiles stored as their transposes") {
         });
 }
 
+TEST_CASE("long epilogues stand in the code once for vectors that lie below each other, short ones for each vector") {
+  constexpr std::int64_t rows = 6, columns = 16, depth = 5;
+  const auto tile_with = [](Kernel& k, bool transposed, int steps) {
+    Builder b(k);
+    const int a = b.buffer("a", f32, rows * depth, Access::in), x = b.buffer("b", f32, depth * columns, Access::in);
+    const int c = b.buffer("c", f32, rows * columns, Access::inout);
+    b.contract(product(rows, columns, depth, a, x), f32, [&](const Index& i, const Index& j, Value* value) {
+      const Index at = transposed ? j * rows + i : i * columns + j;
+      Value* y = b.sqrt(b.abs(b.sub(b.load(c, at), value)));
+      for (int s = 0; s < steps; ++s) y = b.add(b.mul(y, b.constant(f32, 0.75)), b.constant(f32, s));
+      b.store(c, at, y);
+    });
+  };
+  const auto roots = [&](bool transposed, int steps) {
+    auto kernel = std::make_shared<Kernel>();
+    tile_with(*kernel, transposed, steps);
+    test::check_plain([&](Kernel& k) { tile_with(k, transposed, steps); });
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v3"), .want_asm_text = true});
+    int count = 0;
+    for (std::size_t at = 0; (at = compiled.asm_text.find("vsqrtps", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  CHECK(roots(false, 0) == rows * columns / 8);
+  CHECK(roots(false, 10) == columns / 8);
+  CHECK(roots(true, 0) == columns);
+  CHECK(roots(true, 10) == 1);
+}
+
 TEST_CASE("tiles that copy B") {
   for (DType dtype : {f32, f64, bf16})
     for (std::int64_t columns : {1, 2, 5, 16, 21, 48})
