@@ -45,6 +45,10 @@ struct LiveRange {
   std::size_t made = 0;
   std::set<std::size_t> read;
   std::size_t last_convolved = 0;  ///< the last group that reads it for a convolution; 0 if none
+  bool made_in_step = false;       ///< element by element, as its group reads
+  bool read_in_step = false;       ///< by the last group
+
+  std::size_t last() const { return read.empty() ? made : *read.rbegin(); }
 };
 
 /// The groups of a function, what they store, and when memory is fullest.
@@ -53,16 +57,10 @@ class Lives {
   Lives(const ir::Region& region, Accesses& accesses)
       : region_(region), accesses_(accesses), grouping_(group(region, accesses)) {
     for (const auto& [value, position] : grouping_.group_of) anchors_.insert(value);
-    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g) {
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
-    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
-      for (const ir::Value* read : inputs_of(grouping_.groups[g]))
-        if (const auto found = index_.find(read); found != index_.end()) {
-          LiveRange& life = all_[found->second];
-          life.read.insert(g);
-          const ir::Op* op = grouping_.groups[g].op;
-          if (op && op->def == &ops::op_convolution) life.last_convolved = g;
-        }
+    }
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g) read(grouping_.groups[g], g);
     find_peak();
     find_where_computed();
   }
@@ -79,7 +77,7 @@ class Lives {
     const auto found = index_.find(&value);
     if (found == index_.end()) return false;
     const LiveRange& life = all_[found->second];
-    return life.made < position && !life.read.empty() && *life.read.rbegin() >= position;
+    return life.made < position && life.last() >= position;
   }
   /// The first and the last group that compute the op: its own, or those that its value is computed within.
   struct Span {
@@ -90,8 +88,32 @@ class Lives {
  private:
   void add(const ir::Value* value, std::size_t position) {
     const std::int64_t bytes = count_of(*value) * static_cast<std::int64_t>(size_of(value->type.dtype));
+    const Group& g = grouping_.groups[position];
     index_[value] = all_.size();
-    all_.push_back({value, bytes, position, {}, 0});
+    all_.push_back({value, bytes, position, {}, 0, goes_in_step(g) && value->definer != g.op, false});
+  }
+
+  static bool goes_in_step(const Group& g) {
+    return g.kind == Group::Kind::elementwise || (g.kind == Group::Kind::contraction && g.behind.empty());
+  }
+
+  void read(const Group& g, std::size_t position) {
+    std::set<const ir::Value*> operands;
+    if (g.op)
+      for (const ir::Value* operand : g.op->operands) add_base(operand, operands);
+    std::set<const ir::Value*> inputs = operands;
+    for (const ir::Value* anchor : g.anchors)
+      if (anchor->definer != g.op && anchor->definer->def->element)
+        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
+    for (const ir::Value* input : inputs) {
+      const auto found = index_.find(input);
+      if (found == index_.end()) continue;
+      LiveRange& life = all_[found->second];
+      const bool is_operand = operands.count(input) != 0;
+      life.read.insert(position);
+      life.read_in_step = goes_in_step(g) && !is_operand;
+      if (is_operand && g.op->def == &ops::op_convolution) life.last_convolved = position;
+    }
   }
 
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
@@ -102,30 +124,33 @@ class Lives {
     for (const ir::Value* operand : value->definer->operands) add_base(operand, inputs);
   }
 
-  std::set<const ir::Value*> inputs_of(const Group& g) {
-    std::set<const ir::Value*> inputs;
-    if (g.op)
-      for (const ir::Value* operand : g.op->operands) add_base(operand, inputs);
-    for (const ir::Value* anchor : g.anchors)
-      if (anchor->definer != g.op && anchor->definer->def->element)
-        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
-    return inputs;
-  }
-
   void find_peak() {
     std::vector<std::int64_t> change(grouping_.groups.size() + 2);
     const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
+    std::vector<std::vector<const LiveRange*>> dying(grouping_.groups.size());
     for (const LiveRange& life : all_) {
       if (results.count(life.value)) continue;  // lies in a slot
       change[life.made] += life.bytes;
-      change[(life.read.empty() ? life.made : *life.read.rbegin()) + 1] -= life.bytes;
+      change[life.last() + 1] -= life.bytes;
+      if (life.last() > life.made) dying[life.last()].push_back(&life);
     }
+    for (const LiveRange& life : all_)
+      if (!results.count(life.value) && takes_place(life, dying[life.made])) change[life.made] -= life.bytes;
     std::int64_t live = 0;
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       if ((live += change[g]) > peak_bytes_) {
         peak_bytes_ = live;
         peak_ = g;
       }
+  }
+
+  /// Is the value written over one of those that die as it is computed, position by position? Takes that one out.
+  static bool takes_place(const LiveRange& life, std::vector<const LiveRange*>& dying) {
+    const auto fits = [&](const LiveRange* other) { return other->read_in_step && other->bytes == life.bytes; };
+    const auto found = life.made_in_step ? std::find_if(dying.begin(), dying.end(), fits) : dying.end();
+    if (found == dying.end()) return false;
+    dying.erase(found);
+    return true;
   }
 
   void find_where_computed() {
