@@ -83,13 +83,13 @@ class InvariantPacker {
     return packed_.back().panels;
   }
 
-  /// The matrix that argument `w` is, or of which it is the transpose, which need not be kept for the panels' sake; and
-  /// the axis of it that is contracted.
+  /// The matrix that argument `w` is, or of which it is the transpose; and the axis of it that is contracted. The
+  /// transpose, made for another loop, need not be kept for the panels' sake, nor should they be made together with it.
   std::pair<Value, std::int64_t> source_of(std::size_t w, std::int64_t contracted) const {
     ir::Value* value = loop_.operand(w);
     const ir::Op* made_by = value->definer;
     if (made_by && made_by->def == &ops::op_transpose && made_by->attributes.integers("permutation").front() == 1)
-      return {{outside_, made_by->operand(0)}, 1 - contracted};
+      return {ops::barrier({{outside_, made_by->operand(0)}}).front(), 1 - contracted};
     return {{outside_, value}, contracted};
   }
 
