@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/ir/builder.h"
+#include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
 #include "compiler/ops/build.h"
 #include "compiler/passes/match.h"
@@ -108,7 +109,9 @@ class WindowMasker {
 }  // namespace
 
 bool mask_windows(ir::Function& function) {
-  return WindowMasker(function.body).run();
+  const bool changed = WindowMasker(function.body).run();
+  if (changed) ir::remove_unread_ops(function.body);
+  return changed;
 }
 
 }  // namespace pullback::passes
