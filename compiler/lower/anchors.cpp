@@ -80,9 +80,14 @@ class Chooser {
 
   bool is_behind_contraction(const ir::Value* value) {
     const Cone& cone = cones_[value];
-    const bool moves = std::all_of(cone.ops.begin(), cone.ops.end(), [](auto* op) { return only_moves(*op->result()); });
+    const bool moves =
+        std::all_of(cone.ops.begin(), cone.ops.end(), [](auto* op) { return only_moves(*op->result()); });
     return limits_.fuse && !moves &&
-           reads_contraction(cone, *value, [&](const ir::Value* v) { return *readers_.find(v) == 1; });
+           reads_contraction(cone, *value, [&](const ir::Value* v) { return *readers_.find(v) == 1 && !is_result(v); });
+  }
+
+  bool is_result(const ir::Value* value) const {
+    return std::find(region_.results.begin(), region_.results.end(), value) != region_.results.end();
   }
 
   /// Is the expression computed from a contraction's result that holds as many elements as `value`, and `counts`?
