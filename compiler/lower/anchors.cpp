@@ -69,11 +69,37 @@ class Chooser {
     cones_[result] = std::move(cone);
   }
 
-  /// An operand whose elements are read several times each, and not cheap to compute.
+  /// An operand whose elements are read several times each, and not cheap to compute, or computed from a contraction's
+  /// result that nothing else reads: behind its sums this takes no more memory.
   void store_if_repeated(const ir::Op& op, const ir::Value* operand, const OpAccess& access) {
     if (!inlinable(operand)) return;
     const std::int64_t read = count_of(*op.result()) * std::max<std::int64_t>(access.reduced_count, 1);
-    if (cones_[operand].cost >= limits_.duplicate && read > count_of(*operand)) anchors_.insert(operand);
+    if (read <= count_of(*operand)) return;
+    if (cones_[operand].cost >= limits_.duplicate || is_behind_contraction(operand)) anchors_.insert(operand);
+  }
+
+  bool is_behind_contraction(const ir::Value* value) {
+    const Cone& cone = cones_[value];
+    const bool moves =
+        std::all_of(cone.ops.begin(), cone.ops.end(), [](auto* op) { return only_moves(*op->result()); });
+    return limits_.fuse && !moves &&
+           reads_contraction(cone, *value, [&](const ir::Value* v) { return *readers_.find(v) == 1 && !is_result(v); });
+  }
+
+  bool is_result(const ir::Value* value) const {
+    return std::find(region_.results.begin(), region_.results.end(), value) != region_.results.end();
+  }
+
+  /// Is the expression computed from a contraction's result that holds as many elements as `value`, and `counts`?
+  template <class Counts>
+  bool reads_contraction(const Cone& cone, const ir::Value& value, const Counts& counts) {
+    const auto from_contraction = [&](const ir::Value* v) {
+      return !inlinable(v) && v->definer && count_of(*v) == count_of(value) && is_contraction(*v->definer, accesses_) &&
+             counts(v);
+    };
+    return std::any_of(cone.ops.begin(), cone.ops.end(), [&](const ir::Op* inner) {
+      return std::any_of(inner->operands.begin(), inner->operands.end(), from_contraction);
+    });
   }
 
   /// Of one number that is broadcast, the number is stored rather than its many copies: who reads these reads that.
@@ -173,12 +199,7 @@ class Chooser {
     const std::int64_t uses = ContractionShape::product(is_a ? shape->n : shape->m);
     constexpr std::int64_t kParts = 16;
     if (uses < kParts * std::max(cone.cost, 1)) return false;
-    const auto from_contraction = [&](const ir::Value* v) {
-      return !inlinable(v) && v->definer && count_of(*v) == count_of(*base) && is_contraction(*v->definer, accesses_);
-    };
-    return std::none_of(cone.ops.begin(), cone.ops.end(), [&](const ir::Op* inner) {
-      return std::any_of(inner->operands.begin(), inner->operands.end(), from_contraction);
-    });
+    return !reads_contraction(cone, *base, [](const ir::Value*) { return true; });
   }
 
   const ir::Region& region_;

@@ -33,6 +33,7 @@ struct Storage {
   std::optional<schedule::Motion> motion = {};
   /// The same memory as that storage: a carry that is replaced in place.
   std::ptrdiff_t alias = -1;
+  bool is_scratch = false;  ///< of one kernel, while it runs
 };
 
 /// A kernel and what its parameters (buffers that are not scratch, in order) are.

@@ -24,7 +24,11 @@ void Dependences::add_item(const Draft& draft, const Item& item) {
     readers_[storage].push_back(i);
     if (writer_[storage] >= 0) after_[static_cast<std::size_t>(writer_[storage])].insert(i);
   }
-  for (std::size_t storage : f.writes) writer_[storage] = static_cast<std::ptrdiff_t>(i);
+  for (std::size_t storage : f.writes) {
+    // A carry is written before its loop, which need not read it.
+    if (writer_[storage] >= 0) after_[static_cast<std::size_t>(writer_[storage])].insert(i);
+    writer_[storage] = static_cast<std::ptrdiff_t>(i);
+  }
 }
 
 std::ptrdiff_t Dependences::writer(std::size_t storage) const {

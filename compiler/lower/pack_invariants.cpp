@@ -73,14 +73,24 @@ class InvariantPacker {
   ir::Value* packed(std::size_t w, std::int64_t contracted, std::int64_t columns) {
     for (const Packed& known : packed_)
       if (known.w == w && known.contracted == contracted && known.columns == columns) return known.panels;
-    const Value whole(outside_, loop_.operand(w));
-    const Dim panels = *whole.size(static_cast<std::size_t>(1 - contracted)).divided_by(columns);
-    const Value cut = contracted == 0
-                          ? ops::transpose(ops::reshape(whole, {whole.size(0), panels, columns}), {1, 0, 2})
-                          : ops::transpose(ops::reshape(whole, {panels, columns, whole.size(1)}), {0, 2, 1});
+    const auto [whole, depth] = source_of(w, contracted);
+    const auto across = static_cast<std::size_t>(1 - depth);
+    const Dim panels = *whole.size(across).divided_by(columns);
+    const Value cut = depth == 0 ? ops::transpose(ops::reshape(whole, {whole.size(0), panels, columns}), {1, 0, 2})
+                                 : ops::transpose(ops::reshape(whole, {panels, columns, whole.size(1)}), {0, 2, 1});
     loop_.operands.push_back(cut.value);
     packed_.push_back({w, contracted, columns, body_.add_argument(cut.type())});
     return packed_.back().panels;
+  }
+
+  /// The matrix that argument `w` is, or of which it is the transpose; and the axis of it that is contracted. The
+  /// transpose, made for another loop, need not be kept for the panels' sake, nor should they be made together with it.
+  std::pair<Value, std::int64_t> source_of(std::size_t w, std::int64_t contracted) const {
+    ir::Value* value = loop_.operand(w);
+    const ir::Op* made_by = value->definer;
+    if (made_by && made_by->def == &ops::op_transpose && made_by->attributes.integers("permutation").front() == 1)
+      return {ops::barrier({{outside_, made_by->operand(0)}}).front(), 1 - contracted};
+    return {{outside_, value}, contracted};
   }
 
   /// A matrix that is read in panels only need not be there as it was.

@@ -8,6 +8,7 @@
 #include "compiler/lower/in_place.h"
 #include "compiler/lower/order.h"
 #include "compiler/lower/overlay_stacks.h"
+#include "compiler/lower/place_scratch.h"
 
 namespace pullback::lower {
 namespace {
@@ -30,7 +31,10 @@ class Planner {
 
   schedule::Module run() {
     deliver(draft_, options_.vector_bytes);
-    if (options_.reuse_memory) overlay_stacks(draft_);
+    if (options_.reuse_memory) {
+      place_scratch(draft_);
+      overlay_stacks(draft_);
+    }
     lives_.resize(draft_.storages.size());
     home_.resize(draft_.storages.size());
     for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = draft_.root(i);
@@ -164,7 +168,7 @@ class Planner {
   bool may_share(std::size_t in, std::size_t out, std::size_t position) const {
     const Storage &source = draft_.storages[in], &target = draft_.storages[out];
     if (target.alias == static_cast<std::ptrdiff_t>(in)) return true;  // a carry and what replaces it
-    if (source.base >= 0 || target.base >= 0) return false;
+    if (source.base >= 0 || target.base >= 0 || source.is_scratch || target.is_scratch) return false;
     if (source.slot >= 0 || target.slot >= 0) return source.slot == target.slot;  // a state and what replaces it
     return options_.reuse_memory && !source.constant && home(in) != home(out) && lives_[home(in)].last == position &&
            lives_[home(out)].first == position;

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/builder.h"
+#include "compiler/ir/layout.h"
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/group.h"
@@ -44,6 +45,10 @@ struct LiveRange {
   std::size_t made = 0;
   std::set<std::size_t> read;
   std::size_t last_convolved = 0;  ///< the last group that reads it for a convolution; 0 if none
+  bool made_in_step = false;       ///< element by element, as its group reads
+  bool read_in_step = false;       ///< by the last group
+
+  std::size_t last() const { return read.empty() ? made : *read.rbegin(); }
 };
 
 /// The groups of a function, what they store, and when memory is fullest.
@@ -52,16 +57,10 @@ class Lives {
   Lives(const ir::Region& region, Accesses& accesses)
       : region_(region), accesses_(accesses), grouping_(group(region, accesses)) {
     for (const auto& [value, position] : grouping_.group_of) anchors_.insert(value);
-    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g) {
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
-    for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
-      for (const ir::Value* read : inputs_of(grouping_.groups[g]))
-        if (const auto found = index_.find(read); found != index_.end()) {
-          LiveRange& life = all_[found->second];
-          life.read.insert(g);
-          const ir::Op* op = grouping_.groups[g].op;
-          if (op && op->def == &ops::op_convolution) life.last_convolved = g;
-        }
+    }
+    for (std::size_t g = 0; g < grouping_.groups.size(); ++g) read(grouping_.groups[g], g);
     find_peak();
     find_where_computed();
   }
@@ -78,7 +77,7 @@ class Lives {
     const auto found = index_.find(&value);
     if (found == index_.end()) return false;
     const LiveRange& life = all_[found->second];
-    return life.made < position && !life.read.empty() && *life.read.rbegin() >= position;
+    return life.made < position && life.last() >= position;
   }
   /// The first and the last group that compute the op: its own, or those that its value is computed within.
   struct Span {
@@ -89,8 +88,32 @@ class Lives {
  private:
   void add(const ir::Value* value, std::size_t position) {
     const std::int64_t bytes = count_of(*value) * static_cast<std::int64_t>(size_of(value->type.dtype));
+    const Group& g = grouping_.groups[position];
     index_[value] = all_.size();
-    all_.push_back({value, bytes, position, {}, 0});
+    all_.push_back({value, bytes, position, {}, 0, goes_in_step(g) && value->definer != g.op, false});
+  }
+
+  static bool goes_in_step(const Group& g) {
+    return g.kind == Group::Kind::elementwise || (g.kind == Group::Kind::contraction && g.behind.empty());
+  }
+
+  void read(const Group& g, std::size_t position) {
+    std::set<const ir::Value*> operands;
+    if (g.op)
+      for (const ir::Value* operand : g.op->operands) add_base(operand, operands);
+    std::set<const ir::Value*> inputs = operands;
+    for (const ir::Value* anchor : g.anchors)
+      if (anchor->definer != g.op && anchor->definer->def->element)
+        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
+    for (const ir::Value* input : inputs) {
+      const auto found = index_.find(input);
+      if (found == index_.end()) continue;
+      LiveRange& life = all_[found->second];
+      const bool is_operand = operands.count(input) != 0;
+      life.read.insert(position);
+      life.read_in_step = goes_in_step(g) && !is_operand;
+      if (is_operand && g.op->def == &ops::op_convolution) life.last_convolved = position;
+    }
   }
 
   void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
@@ -101,30 +124,33 @@ class Lives {
     for (const ir::Value* operand : value->definer->operands) add_base(operand, inputs);
   }
 
-  std::set<const ir::Value*> inputs_of(const Group& g) {
-    std::set<const ir::Value*> inputs;
-    if (g.op)
-      for (const ir::Value* operand : g.op->operands) add_base(operand, inputs);
-    for (const ir::Value* anchor : g.anchors)
-      if (anchor->definer != g.op && anchor->definer->def->element)
-        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
-    return inputs;
-  }
-
   void find_peak() {
     std::vector<std::int64_t> change(grouping_.groups.size() + 2);
     const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
+    std::vector<std::vector<const LiveRange*>> dying(grouping_.groups.size());
     for (const LiveRange& life : all_) {
       if (results.count(life.value)) continue;  // lies in a slot
       change[life.made] += life.bytes;
-      change[(life.read.empty() ? life.made : *life.read.rbegin()) + 1] -= life.bytes;
+      change[life.last() + 1] -= life.bytes;
+      if (life.last() > life.made) dying[life.last()].push_back(&life);
     }
+    for (const LiveRange& life : all_)
+      if (!results.count(life.value) && takes_place(life, dying[life.made])) change[life.made] -= life.bytes;
     std::int64_t live = 0;
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       if ((live += change[g]) > peak_bytes_) {
         peak_bytes_ = live;
         peak_ = g;
       }
+  }
+
+  /// Is the value written over one of those that die as it is computed, position by position? Takes that one out.
+  static bool takes_place(const LiveRange& life, std::vector<const LiveRange*>& dying) {
+    const auto fits = [&](const LiveRange* other) { return other->read_in_step && other->bytes == life.bytes; };
+    const auto found = life.made_in_step ? std::find_if(dying.begin(), dying.end(), fits) : dying.end();
+    if (found == dying.end()) return false;
+    dying.erase(found);
+    return true;
   }
 
   void find_where_computed() {
@@ -166,6 +192,7 @@ class Lives {
 struct Candidate {
   const ir::Value* value = nullptr;
   std::int64_t bytes = 0;
+  bool stored = false;               ///< in memory again, by a kernel of its own, which is that of the first time
   std::set<std::size_t> ops;         ///< positions in the region
   std::set<std::size_t> claims;      ///< those that read what may be given up
   std::set<const ir::Value*> reads;  ///< in memory, not computed again
@@ -187,26 +214,15 @@ class Round {
   /// Gives up values, `share` of the peak if there are as many; false when there is none.
   bool run(double share) {
     const std::vector<Candidate> candidates = find_candidates();
-    const double enough = share * static_cast<double>(lives_.peak_bytes());
-    double bytes = 0;
-    std::set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
-    std::set<const ir::Value*> kept, given_up;
-    std::vector<const Candidate*> chosen;
-    for (const Candidate& candidate : candidates) {
-      if (bytes >= enough) break;
-      if (std::any_of(candidate.claims.begin(), candidate.claims.end(),
-                      [&](std::size_t op) { return taken.count(op); }))
-        continue;
-      const auto is_gone = [&](const ir::Value* read) { return given_up.count(read) != 0; };
-      if (kept.count(candidate.value) || std::any_of(candidate.reads.begin(), candidate.reads.end(), is_gone)) continue;
-      taken.insert(candidate.claims.begin(), candidate.claims.end());
-      kept.insert(candidate.reads.begin(), candidate.reads.end());
-      given_up.insert(candidate.value);
-      bytes += static_cast<double>(candidate.bytes);
-      chosen.push_back(&candidate);
-    }
+    std::vector<const Candidate*> chosen = choose(candidates, share * static_cast<double>(lives_.peak_bytes()));
+    std::sort(chosen.begin(), chosen.end(), [&](const Candidate* a, const Candidate* b) {
+      return position_.at(a->value->definer) < position_.at(b->value->definer);
+    });
     std::vector<Copy> copies;
-    for (const Candidate* candidate : chosen) copies.push_back(copy(*candidate));
+    ir::ValueMap again;
+    for (const Candidate* candidate : chosen) copies.push_back(copy(*candidate, again));
+    for (std::size_t i = 0; i < chosen.size(); ++i) redirect_readers(*chosen[i], again, copies[i]);
+    put_before_readers(chosen, copies);
     insert(std::move(copies));
     return !chosen.empty();
   }
@@ -218,6 +234,30 @@ class Round {
     std::vector<std::unique_ptr<ir::Op>> ops;
   };
 
+  /// Those that together give up `enough` bytes, the cheapest first.
+  std::vector<const Candidate*> choose(const std::vector<Candidate>& candidates, double enough) const {
+    double bytes = 0;
+    std::set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
+    std::set<const ir::Value*> kept, given_up;
+    std::vector<const Candidate*> chosen;
+    for (const Candidate& candidate : candidates) {
+      if (bytes >= enough) break;
+      if (std::any_of(candidate.claims.begin(), candidate.claims.end(),
+                      [&](std::size_t op) { return taken.count(op); }))
+        continue;
+      const auto is_gone = [&](const ir::Value* read) { return given_up.count(read) != 0; };
+      if (std::any_of(candidate.reads.begin(), candidate.reads.end(), is_gone)) continue;
+      // What is stored again can be read by others then.
+      if (!candidate.stored && kept.count(candidate.value)) continue;
+      if (!candidate.stored) given_up.insert(candidate.value);
+      taken.insert(candidate.claims.begin(), candidate.claims.end());
+      kept.insert(candidate.reads.begin(), candidate.reads.end());
+      bytes += static_cast<double>(candidate.bytes);
+      chosen.push_back(&candidate);
+    }
+    return chosen;
+  }
+
   std::vector<Candidate> find_candidates() {
     const std::unordered_set<const ir::Value*> results(region_.results.begin(), region_.results.end());
     std::vector<Candidate> candidates;
@@ -227,8 +267,8 @@ class Round {
         continue;
       const auto late = life.read.upper_bound(peak);
       if (late == life.read.end()) continue;
-      if (rule_.most_instructions > 0 && life.last_convolved > peak) continue;
-      Candidate candidate{life.value, life.bytes, {}, {}, {}, 0, 0};
+      Candidate candidate{life.value, life.bytes, rule_.most_instructions > 0 && life.last_convolved > peak, {}, {}, {},
+                          0,          0};
       if (collect(*life.value, *late, candidate) && is_cheap(candidate)) candidates.push_back(std::move(candidate));
     }
     std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -290,49 +330,75 @@ class Round {
     return elements(op) * each;
   }
 
-  /// Computes the candidate's value again for the groups behind the peak.
-  Copy copy(const Candidate& candidate) {
+  /// Computes the candidate's value again, from others that are in `again` already where it reads such.
+  Copy copy(const Candidate& candidate, ir::ValueMap& again) {
     const std::size_t before = region_.ops.size();
     ir::Builder builder(region_);
-    ir::ValueMap map = hidden_operands(candidate, builder);
+    ir::ValueMap map = hidden_operands(candidate, again, builder);
     for (const std::size_t i : candidate.ops) builder.copy(*region_.ops[i], map);
-    ir::ValueMap again{{candidate.value, map.at(candidate.value)}};
+    ir::Value* value = map.at(candidate.value);
+    if (candidate.stored) value = hide(value, builder);
+    again[candidate.value] = value;
     Copy result{before, {}};
-    for (std::size_t i = 0; i < before; ++i) {
-      ir::Op& op = *region_.ops[i];
-      const auto known = [&](const ir::Value* operand) { return again.count(operand) != 0; };
-      const Lives::Span& computed = lives_.computed(op);
-      if (computed.last <= lives_.peak() || std::none_of(op.operands.begin(), op.operands.end(), known)) continue;
-      if (computed.first <= lives_.peak()) {
-        builder.copy(op, again);  // computed within groups on both sides of the peak
-        continue;
-      }
-      for (ir::Value*& operand : op.operands)
-        if (known(operand)) operand = again.at(operand);
-      result.position = std::min(result.position, i);
-    }
-    std::move(region_.ops.begin() + static_cast<std::ptrdiff_t>(before), region_.ops.end(),
-              std::back_inserter(result.ops));
-    region_.ops.resize(before);
+    take_ops_from(before, result);
     return result;
   }
 
-  /// What the copies read, behind a barrier.
-  ir::ValueMap hidden_operands(const Candidate& candidate, ir::Builder& builder) const {
-    std::vector<ir::Value*> operands;
+  /// Makes the groups behind the peak read the value in `again`, which `copy` computes, and places that before them.
+  void redirect_readers(const Candidate& candidate, const ir::ValueMap& again, Copy& copy) {
+    const std::size_t before = region_.ops.size();
+    ir::Builder builder(region_);
+    ir::ValueMap map{{candidate.value, again.at(candidate.value)}};
+    for (std::size_t i = 0; i < before; ++i) {
+      ir::Op& op = *region_.ops[i];
+      const auto known = [&](const ir::Value* operand) { return map.count(operand) != 0; };
+      const Lives::Span& computed = lives_.computed(op);
+      if (computed.last <= lives_.peak() || std::none_of(op.operands.begin(), op.operands.end(), known)) continue;
+      if (computed.first <= lives_.peak()) {
+        builder.copy(op, map);  // computed within groups on both sides of the peak
+        continue;
+      }
+      for (ir::Value*& operand : op.operands)
+        if (known(operand)) operand = map.at(operand);
+      copy.position = std::min(copy.position, i);
+    }
+    take_ops_from(before, copy);
+  }
+
+  void take_ops_from(std::size_t first, Copy& copy) {
+    std::move(region_.ops.begin() + static_cast<std::ptrdiff_t>(first), region_.ops.end(),
+              std::back_inserter(copy.ops));
+    region_.ops.resize(first);
+  }
+
+  /// Copies that read what others compute come behind those: `chosen` are in the order of the region.
+  static void put_before_readers(const std::vector<const Candidate*>& chosen, std::vector<Copy>& copies) {
+    for (std::size_t reader = chosen.size(); reader-- > 0;)
+      for (std::size_t i = 0; i < reader; ++i)
+        if (chosen[reader]->reads.count(chosen[i]->value))
+          copies[i].position = std::min(copies[i].position, copies[reader].position);
+  }
+
+  /// What the copies read, behind barriers.
+  ir::ValueMap hidden_operands(const Candidate& candidate, const ir::ValueMap& again, ir::Builder& builder) const {
+    ir::ValueMap map;
+    builder.location = candidate.value->definer->location;
     for (const std::size_t i : candidate.ops)
       for (ir::Value* operand : region_.ops[i]->operands) {
         const bool inside = operand->definer && candidate.ops.count(position_.at(operand->definer));
         const bool constant = operand->definer && is_leaf(*operand);
-        if (!inside && !constant && std::find(operands.begin(), operands.end(), operand) == operands.end())
-          operands.push_back(operand);
+        if (inside || constant || map.count(operand)) continue;
+        const auto found = again.find(operand);
+        map[operand] = found != again.end() ? found->second : hide(operand, builder);
       }
-    ir::ValueMap map;
-    if (operands.empty()) return map;
-    builder.location = candidate.value->definer->location;
-    const ir::Op* barrier = builder.create(ops::op_barrier, operands);
-    for (std::size_t i = 0; i < operands.size(); ++i) map[operands[i]] = barrier->result(i);
     return map;
+  }
+
+  /// The value behind a barrier, where it lies as before.
+  static ir::Value* hide(ir::Value* value, ir::Builder& builder) {
+    ir::Op* barrier = builder.create(ops::op_barrier, {value});
+    ir::set_layout(*barrier, ir::layout_of(*value));
+    return barrier->result();
   }
 
   void insert(std::vector<Copy> copies) {

@@ -40,6 +40,8 @@ bool sink_transposes(ir::Function& function);
 bool sink_broadcasts(ir::Function& function);
 /// Comparisons read a clamped value (relu) where that says the same as what was clamped, which need not be kept then.
 bool compare_clamped(ir::Function& function);
+/// The gradient of a clamp before max pooling is masked by the pool's result, so that what was pooled need not be kept.
+bool mask_windows(ir::Function& function);
 /// Decides the dimension order in which intermediates lie in memory (ir/layout.h); identity unless it pays.
 bool assign_layouts(ir::Function& function);
 

@@ -26,6 +26,7 @@ constexpr auto kPipeline = std::to_array<Pass>({
     {"simplify_loops", simplify_loops, "what was simplified inside of loops may no longer read all that is handed in"},
     {"cse", cse, "what left a loop may be computed outside of it already"},
     {"compare_clamped", compare_clamped, "what both forward and gradient compare is one comparison by now"},
+    {"mask_windows", mask_windows, "after compare_clamped, whose comparisons it moves"},
     {"assign_layouts", assign_layouts, "last: every reader is known"},
     {"dce", dce, "what rewriting left behind"},
 });
@@ -40,6 +41,7 @@ constexpr auto kAllPasses = std::to_array<Pass>({
     {"sink_broadcasts", sink_broadcasts, "broadcasts after elementwise ops and reductions"},
     {"sink_transposes", sink_transposes, "transposes into contractions and reductions"},
     {"compare_clamped", compare_clamped, "relu's mask from its result"},
+    {"mask_windows", mask_windows, "relu's mask from the result of the pool behind it"},
     {"assign_layouts", assign_layouts, "dimension order in memory"},
     {"to_bf16", to_bf16, "contractions in bf16, sums in f32"},
     {"to_f16", to_f16, "contractions in f16, sums in f32"},

@@ -2,6 +2,7 @@
 // known.
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <regex>
 
 #include <pullback/pullback.h>
@@ -38,6 +39,26 @@ Trained train(std::int64_t memory_limit) {
     result.losses.push_back(trainer.program().step({{"x", xs}, {"y", ys}})[0].values<float>()[0]);
   result.cost = trainer.program().cost();
   return result;
+}
+
+/// Two steps of a network of 16 channels.
+Trained train_images(std::int64_t memory_limit, CompileOptions::Executor executor,
+                     const std::function<Tensor(const Tensor&)>& network) {
+  Graph g("images", {.seed = 5});
+  Tensor x = g.input("x", f32, {8, 16, 16, 16}), out = network(x);
+  CompileOptions compile;
+  compile.executor = executor;
+  compile.memory_limit = memory_limit;
+  Trainer trainer(g, {.loss = mse(out, x), .optimizer = SGD{.lr = 1e-2}, .compile = compile});
+  const Array xs = ramp({8, 16, 16, 16});
+  Trained result;
+  for (int i = 0; i < 2; ++i) result.losses.push_back(trainer.program().step({{"x", xs}})[0].values<float>()[0]);
+  if (executor == CompileOptions::Executor::compiled) result.cost = trainer.program().cost();
+  return result;
+}
+
+Tensor convolution(const Tensor& x) {
+  return nn::Conv2d(16, 16, 3, {.padding = 1, .bias = false})(x);
 }
 
 std::int64_t least_of(const std::string& message) {
@@ -85,6 +106,32 @@ TEST_CASE("what a few instructions compute again is not kept", "[memory]") {
   // The executors add in different orders: errors of some epsilons in each of the layers, in both directions.
   for (std::size_t i = 0; i < expected.losses.size(); ++i)
     CHECK(compiled.losses[i] == Approx(expected.losses[i]).epsilon(2 * kLayers * 1.2e-7 * 8));
+}
+
+// Of each layer the convolution's result less its mean is kept. What the next convolution read is computed again, and
+// with it what that takes of the layers before.
+TEST_CASE("what convolutions read is computed again where they read it again", "[memory]") {
+  constexpr std::int64_t kLayers = 10, kBytes = std::int64_t{8} * 16 * 16 * 16 * 4;
+  const auto network = [](const Tensor& x) {
+    Tensor h = x;
+    for (int i = 0; i < kLayers; ++i) h = relu(nn::BatchNorm2d(16)(convolution(h)) + h);
+    return h;
+  };
+  const Trained compiled = train_images(0, CompileOptions::Executor::compiled, network);
+  CHECK(compiled.cost.arena_bytes <= (kLayers + 5) * kBytes);
+}
+
+TEST_CASE("values that lie with their channels last are computed again with the same bits", "[memory]") {
+  const auto network = [](const Tensor& x) {
+    Tensor h = x;
+    for (int i = 0; i < 6; ++i) h = tanh(gelu(convolution(h)));
+    return h;
+  };
+  const Trained free = train_images(0, CompileOptions::Executor::compiled, network);
+  const auto limit = static_cast<std::int64_t>(0.7 * static_cast<double>(free.cost.arena_bytes));
+  const Trained bounded = train_images(limit, CompileOptions::Executor::compiled, network);
+  CHECK(bounded.cost.arena_bytes <= limit);
+  CHECK(bounded.losses == free.losses);
 }
 
 TEST_CASE("a limit that can't be kept names the smallest that can", "[memory]") {

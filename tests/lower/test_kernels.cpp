@@ -480,6 +480,26 @@ TEST_CASE("branches", "[lower]") {
   })");
 }
 
+TEST_CASE("what is read several times is stored in place of the sums it is computed from", "[lower][contraction]") {
+  const auto kernels = [](const std::string& results) {
+    const auto function = testing::parse_function(R"(func @f(%x: f32[64,64], %w: f32[64,64], %t: i32[8,8,64]) {
+      %d: f32[64,64] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+      %n: f32[64,64] = neg(%d)
+      %r: f32[8,8,64] = reshape(%n) {shape = shape[8,8,64]}
+      %s: f32[8,16,128] = window_scatter(%r, %t) {window = [2,2], strides = [2,2], low = shape[0,0],
+          high = shape[0,0], base_dilation = [1,1], window_dilation = [1,1], sizes = shape[16,128]}
+      return )" + results + "}");
+    testing::check_lowering(*function);
+    const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"), {.share_kernels = false});
+    std::vector<std::string> what;
+    for (const schedule::KernelCall* call : schedule::calls_of(module)) what.push_back(call->what);
+    return what;
+  };
+  CHECK(kernels("s = %s") == std::vector<std::string>{"dot_general+reshape+neg", "window_scatter"});
+  // The sums are stored anyway.
+  CHECK(kernels("s = %s, d = %d") == std::vector<std::string>{"dot_general", "window_scatter+reshape+neg"});
+}
+
 TEST_CASE("an operand is computed as it is packed", "[lower][contraction]") {
   // B: bytes become floats and are scaled; A: the same, transposed. One kernel each, and nothing is stored in between.
   for (const char* text : {R"(func @f(%x: u8[300,70], %a: f32[200,300]) {

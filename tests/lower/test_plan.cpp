@@ -98,6 +98,23 @@ TEST_CASE("a state that is read elsewhere is not overwritten early", "[lower][pl
   })");
 }
 
+TEST_CASE("large scratch of one thread lies where values do not live any more", "[lower][plan]") {
+  const auto function = parse_function(R"(func @f(%x: f32[256,256], %w: f32[256,256]) {
+    %h: f32[256,256] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    %p: f32[256,256] = dot_general(%h, %w) {contract = [1]x[0], batch = []x[]}
+    %q: f32[256,256] = dot_general(%p, %w) {contract = [1]x[1], batch = []x[]}
+    return q = %q
+  })");
+  testing::check_lowering(*function);
+  const auto lowered = [&](lower::Threads threads) {
+    return lower::lower(*function, Target::parse("x86-64-v3"), {.threads = threads});
+  };
+  const schedule::Module one = lowered(lower::Threads::one), several = lowered(lower::Threads::several);
+  CHECK(several.scratch_bytes >= 64 << 10);
+  CHECK(one.scratch_bytes < 64 << 10);
+  CHECK(one.arena_bytes + one.scratch_bytes <= several.arena_bytes + several.scratch_bytes);
+}
+
 TEST_CASE("a failed check leaves states alone", "[lower][plan]") {
   const auto function = parse_function(R"(func @f(state %p: f32[4], %ok: bool[], %n: i64[]) {
     %q: f32[4] = add(%p, %p)

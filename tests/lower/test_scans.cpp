@@ -27,7 +27,45 @@ TEST_CASE("a matrix that a loop multiplies by is packed before it", "[lower][sca
     }
     return y = %y
   })");
-  CHECK(module.scratch_bytes == 0);  // panels would be there
+  for (const auto& kernel : module.kernels)
+    for (const kernel::Buffer& buffer : kernel->buffers) CHECK(buffer.name.find("panel") == std::string::npos);
+}
+
+TEST_CASE("panels of a transposed matrix do not keep the transpose, nor are they made with it", "[lower][scan]") {
+  const auto function = parse_function(R"(func @f(%x: f32[40,128], %w: f32[512,128]) {
+    %t: f32[128,512] = transpose(%w) {permutation = [1,0]}
+    %h: f32[40,128] = scan(%x, %t) {carries = 1, slices = 0, length = shape[3], reverse = false} region(
+        %c: f32[40,128], %u: f32[128,512]) {
+      %d: f32[40,512] = dot_general(%c, %u) {contract = [1]x[0], batch = []x[]}
+      %e: f32[40,512] = tanh(%d)
+      %n: f32[40,128] = slice(%e) {start = shape[0,0], limit = shape[40,128], step = [1,1]}
+      return %n
+    }
+    %s: f32[40,512] = concatenate(%h, %h, %h, %h) {axis = 1}
+    %y: f32[40,512] = scan(%s, %t) {carries = 1, slices = 0, length = shape[3], reverse = false} region(
+        %c: f32[40,512], %u: f32[128,512]) {
+      %d: f32[40,128] = dot_general(%c, %u) {contract = [1]x[1], batch = []x[]}
+      %e: f32[40,128] = tanh(%d)
+      %n: f32[40,512] = concatenate(%e, %e, %e, %e) {axis = 1}
+      return %n
+    }
+    return y = %y
+  })");
+  testing::check_lowering(*function);
+  const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"));
+  const std::int64_t matrix = 128 * 512 * kFloat, values = 40 * 512 * kFloat;
+  CHECK(module.arena_bytes < matrix + 3 * values);
+}
+
+TEST_CASE("a carry that its loop does not read is not put there after the loop", "[lower][scan]") {
+  lowered_scans(R"(func @f(%x: f32[40], %a: f32[9,40]) {
+    %y: f32[40] = scan(%x, %a) {carries = 1, slices = 1, length = shape[9], reverse = false} region(
+        %c: f32[40], %s: f32[40]) {
+      %n: f32[40] = tanh(%s)
+      return %n
+    }
+    return y = %y
+  })");
 }
 
 TEST_CASE("products that a scan slices are computed in its body where that costs no more", "[lower][scan]") {

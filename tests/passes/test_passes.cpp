@@ -159,6 +159,90 @@ TEST_CASE("compare_clamped asks the result of a clamp", "[compare_clamped]") {
   }
 }
 
+// The pool of a relu %x over windows that may overlap, and the gradient of both. The argument %g is that of the pool's
+// result, the reader behind it, and the mask.
+std::string pooled_relu(const std::string& windows, const std::string& behind, const std::string& mask) {
+  const std::string attributes =
+      windows + ", low = shape[0,0], high = shape[0,0], base_dilation = [1,1], window_dilation = [1,1]";
+  return R"(%o: f32[] = constant() {value = dense<f32[]: 0.0>}
+    %b: f32[3,5,5] = broadcast(%o) {shape = shape[3,5,5], dimensions = []}
+    %z: f32[3,5,5] = neg(%x)
+    %c: bool[3,5,5] = compare(%z, %b) {direction = "le"}
+    %r: f32[3,5,5] = select(%c, %b, %z)
+    %p: f32[3,2,2] = reduce_window_max(%r) {)" +
+         attributes + "}\n" + behind + "%t: i32[3,2,2] = window_argmax(%r) {" + attributes + "}\n" + mask +
+         "%d: f32[3,5,5] = window_scatter(%m, %t) {" + attributes + ", sizes = shape[5,5]}\n";
+}
+
+const std::string kMaskAfter = R"(%q: bool[3,5,5] = compare(%r, %b) {direction = "le"}
+  %e: f32[3,5,5] = select(%q, %b, %d)
+  return d = %e, p = %u)";
+
+TEST_CASE("mask_windows asks the result of a pool", "[mask_windows]") {
+  for (const std::string windows :
+       {"window = [2,2], strides = [2,2]", "window = [3,3], strides = [2,2]", "window = [4,4], strides = [1,1]"}) {
+    const std::string neg = "%u: f32[3,2,2] = neg(%p)\n";
+    const std::string before = pooled_relu(windows, neg + "%m: f32[3,2,2] = abs(%g)\n", "") + kMaskAfter;
+    const std::string after = pooled_relu(windows, neg + "%n: f32[3,2,2] = abs(%g)\n", R"(
+        %l: f32[] = constant() {value = dense<f32[]: 0.0>}
+        %k: f32[3,2,2] = broadcast(%l) {shape = shape[3,2,2], dimensions = []}
+        %q: bool[3,2,2] = compare(%p, %k) {direction = "le"}
+        %v: f32[] = constant() {value = dense<f32[]: 0.0>}
+        %w: f32[3,2,2] = broadcast(%v) {shape = shape[3,2,2], dimensions = []}
+        %m: f32[3,2,2] = select(%q, %w, %n)
+      )") + "return d = %d, p = %u";
+    const PassCase test{windows.c_str(), "%x: f32[3,5,5], %g: f32[3,2,2]", before.c_str(), after.c_str()};
+    testing::check_pass(passes::mask_windows, test);
+    const auto plain = testing::parse_one(testing::function_text(test.arguments, test.before));
+    const auto masked = testing::parse_one(testing::function_text(test.arguments, test.before));
+    passes::mask_windows(*masked);
+    testing::check_same_meaning(*plain, *masked);
+  }
+}
+
+TEST_CASE("mask_windows masks what is reshaped in that shape", "[mask_windows]") {
+  const std::string windows = "window = [2,2], strides = [2,2]";
+  const std::string flat = "%u: f32[12] = reshape(%p) {shape = shape[12]}\n";
+  const std::string before =
+      pooled_relu(windows, flat + "%m: f32[3,2,2] = reshape(%g) {shape = shape[3,2,2]}\n", "") + kMaskAfter;
+  const std::string after = pooled_relu(windows, flat, R"(
+      %l: f32[] = constant() {value = dense<f32[]: 0.0>}
+      %k: f32[12] = broadcast(%l) {shape = shape[12], dimensions = []}
+      %q: bool[12] = compare(%u, %k) {direction = "le"}
+      %v: f32[] = constant() {value = dense<f32[]: 0.0>}
+      %w: f32[12] = broadcast(%v) {shape = shape[12], dimensions = []}
+      %s: f32[12] = select(%q, %w, %g)
+      %m: f32[3,2,2] = reshape(%s) {shape = shape[3,2,2]}
+    )") + "return d = %d, p = %u";
+  testing::check_pass(passes::mask_windows, {"flat", "%x: f32[3,5,5], %g: f32[12]", before.c_str(), after.c_str()});
+}
+
+TEST_CASE("mask_windows leaves other masks as they are", "[mask_windows]") {
+  const std::string body =
+      pooled_relu("window = [2,2], strides = [2,2]", "%u: f32[3,2,2] = neg(%p)\n%m: f32[3,2,2] = abs(%g)\n", "");
+  const PassCase cases[] = {
+      {"of what was not pooled", "%x: f32[3,5,5], %g: f32[3,2,2]",
+       R"(%q: bool[3,5,5] = compare(%z, %b) {direction = "le"}
+       %e: f32[3,5,5] = select(%q, %b, %d)
+       return d = %e, p = %u)",
+       ""},
+      {"to another number", "%x: f32[3,5,5], %g: f32[3,2,2]",
+       R"(%q: bool[3,5,5] = compare(%r, %b) {direction = "le"}
+       %e: f32[3,5,5] = select(%q, %r, %d)
+       return d = %e, p = %u)",
+       ""},
+      {"of what is read without it, too", "%x: f32[3,5,5], %g: f32[3,2,2]",
+       R"(%q: bool[3,5,5] = compare(%r, %b) {direction = "le"}
+       %e: f32[3,5,5] = select(%q, %b, %d)
+       return d = %e, p = %u, s = %d)",
+       ""},
+  };
+  for (const PassCase& test : cases) {
+    const std::string before = body + test.before;
+    testing::check_pass(passes::mask_windows, {test.what, test.arguments, before.c_str(), ""});
+  }
+}
+
 TEST_CASE("fold computes constants", "[fold]") {
   const PassCase cases[] = {
       {"arithmetic", "",
