@@ -520,7 +520,6 @@ TEST_CASE("an operand is computed as it is packed", "[lower][contraction]") {
     testing::check_lowering(*function);
     const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"));
     CHECK(testing::calls_of(module.body) == 1);
-    CHECK(module.arena_bytes < 4 * 12 * 18 * 9 * 7);  // no image waits for the others
   }
 }
 
