@@ -389,7 +389,8 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
       std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
   // Threads begin with a large part each, and who is done first takes a small one.
   const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + 1));
-  const std::size_t small = large > 1 && share >= kWorthAThread ? large : 0;
+  const std::size_t rest = sizes.size() - std::min(sizes.size(), large);
+  const std::size_t small = large > 1 && share >= kWorthAThread ? std::min(large, rest) : 0;
   std::vector<Part> parts(large + small, {std::vector<bool>(sizes.size(), false), false});
   parts.front().entry = true;
   // The largest first, each to the part that has least.

@@ -127,8 +127,8 @@ class ScheduleChooser {
   }
 
   bool writes_much() const {
-    return tiled_.one_k_loop && depth_.size * extents_.bytes <= kShallowSum && row_.size > kShallowRows &&
-           row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
+    return tiled_.one_k_loop && !schedule_.paired && depth_.size * extents_.bytes <= kShallowSum &&
+           row_.size > kShallowRows && row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
   }
 
   std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
@@ -169,7 +169,7 @@ class ScheduleChooser {
     const bool cut = row_.size > tile().rows || schedule_.pack_columns;
     // Sums that are not kept in C wait in scratch memory: worth it for the deepest only.
     const bool whole_depth = !cut || (!chained && extents_.depth <= 2 * best.depth);
-    const bool row_by_row = writes_much() && column_.size > panel_width() && !schedule_.paired;
+    const bool row_by_row = writes_much() && column_.size > panel_width();
     const bool in_strips = cut && !chained && !schedule_.paired && lies_across() && !streamed;
     if (streamed)
       schedule_.blocking.depth = even_piece(depth_.size, kStreams);

@@ -203,8 +203,8 @@ class ElementwiseWriter {
       walk.width = trial.seen.width(options_.vector_bytes, walk.axes[static_cast<std::size_t>(walk.vector)].extent);
     choose_cuts(walk, trial, axes_);
     walk.parallel = !in_slabs_ && options_.parallel && !walk.axes.empty() && trial.seen.work > kParallelWork;
-    if (walk.vector < 0 && !walk.axes.empty())
-      walk.together = reductions_together(trial.seen, *trial.variables.back(), walk.parallel);
+    if (walk.vector < 0 && !walk.axes.empty() && !in_slabs_)
+      walk.together = reductions_together(trial.seen, *trial.variables.back(), trial.seen.work > kParallelWork);
     return walk;
   }
 

@@ -166,15 +166,15 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
 
 /// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
 bool is_in_phases(const Convolution& c) {
-  constexpr std::int64_t kFewImages = 4;
+  constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
   if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
-  bool spread = false;
+  std::int64_t phases = 1;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     if (c.windows.base_dilation[d] == 1) continue;
     if (c.windows.strides[d] != 1) return false;
-    spread = true;
+    phases *= c.windows.base_dilation[d];
   }
-  return spread;
+  return phases > 1 && phases <= kMostPhases;
 }
 
 /// Results that are `dilation` apart see the same taps, and only those that meet elements: a convolution of each such

@@ -29,8 +29,7 @@ constexpr double kShareOfRound = 0.04;
 /// Which values a round may give up.
 struct Rule {
   std::int64_t least_bytes = 1024;  ///< smaller values are not worth it
-  /// At most so many for an element of the value, all of elementwise ops; nor may a convolution read it later, which
-  /// takes it from memory, where it would have to be written again. 0: no such limits.
+  /// At most so many for an element of the value, all of elementwise ops. 0: no such limit.
   double most_instructions = 0;
 };
 
@@ -134,8 +133,11 @@ class Lives {
       change[life.last() + 1] -= life.bytes;
       if (life.last() > life.made) dying[life.last()].push_back(&life);
     }
-    for (const LiveRange& life : all_)
-      if (!results.count(life.value) && takes_place(life, dying[life.made])) change[life.made] -= life.bytes;
+    for (const LiveRange& life : all_) {
+      if (results.count(life.value) || !takes_place(life, dying[life.made])) continue;
+      change[life.made] -= life.bytes;  // there the two are one; behind it the other is gone
+      change[life.made + 1] += life.bytes;
+    }
     std::int64_t live = 0;
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g)
       if ((live += change[g]) > peak_bytes_) {
@@ -449,8 +451,9 @@ schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
     }
   }
   if (module.arena_bytes > limit)
-    throw Error(fmt::format("{}: memory_limit is {} bytes, but values between kernels need at least {}", function.name,
-                            limit, least));
+    throw Error(fmt::format(
+        "{}: memory_limit is {} bytes, but values between kernels and their scratch memory need at least {}",
+        function.name, limit, least));
   return module;
 }
 

@@ -325,7 +325,7 @@ void write_rows(const Group& group, Unit& unit, Placement& placement, const Loop
   const bool parallel = options.parallel && group.rows >= kFewRowsInParallel && seen.work > kParallelWork;
   std::int64_t together = 1;
   if (only_row_values && group.rows > 1)
-    together = reductions_together(seen, *nest_variables(trial.kernel->body, 1).front(), parallel);
+    together = reductions_together(seen, *nest_variables(trial.kernel->body, 1).front(), seen.work > kParallelWork);
   write(unit, columns_of(seen, group.inner, options.vector_bytes), together, parallel);
   if (together > 1) kernel::merge_reductions(*unit.kernel, Emitter::kVectorsInFlight);
 }

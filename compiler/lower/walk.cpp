@@ -160,7 +160,7 @@ std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, st
   return variables;
 }
 
-std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool parallel) {
+std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool large) {
   constexpr std::int64_t kMostStreams = 8, kShortest = 16, kEnoughTasks = 8;
   const kernel::LoopVar* along = nullptr;
   std::int64_t streams = 0;
@@ -173,7 +173,7 @@ std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows
   }
   if (streams == 0 || seen.calls || along->extent < kShortest) return 1;
   std::int64_t together = kMostStreams / streams;
-  while (together > 1 && together > rows.extent / (parallel ? kEnoughTasks : 1)) together /= 2;
+  while (together > 1 && together > rows.extent / (large ? kEnoughTasks : 1)) together /= 2;
   return std::max<std::int64_t>(together, 1);
 }
 

@@ -37,7 +37,9 @@ std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, st
 
 /// How many iterations of `rows` reduce in one loop, where each reduces along memory: what they all read is read once,
 /// and memory comes in as many streams, of which a core follows more than one row's.
-std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool parallel);
+/// `large`: the work is worth several threads, and is left in parts enough. Whether there are several must not matter:
+/// sums depend on it. 1: they are written one by one.
+std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool large);
 
 /// Writes the loops: all axes but the vector's, then that, with `body` innermost.
 void walk_space(Emitter& emitter, const Walk& walk, const WalkBody& body);

@@ -66,8 +66,14 @@ class WindowMasker {
   ir::Value* flat_pool(ir::Value* pool, const ir::Value* g) const {
     const auto reshape = reshaped_.find(pool);
     const ir::Op* back = made_by(g, ops::op_reshape);
-    if (!back || reshape == reshaped_.end() || uses_.at(pool) != 1) return nullptr;
+    if (!back || reshape == reshaped_.end() || !is_read_once(pool)) return nullptr;
     return reshape->second->type.shape == back->operand(0)->type.shape ? reshape->second : nullptr;
+  }
+
+  /// By one op of those that were there before: of what this pass builds nothing is known.
+  bool is_read_once(const ir::Value* value) const {
+    const auto found = uses_.find(value);
+    return found != uses_.end() && found->second == 1;
   }
 
   /// What replaces the select; null: it is none of these.
@@ -77,7 +83,7 @@ class WindowMasker {
     const bool zero_first = is_splat_of(select.operand(1), 0);
     if (!zero_first && !is_splat_of(select.operand(2), 0)) return nullptr;
     const ir::Op* scatter = made_by(select.operand(zero_first ? 2 : 1), ops::op_window_scatter);
-    if (!scatter || uses_.at(scatter->result()) != 1) return nullptr;
+    if (!scatter || !is_read_once(scatter->result())) return nullptr;
     const ir::Op* argmax = made_by(scatter->operand(1), ops::op_window_argmax);
     const auto bound = splat_of(comparison->operand(1));
     if (!argmax || !bound || argmax->operand(0) != comparison->operand(0)) return nullptr;

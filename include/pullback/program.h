@@ -29,9 +29,9 @@ struct CompileOptions {
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
   /// f32; parameters, optimizer and everything between stay f32. f64 graphs are not touched.
   DType precision = DType::f32;
-  /// The most bytes that values between kernels may take at any moment of a step (parameters, optimizer slots, inputs
-  /// and results are not counted); where they would take more, some are computed again instead of being kept, which
-  /// changes no result. 0: no limit. Compiling throws Error when it can't be done, naming the smallest number that can.
+  /// The most bytes that values between kernels, and large scratch memory of kernels, may take at any moment of a step
+  /// (parameters, optimizer slots, inputs and results are not counted); where they would take more, some are computed
+  /// again instead of being kept, which changes no result. 0: no limit. Compiling throws Error when it can't be done, naming the smallest number that can.
   std::int64_t memory_limit = 0;
   /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
   /// and prints the table to standard error when the program is gone.
@@ -79,7 +79,7 @@ struct StageTime {
 struct StepCost {
   double flop = 0;                 ///< two for each product of matrix products and convolutions; loops count all trips
   double flop_in_bounds = 0;       ///< without the products with padding
-  std::int64_t arena_bytes = 0;    ///< for values between kernels, the peak of the step
+  std::int64_t arena_bytes = 0;    ///< for values between kernels and large scratch, the peak of the step
   std::int64_t live_bytes = 0;     ///< the most of it that is needed at the same time
   std::int64_t scratch_bytes = 0;  ///< for each thread
   std::int64_t state_bytes = 0;    ///< parameters and what else the step keeps, as far as it reads or writes them

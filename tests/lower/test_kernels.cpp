@@ -464,6 +464,25 @@ TEST_CASE("rows of a matrix times a vector are summed several at a time", "[lowe
   }
 }
 
+TEST_CASE("rows summed together give the same bits on one thread and on several", "[lower]") {
+  // Few rows of much work, of which several threads need parts, and many.
+  for (const std::int64_t rows : {16, 100}) {
+    const auto function = parse_function(text(R"(func @f(%w: f32[M,N], %x: f32[N]) {
+      %h: f32[M] = dot_general(%w, %x) {contract = [1]x[0], batch = []x[]}
+      return h = %h
+    })",
+                                              rows, 4096, "f32"));
+    std::mt19937 random(1);
+    const std::vector<ir::Literal> arguments = testing::random_arguments(*function, random);
+    const auto run = [&](lower::Threads threads) {
+      const schedule::Module module = lower::lower(*function, Target::parse("x86-64-v3"), {.threads = threads});
+      CHECK(is_parallel(module) == (threads == lower::Threads::several));
+      return testing::run_schedule(module, *function, arguments).results;
+    };
+    CHECK(run(lower::Threads::one) == run(lower::Threads::several));
+  }
+}
+
 TEST_CASE("branches", "[lower]") {
   check_lowering(R"(func @f(%p: bool[], %x: f32[9], %y: f32[9]) {
     %e: f32[9] = exp(%x)

@@ -200,6 +200,20 @@ TEST_CASE("mask_windows asks the result of a pool", "[mask_windows]") {
   }
 }
 
+TEST_CASE("mask_windows meets a second mask around the first", "[mask_windows]") {
+  const std::string text =
+      pooled_relu("window = [2,2], strides = [2,2]", "%u: f32[3,2,2] = neg(%p)\n%m: f32[3,2,2] = abs(%g)\n", "") +
+      R"(%q: bool[3,5,5] = compare(%r, %b) {direction = "le"}
+    %e: f32[3,5,5] = select(%q, %b, %d)
+    %h: bool[3,5,5] = compare(%z, %b) {direction = "gt"}
+    %f: f32[3,5,5] = select(%h, %e, %b)
+    return d = %f, p = %u)";
+  const std::string function = testing::function_text("%x: f32[3,5,5], %g: f32[3,2,2]", text);
+  const auto plain = testing::parse_one(function), masked = testing::parse_one(function);
+  CHECK(passes::mask_windows(*masked));
+  testing::check_same_meaning(*plain, *masked);
+}
+
 TEST_CASE("mask_windows masks what is reshaped in that shape", "[mask_windows]") {
   const std::string windows = "window = [2,2], strides = [2,2]";
   const std::string flat = "%u: f32[12] = reshape(%p) {shape = shape[12]}\n";

@@ -20,8 +20,8 @@ bool are_alike(const Loop& a, const Loop& b) {
 }
 
 bool is_same(const Value& a, const Value& b) {
-  return a.opcode == b.opcode && a.dtype == b.dtype && a.operands == b.operands && a.buffer == b.buffer &&
-         a.index == b.index && a.table == b.table && a.function == b.function;
+  return a.opcode == b.opcode && a.dtype == b.dtype && a.bits == b.bits && a.operands == b.operands &&
+         a.buffer == b.buffer && a.index == b.index && a.table == b.table && a.function == b.function;
 }
 
 /// Merges what follows a loop in its block into that loop.
