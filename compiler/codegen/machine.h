@@ -21,7 +21,8 @@ std::unique_ptr<llvm::TargetMachine> create_machine(const Target& target);
 /// and gains nothing).
 void optimize(llvm::Module& module, llvm::TargetMachine& machine);
 
-/// An ELF object, or with `assembly` its text. The module is left unchanged in the second case.
+/// An ELF object; `skipped` counts what LLVM would have done besides. emit_assembly: its text, of a module that is left
+/// unchanged.
 llvm::SmallVector<char, 0> emit_object(llvm::Module& module, llvm::TargetMachine& machine, SkippedPasses& skipped);
 std::string emit_assembly(const llvm::Module& module, llvm::TargetMachine& machine);
 

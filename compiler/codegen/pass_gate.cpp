@@ -10,8 +10,9 @@ namespace {
 // Addresses are written as few pointers with constant distances.
 constexpr llvm::StringRef kStrengthReduction = "Loop Strength Reduction";
 
-// For C and C++: calls of its library, atomics, exceptions, wide integers; and what prepares strength reduction.
-constexpr std::array<llvm::StringRef, 11> kForOtherLanguages = {
+// What generated code has nothing for: calls of C's library, atomics, exceptions, wide integers, debug values; and what
+// prepares strength reduction.
+constexpr std::array<llvm::StringRef, 11> kNothingToDo = {
     "Canonicalize Freeze Instructions in Loops",
     "Constant Hoisting",
     "Exception handling preparation",
@@ -45,8 +46,7 @@ void Pipeline::add(llvm::Pass* pass) {
   const llvm::StringRef name = pass->getPassName();
   const bool reduces_strength = name == kStrengthReduction;
   if (reduces_strength) ++skipped_.strength_reduction;
-  if (reduces_strength ||
-      std::find(kForOtherLanguages.begin(), kForOtherLanguages.end(), name) != kForOtherLanguages.end())
+  if (reduces_strength || std::find(kNothingToDo.begin(), kNothingToDo.end(), name) != kNothingToDo.end())
     delete pass;
   else
     PassManager::add(pass);
