@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
 #include "compiler/ops/op_def.h"
@@ -30,10 +31,8 @@ constexpr std::int64_t kPanelBytes = 24 * 1024, kLargePanelBytes = 100 * 1024;
 constexpr std::int64_t kFewestTiles = 4, kFewestChannels = 8;
 /// What one part reads of the images: the second level of the cache keeps it for all tiles of columns.
 constexpr std::int64_t kTaskBytes = 128 * 1024;
-/// What images that are computed together may take, until what is behind them reads them.
-constexpr std::int64_t kTogetherBytes = 64 * 1024;
-/// Parts that a few threads share evenly; and tiles of columns.
-constexpr std::int64_t kFewestTasks = 12, kFewestColumnTasks = 8;
+/// Tiles of columns that a few threads share evenly.
+constexpr std::int64_t kFewestColumnTasks = 8;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images.
 constexpr std::int64_t kMostParts = 12;
 /// Rows that lie so far apart meet in the same few lines of the cache.
@@ -51,103 +50,6 @@ bool is_depthwise(const ContractionShape& shape) {
   const Loop& groups = shape.batch.front();
   return groups.a == 1 && groups.b == 1 && groups.c == 1;
 }
-
-/// The group of those values of `group` that are, or are not, behind the convolution.
-Group part_of(const Group& group, bool behind) {
-  const auto is_other = [&](const ir::Value* v) {
-    return (std::find(group.behind.begin(), group.behind.end(), v) != group.behind.end()) != behind;
-  };
-  Group part = group;
-  std::erase_if(part.anchors, is_other);
-  std::erase_if(part.stored, is_other);
-  if (!behind) return part;
-  part.kind = Group::Kind::elementwise;
-  part.op = nullptr;
-  part.rows = count_of(*part.anchors.front());
-  return part;
-}
-
-/// The outermost loop where a kernel goes image by image, or a few small ones at a time: with what reads them behind
-/// them, or because several phases make up the result.
-class ImageTasks {
- public:
-  ImageTasks(const Group& group, Emitter& emitter, Placement& placement, const LoopOptions& options,
-             const ContractionShape& shape)
-      : convolution_(part_of(group, false)),
-        emitter_(emitter),
-        placement_(placement),
-        options_(options),
-        loop_(*image_loop(shape)) {
-    if (!group.behind.empty()) behind_ = part_of(group, true);
-    std::int64_t bytes = 0;
-    for (const ir::Value* value : group.passed) bytes += image_bytes(*value);
-    if (!behind_) bytes = image_bytes(*group.op->result());
-    together_ = std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, loop_.size / kFewestTasks), 1, loop_.size);
-    while (loop_.size % together_ != 0) --together_;
-    for (const ir::Value* value : group.passed)
-      if (std::find(convolution_.stored.begin(), convolution_.stored.end(), value) == convolution_.stored.end())
-        kept_.emplace_back(value, emitter_.build().buffer("image", value->type.dtype, image_size(*value) * together_,
-                                                          kernel::Access::scratch));
-  }
-
-  const Loop& loop() const { return loop_; }
-  std::int64_t together() const { return together_; }
-  std::int64_t tasks() const { return loop_.size / together_; }
-
-  void begin(const Index& task) { first_ = task * together_; }
-
-  /// Keeps the element of the convolution's result at `indices` for what is behind.
-  void keep(const Indices& indices) {
-    const Index at = kernel::flatten(indices, dims_of(*convolution_.op->result()));
-    for (const auto& [value, scratch] : kept_) {
-      const Indices own = kernel::unflatten(at, dims_of(*value));
-      kernel::Value* element = emitter_.element(value, own);
-      emitter_.build().store(scratch, emitter_.address(*value, own) - first_ * image_size(*value), element);
-    }
-  }
-
-  /// What is behind the images of this task.
-  void run_behind() {
-    if (!behind_) return;
-    const auto prepare = [&](Emitter& emitter, const Index& image) {
-      for (const ir::Value* value : convolution_.passed) {
-        const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const auto& k) { return k.first == value; });
-        if (kept == kept_.end()) {
-          emitter.settle(value);
-        } else if (&emitter == &emitter_) {
-          emitter.keep_in_layout(value, kept->second, first_ * image_size(*value));
-        } else {  // a trial
-          const int scratch =
-              emitter.build().buffer("image", value->type.dtype, image_size(*value), kernel::Access::scratch);
-          emitter.keep_in_layout(value, scratch, image * image_size(*value));
-        }
-      }
-    };
-    const auto image = [&](const Index& i) {
-      emitter_.scoped([&] { write_slab(*behind_, emitter_, first_ + i, placement_, options_, prepare); });
-    };
-    if (together_ == 1)
-      image(Index(0));
-    else
-      emitter_.build().serial_loop("n", together_, image);
-  }
-
- private:
-  std::int64_t image_size(const ir::Value& value) const { return count_of(value) / loop_.size; }
-  std::int64_t image_bytes(const ir::Value& value) const {
-    return image_size(value) * static_cast<std::int64_t>(size_of(value.type.dtype));
-  }
-
-  const Group convolution_;
-  std::optional<Group> behind_;
-  Emitter& emitter_;
-  Placement& placement_;
-  const LoopOptions& options_;
-  Loop loop_;
-  std::int64_t together_ = 1;
-  Index first_;                                         ///< of the task
-  std::vector<std::pair<const ir::Value*, int>> kept_;  ///< what is read behind, and its scratch memory
-};
 
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
 class DirectWriter {

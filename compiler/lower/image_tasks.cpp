@@ -1,0 +1,86 @@
+#include "compiler/lower/image_tasks.h"
+
+#include <algorithm>
+
+#include "compiler/lower/direct_convolution.h"
+
+namespace pullback::lower {
+
+using kernel::Index;
+using ops::Indices;
+
+namespace {
+
+/// What images that are computed together may take, until what is behind them reads them.
+constexpr std::int64_t kTogetherBytes = 64 * 1024;
+
+}  // namespace
+
+Group part_of(const Group& group, bool behind) {
+  const auto is_other = [&](const ir::Value* v) {
+    return (std::find(group.behind.begin(), group.behind.end(), v) != group.behind.end()) != behind;
+  };
+  Group part = group;
+  std::erase_if(part.anchors, is_other);
+  std::erase_if(part.stored, is_other);
+  if (!behind) return part;
+  part.kind = Group::Kind::elementwise;
+  part.op = nullptr;
+  part.rows = count_of(*part.anchors.front());
+  return part;
+}
+
+ImageTasks::ImageTasks(const Group& group, Emitter& emitter, Placement& placement, const LoopOptions& options,
+                       const ContractionShape& shape)
+    : convolution_(part_of(group, false)),
+      emitter_(emitter),
+      placement_(placement),
+      options_(options),
+      loop_(*image_loop(shape)) {
+  if (!group.behind.empty()) behind_ = part_of(group, true);
+  std::int64_t bytes = 0;
+  for (const ir::Value* value : group.passed) bytes += image_bytes(*value);
+  if (!behind_) bytes = image_bytes(*group.op->result());
+  together_ = std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, loop_.size / kFewestTasks), 1, loop_.size);
+  while (loop_.size % together_ != 0) --together_;
+  for (const ir::Value* value : group.passed)
+    if (std::find(convolution_.stored.begin(), convolution_.stored.end(), value) == convolution_.stored.end())
+      kept_.emplace_back(value, emitter_.build().buffer("image", value->type.dtype, image_size(*value) * together_,
+                                                        kernel::Access::scratch));
+}
+
+void ImageTasks::keep(const Indices& indices) {
+  const Index at = kernel::flatten(indices, dims_of(*convolution_.op->result()));
+  for (const auto& [value, scratch] : kept_) {
+    const Indices own = kernel::unflatten(at, dims_of(*value));
+    kernel::Value* element = emitter_.element(value, own);
+    emitter_.build().store(scratch, emitter_.address(*value, own) - first_ * image_size(*value), element);
+  }
+}
+
+void ImageTasks::run_behind() {
+  if (!behind_) return;
+  const auto prepare = [&](Emitter& emitter, const Index& image) {
+    for (const ir::Value* value : convolution_.passed) {
+      const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const auto& k) { return k.first == value; });
+      if (kept == kept_.end()) {
+        emitter.settle(value);
+      } else if (&emitter == &emitter_) {
+        emitter.keep_in_layout(value, kept->second, first_ * image_size(*value));
+      } else {  // a trial
+        const int scratch =
+            emitter.build().buffer("image", value->type.dtype, image_size(*value), kernel::Access::scratch);
+        emitter.keep_in_layout(value, scratch, image * image_size(*value));
+      }
+    }
+  };
+  const auto image = [&](const Index& i) {
+    emitter_.scoped([&] { write_slab(*behind_, emitter_, first_ + i, placement_, options_, prepare); });
+  };
+  if (together_ == 1)
+    image(Index(0));
+  else
+    emitter_.build().serial_loop("n", together_, image);
+}
+
+}  // namespace pullback::lower
