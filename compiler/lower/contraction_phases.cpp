@@ -58,7 +58,7 @@ ContractionSpec phase_of(const ContractionSpec& spec, std::size_t axis, const Ax
 
 }  // namespace
 
-bool is_in_phases(const ContractionSpec& spec) {
+bool has_spread_elements(const ContractionSpec& spec) {
   const auto& axes = spec.b.coordinates;
   return std::any_of(axes.begin(), axes.end(), [](const Coordinate& coordinate) { return coordinate.spread != 1; });
 }

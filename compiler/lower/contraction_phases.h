@@ -9,7 +9,7 @@
 namespace pullback::lower {
 
 /// Do elements of B lie apart?
-bool is_in_phases(const ops::ContractionSpec& spec);
+bool has_spread_elements(const ops::ContractionSpec& spec);
 
 /// Together they compute all of C, each of them elements at equal distances; that with most products comes first. A
 /// phase of C that meets no elements has a sum over nothing. The contraction itself, where none of B lies apart;

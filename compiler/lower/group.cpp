@@ -250,7 +250,7 @@ class Grouper {
   /// Tiles of a result that is computed in phases have neighbouring columns only: in another layout each element would
   /// be a store of its own.
   static bool scatters(const Group& space) {
-    if (space.kind != Kind::contraction || !is_in_phases(space.op->def->contraction(*space.op))) return false;
+    if (space.kind != Kind::contraction || !has_spread_elements(space.op->def->contraction(*space.op))) return false;
     const ir::Integers layout = ir::layout_of(*space.op->result());
     return std::any_of(space.anchors.begin(), space.anchors.end(), [&](const ir::Value* anchor) {
       return anchor->type.rank() == space.op->result()->type.rank() && ir::layout_of(*anchor) != layout;

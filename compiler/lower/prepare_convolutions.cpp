@@ -165,7 +165,7 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
 }
 
 /// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
-bool is_in_phases(const Convolution& c) {
+bool is_one_kernel_in_phases(const Convolution& c) {
   constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
   if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
   std::int64_t phases = 1;
@@ -250,7 +250,7 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
 /// and worth it where each tap has many channels.
 bool skips_padding(const Convolution& c) {
   constexpr std::int64_t kFewRows = 4;
-  if (is_in_phases(c)) return true;
+  if (is_one_kernel_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
@@ -272,7 +272,7 @@ Value prepared_direct(const Convolution& c) {
 }
 
 Value prepared(const Convolution& c, std::int64_t lanes) {
-  if (is_in_phases(c)) return prepared_direct(c);
+  if (is_one_kernel_in_phases(c)) return prepared_direct(c);
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
   if (c.channels_last) return prepared_direct(c);
   Windows windows = c.windows;

@@ -305,7 +305,7 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
 void write_rows(const Group& group, Unit& unit, Placement& placement, const LoopOptions& options) {
   if (group.slabs > 0) return write_folds(group, unit, placement, options);
   std::vector<Axis> rows;
-  if (group.rows > 1) rows.push_back({group.rows, {0}, {group.rows}});
+  if (group.rows != 1) rows.push_back({group.rows, {0}, {group.rows}});
   const auto write = [&](Unit& into, const Columns& columns, std::int64_t together, bool parallel) {
     Emitter emitter(into, placement, options.vector_bytes, group.anchors);
     RowWriter writer(group, emitter, columns, 1);

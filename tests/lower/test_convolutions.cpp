@@ -14,6 +14,10 @@ using testing::check_lowering;
 using testing::is_parallel;
 using testing::parse_function;
 
+std::string kernels_text(const std::string& text) {
+  return schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {}), {.kernels = true});
+}
+
 TEST_CASE("the gradient of kernels is summed in blocks of images", "[lower]") {
   check_lowering(R"(func @f(%x: f32[9,12,900], %g: f32[10,12,900]) {
     %w: f32[9,10,3] = convolution(%x, %g) {strides = [1], low = shape[1], high = shape[1], base_dilation = [1],
@@ -250,13 +254,7 @@ TEST_CASE("phases are followed by what reads their images, and not stored in ano
     return n = %n
   })";
   check_lowering(copied);
-  const std::string kernels =
-      schedule::print(lower::lower(*parse_function(copied), Target::parse("x86-64-v3"), {}), {.kernels = true});
-  CHECK(kernels.find("unrolled t") != std::string::npos);  // in blocks, as transposes are
-}
-
-std::string kernels_text(const std::string& text) {
-  return schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {}), {.kernels = true});
+  CHECK(kernels_text(copied).find("unrolled t") != std::string::npos);  // in blocks, as transposes are
 }
 
 TEST_CASE("the gradient of kernels does not walk from image to image", "[lower]") {
