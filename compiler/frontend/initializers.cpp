@@ -178,7 +178,7 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
                      std::uint64_t seed, const std::string& name, const SourceLine& line) {
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
-  Array array = detail::with_line(line, [&] { return Array(dtype, dims, {}); });
+  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims); });
   const auto each = [&](const auto& set) {
     set_elements(initializer, scale_of(initializer, dims), numbers, array.size(), set);
   };
