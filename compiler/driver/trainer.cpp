@@ -140,7 +140,7 @@ struct Trainer::Impl {
     std::unique_ptr<BoundStep> step;
   };
   Bound bound[3];
-  Weights evaluated = Weights::trained;  ///< what evaluate_batch uses
+  Weights evaluated = Weights::trained;   ///< what evaluate_batch uses
   std::optional<Program> evaluations[2];  ///< made when they are asked for; the second reads averages of the weights
 
   Impl(const Graph& g, const TrainerOptions& o) : graph(g), options(o) {

@@ -98,9 +98,10 @@ Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes,
       Dim& size = result[rank - shape.size() + i];
       if (size == Dim(1)) size = shape[i];
       if (size == shape[i] || shape[i] == Dim(1)) continue;
-      fail(op,
-           fmt::format("{}: the sizes {} and {} don't broadcast", description(), size.to_string(), shape[i].to_string()),
-           line);
+      fail(
+          op,
+          fmt::format("{}: the sizes {} and {} don't broadcast", description(), size.to_string(), shape[i].to_string()),
+          line);
     }
   return result;
 }
