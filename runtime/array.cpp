@@ -67,6 +67,15 @@ Array::Array(DType dtype, std::vector<std::int64_t> dims, std::source_location w
   });
 }
 
+Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims) {
+  Array array;
+  array.size_ = element_count(dtype, dims);
+  array.dtype_ = dtype;
+  array.dims_ = std::move(dims);
+  array.data_ = allocate_lasting(array.bytes());
+  return array;
+}
+
 Array Array::view(DType dtype, std::vector<std::int64_t> dims, void* data, std::source_location where) {
   Array array;
   array.dtype_ = dtype;

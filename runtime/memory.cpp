@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include <sys/mman.h>
 
@@ -58,6 +60,31 @@ std::size_t next_colour(std::size_t bytes) {
   throw Error("out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
 }
 
+/// Memory from the system that blocks share; null where there is none.
+class Slab {
+ public:
+  static constexpr std::size_t kBytes = 16 * kHugePage;  // pages that nobody touches take nothing
+
+  Slab() : memory_(map_zeros(kBytes)) {}
+  ~Slab() {
+    if (memory_) ::munmap(memory_, kBytes);
+  }
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+
+  /// The next `bytes` bytes, or null when there are not so many left.
+  std::byte* take(std::size_t bytes, std::size_t colour) {
+    const std::size_t begin = (colour ? round_up(used_, kPage) : round_up(used_, kAlignment)) + colour;
+    if (!memory_ || begin + bytes > kBytes) return nullptr;
+    used_ = begin + bytes;
+    return memory_ + begin;
+  }
+
+ private:
+  std::byte* memory_;
+  std::size_t used_ = 0;
+};
+
 }  // namespace
 
 std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes) {
@@ -75,6 +102,23 @@ std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes) {
   if (!memory) fail(bytes);
   std::memset(memory + colour, 0, bytes);
   return {memory + colour, [memory](std::byte*) { ::operator delete(memory, std::align_val_t(kAlignment)); }};
+}
+
+std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes) {
+  // A network of a few numbers needs no huge page, and what fills many pages may have them for itself.
+  if (bytes < kPage || bytes > Slab::kBytes / 4) return allocate_zeroed(bytes);
+  static std::mutex mutex;
+  static std::weak_ptr<Slab> latest;
+  const std::size_t colour = next_colour(bytes);
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Slab> slab = latest.lock();
+  std::byte* block = slab ? slab->take(bytes, colour) : nullptr;
+  if (!block) {
+    latest = slab = std::make_shared<Slab>();
+    block = slab->take(bytes, colour);
+    if (!block) fail(bytes);
+  }
+  return {std::move(slab), block};
 }
 
 }  // namespace pullback::runtime

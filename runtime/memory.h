@@ -12,4 +12,8 @@ inline constexpr std::size_t kAlignment = 64;
 /// `bytes` bytes set to zero; a valid, aligned pointer even for 0 bytes. Throws Error when there is not enough memory.
 std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes);
 
+/// The same for what lives as long as a State: blocks lie side by side on huge pages, which go back to the system when
+/// the last block on them dies.
+std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes);
+
 }  // namespace pullback::runtime

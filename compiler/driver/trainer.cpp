@@ -129,7 +129,8 @@ struct Trainer::Impl {
   TrainerOptions options;
   std::string prefix;  ///< of what it keeps in the state
   std::shared_ptr<const driver::HostSchedule> schedule;
-  Program training, evaluation, averaged;  ///< the last with the averages of the weights
+  Program training;
+  std::size_t traced_ops = 0;  ///< of the graph, when the training step was made of it
   std::vector<std::string> input_names;
   std::vector<std::tuple<const ir::Value*, Weights, Program>> predictors;
 
@@ -139,16 +140,19 @@ struct Trainer::Impl {
     std::unique_ptr<BoundStep> step;
   };
   Bound bound[3];
-  Weights evaluated = Weights::trained;  ///< what evaluate_batch uses
+  Weights evaluated = Weights::trained;   ///< what evaluate_batch uses
+  std::optional<Program> evaluations[2];  ///< made when they are asked for; the second reads averages of the weights
 
   Impl(const Graph& g, const TrainerOptions& o) : graph(g), options(o) {
     if (!options.name.empty()) prefix = options.name + ".";
     schedule = std::make_shared<driver::HostSchedule>(options.schedule, prefix);
   }
 
+  std::vector<detail::NamedTensor> outputs() const;
   std::vector<std::string> parameters_of(const ir::Function& traced) const;
   void build_step(const std::shared_ptr<const ir::Function>& traced, const SourceLocation& where);
   void require_averages(Weights weights, const SourceLine& line) const;
+  Program& evaluation(Weights weights);
   void run_batch(Program& program, Bound& last, std::span<const Array> batch, std::span<double> results);
   std::vector<Feed> feeds_of(std::span<const Array> batch, const SourceLine& line) const;
 };
@@ -159,6 +163,12 @@ Trainer::~Trainer() = default;
 Trainer::Impl& Trainer::impl(const SourceLocation& where) const {
   if (!impl_) throw Error("Trainer: it was moved from, so there is nothing to train", where);
   return *impl_;
+}
+
+std::vector<detail::NamedTensor> Trainer::Impl::outputs() const {
+  std::vector<detail::NamedTensor> outputs{{kLoss, options.loss}};
+  for (const auto& [name, metric] : options.metrics) outputs.push_back({name, metric});
+  return outputs;
 }
 
 // The graph's parameters that the loss or a metric depends on; warns of the others.
@@ -220,12 +230,9 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
   require_scalars(options, where);
   require_options(options, where);
   detail::Trace& trace = *graph.trace();
-  std::vector<detail::NamedTensor> outputs{{kLoss, options.loss}};
-  for (const auto& [name, metric] : options.metrics) outputs.push_back({name, metric});
+  impl().traced_ops = trace.function().body.ops.size();
   const std::shared_ptr<const ir::Function> traced =
-      detail::extract(trace, graph.name(), outputs, true, where).function;
-  std::shared_ptr<const ir::Function> evaluated =
-      detail::extract(trace, graph.name() + ".eval", outputs, false, where).function;
+      detail::extract(trace, graph.name(), impl().outputs(), true, where).function;
   for (std::size_t i = 0; i < traced->roles.size(); ++i) {
     if (traced->roles[i] != ir::ArgumentRole::input) continue;
     require_elements(*traced->body.arguments[i], where);
@@ -234,12 +241,17 @@ Trainer::Trainer(const Graph& graph, const TrainerOptions& options, SourceLocati
   impl().build_step(traced, where);
   if (const auto warning = detail::raw_difference_warning(options.loss, graph.parameters()))
     detail::warn("Trainer: " + *warning);
-  if (options.ema) {
-    impl().averaged =
-        Program(make_program(with_averages(*evaluated, *trace.state, impl().prefix), trace.state, options.compile));
-    if (options.ema->validate) impl().evaluated = Weights::averaged;
-  }
-  impl().evaluation = Program(make_program(std::move(evaluated), trace.state, options.compile));
+  if (options.ema && options.ema->validate) impl().evaluated = Weights::averaged;
+}
+
+Program& Trainer::Impl::evaluation(Weights weights) {
+  std::optional<Program>& program = evaluations[weights == Weights::averaged ? 1 : 0];
+  if (program) return *program;
+  detail::Trace& trace = *graph.trace();
+  std::shared_ptr<const ir::Function> function =
+      detail::extract(trace, graph.name() + ".eval", outputs(), false, {}, traced_ops).function;
+  if (weights == Weights::averaged) function = with_averages(*function, *trace.state, prefix);
+  return program.emplace(Program(make_program(std::move(function), trace.state, options.compile)));
 }
 
 std::vector<std::string> Trainer::inputs() const {
@@ -285,7 +297,7 @@ void Trainer::train_batch(std::span<const Array> batch, std::span<double> result
 
 void Trainer::evaluate_batch(std::span<const Array> batch, std::span<double> results) {
   const bool averaged = impl().evaluated == Weights::averaged;
-  impl().run_batch(averaged ? impl().averaged : impl().evaluation, impl().bound[averaged ? 2 : 1], batch, results);
+  impl().run_batch(impl().evaluation(impl().evaluated), impl().bound[averaged ? 2 : 1], batch, results);
 }
 
 State& Trainer::state() {
@@ -422,7 +434,7 @@ Program& Trainer::program() {
 }
 
 Program& Trainer::evaluation_program() {
-  return impl().evaluation;
+  return impl().evaluation(Weights::trained);
 }
 
 }  // namespace pullback

@@ -20,8 +20,11 @@ constexpr const char* kBadEpochs = "schedule.bad_epochs";  // i64
 constexpr const char* kCooldown = "schedule.cooldown";     // i64: epochs left
 
 Array first_values(const State& state, const autodiff::AddedState& entry) {
-  if (!entry.copy_of.empty()) return state.get(entry.copy_of).clone();
-  Array initial(entry.type.dtype, ir::static_dims(entry.type.shape));
+  Array initial = runtime::lasting_array(entry.type.dtype, ir::static_dims(entry.type.shape));
+  if (!entry.copy_of.empty()) {
+    if (initial.bytes() > 0) std::memcpy(initial.raw(), state.get(entry.copy_of).raw(), initial.bytes());
+    return initial;
+  }
   if (entry.initial == 0 || initial.bytes() == 0) return initial;  // slots, which may be large, are zeros
   const ir::Literal literal = ir::Literal::filled(initial.dtype(), initial.dims(), entry.initial);
   std::memcpy(initial.raw(), literal.bytes.data(), initial.bytes());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -44,7 +45,7 @@ const ir::Value* chosen_outside_training(const ir::Op& op, const ir::Value* trai
 }
 
 // All of the graph; what the outputs don't need is removed at the end.
-ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omitted& omitted) {
+ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omitted& omitted, std::size_t ops) {
   ir::ValueMap map;
   const ir::Function& from = trace.function();
   for (ir::ArgumentRole role : {ir::ArgumentRole::input, ir::ArgumentRole::state})
@@ -55,7 +56,7 @@ ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omi
     }
   ir::Builder builder(to.body);
   if (trace.training) map[trace.training] = ops::scalar(builder, boolean, training ? 1 : 0).value;
-  for (const auto& op : from.body.ops) {
+  for (const auto& op : std::span(from.body.ops).first(std::min(ops, from.body.ops.size()))) {
     if (const ir::Value* chosen = training ? nullptr : chosen_outside_training(*op, trace.training)) {
       map[op->result()] = map.at(chosen);
       continue;
@@ -98,13 +99,13 @@ void advance_random_step(ir::Function& to) {
 }  // namespace
 
 Extraction extract(Trace& trace, const std::string& name, const std::vector<NamedTensor>& outputs, bool training,
-                   const SourceLine& line) {
+                   const SourceLine& line, std::size_t ops) {
   for (const NamedTensor& output : outputs) trace.import(output.tensor, "output", line);  // throws for foreign tensors
   Extraction result;
   result.function = std::make_unique<ir::Function>();
   ir::Function& function = *result.function;
   function.name = name;
-  result.map = copy_graph(trace, function, training, omitted_updates(trace, outputs));
+  result.map = copy_graph(trace, function, training, omitted_updates(trace, outputs), ops);
   add_results(function, outputs, result.map);
   if (training)
     for (const StateTensor& state : trace.state_tensors)

@@ -1,9 +1,11 @@
 // Initializers: what they promise, and the numbers.
 #include "compiler/frontend/initializers.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,18 +18,50 @@ namespace pullback::detail {
 namespace {
 
 // SplitMix64 (Steele et al. 2014): a counter's bits, mixed.
-std::uint64_t mix(std::uint64_t z) {
+[[gnu::always_inline]] inline std::uint64_t mix(std::uint64_t z) {
   z += 0x9e3779b97f4a7c15;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
 }
 
+// The upper 53 bits as a number in [0, 1). A processor without such a conversion makes vectors of these two halves,
+// each of which is the mantissa of a known power of two; the sum is exact.
+[[gnu::always_inline]] inline double share_of(std::uint64_t bits) {
+  const std::uint64_t upper = bits >> 43, lower = (bits >> 11) & 0xffffffff;
+  const double high = std::bit_cast<double>(upper | std::bit_cast<std::uint64_t>(0x1p84)) - 0x1p84;
+  const double low = std::bit_cast<double>(lower | std::bit_cast<std::uint64_t>(0x1p52)) - 0x1p52;
+  return (high + low) * 0x1p-53;
+}
+
+[[gnu::always_inline]] inline double uniform_of(std::uint64_t key, std::uint64_t counter) {
+  return share_of(mix(key + mix(counter)));
+}
+
+// to[i] = low + span * u, u the i-th number of `key` in [0, 1).
+template <class T>
+[[gnu::always_inline]] inline void write_uniform(std::uint64_t key, double low, double span, T* to,
+                                                 std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i)
+    to[i] = static_cast<T>(low + span * uniform_of(key, static_cast<std::uint64_t>(i)));
+}
+
+template <class T>
+[[gnu::target("avx2")]] void write_uniform_avx2(std::uint64_t key, double low, double span, T* to, std::int64_t count) {
+  write_uniform(key, low, span, to, count);
+}
+
 class Numbers {
  public:
   Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ fnv1a(name)) {}
   /// In [0, 1).
-  double uniform(std::uint64_t counter) const { return static_cast<double>(mix(key_ + mix(counter)) >> 11) * 0x1p-53; }
+  double uniform(std::uint64_t counter) const { return uniform_of(key_, counter); }
+  /// to[i] = low + span * uniform(i). Networks have millions of these.
+  template <class T>
+  void fill_uniform(double low, double span, std::span<T> to) const {
+    const auto write = __builtin_cpu_supports("avx2") ? write_uniform_avx2<T> : write_uniform<T>;
+    write(key_, low, span, to.data(), static_cast<std::int64_t>(to.size()));
+  }
   /// Standard normal, by Box and Muller's transform.
   double normal(std::uint64_t counter) const {
     const double radius = std::sqrt(-2 * std::log(1 - uniform(2 * counter)));
@@ -178,9 +212,13 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
                      std::uint64_t seed, const std::string& name, const SourceLine& line) {
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
-  Array array = detail::with_line(line, [&] { return Array(dtype, dims, {}); });
+  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims); });
   const auto each = [&](const auto& set) {
     set_elements(initializer, scale_of(initializer, dims), numbers, array.size(), set);
+  };
+  const auto fill_uniform = [&](auto to) {
+    const double scale = scale_of(initializer, dims), low = initializer.a * scale;
+    numbers.fill_uniform(low, initializer.b * scale - low, to);
   };
   const auto in_literal = [&](const auto& fill) {
     ir::Literal literal(dtype, dims);
@@ -199,7 +237,11 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
       break;
     default:
       // Large arrays are filled where they lie.
-      if (dtype == DType::f32)
+      if (dtype == DType::f32 && initializer.kind == Initializer::Kind::uniform)
+        fill_uniform(array.values<float>());
+      else if (dtype == DType::f64 && initializer.kind == Initializer::Kind::uniform)
+        fill_uniform(array.values<double>());
+      else if (dtype == DType::f32)
         each([to = array.values<float>().data()](std::int64_t i, double value) { to[i] = static_cast<float>(value); });
       else if (dtype == DType::f64)
         each([to = array.values<double>().data()](std::int64_t i, double value) { to[i] = value; });

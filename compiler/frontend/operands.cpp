@@ -72,7 +72,9 @@ std::vector<Tensor> Operands::broadcast(DType literal_dtype) {
     tensors.push_back(materialize(*operand, literal_dtype));
     shapes.push_back(tensors.back().shape());
   }
-  const Shape shape = broadcast_shapes(op_, shapes, describe(), line_);
+  if (std::all_of(shapes.begin(), shapes.end(), [&](const Shape& shape) { return shape == shapes.front(); }))
+    return tensors;
+  const Shape shape = broadcast_shapes(op_, shapes, [this] { return describe(); }, line_);
   for (Tensor& tensor : tensors) tensor = broadcast_to(tensor, shape, line_);
   return tensors;
 }
@@ -83,6 +85,11 @@ std::vector<Tensor> Operands::unified() {
 
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
                        const SourceLine& line) {
+  return broadcast_shapes(op, shapes, [&] { return description; }, line);
+}
+
+Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes,
+                       const std::function<std::string()>& description, const SourceLine& line) {
   std::size_t rank = 0;
   for (const Shape& shape : shapes) rank = std::max(rank, shape.size());
   Shape result(rank, Dim(1));
@@ -91,9 +98,10 @@ Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, co
       Dim& size = result[rank - shape.size() + i];
       if (size == Dim(1)) size = shape[i];
       if (size == shape[i] || shape[i] == Dim(1)) continue;
-      fail(op,
-           fmt::format("{}: the sizes {} and {} don't broadcast", description, size.to_string(), shape[i].to_string()),
-           line);
+      fail(
+          op,
+          fmt::format("{}: the sizes {} and {} don't broadcast", description(), size.to_string(), shape[i].to_string()),
+          line);
     }
   return result;
 }

@@ -1,6 +1,7 @@
 // Operands made equal: numbers become constants of the tensor's dtype, shapes are broadcast by NumPy's rules.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -44,6 +45,9 @@ class Operands {
 /// NumPy's rule: sizes agree from the last axis on, or one of them is 1. Throws Error listing the shapes.
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
                        const SourceLine& line);
+/// The same where few descriptions are needed: it is asked for when the sizes don't agree.
+Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes,
+                       const std::function<std::string()>& description, const SourceLine& line);
 /// Inserts the broadcast op unless the shape is already right; `shape` must be reachable by NumPy's rule.
 Tensor broadcast_to(const Tensor& x, const Shape& shape, const SourceLine& line);
 /// A constant of one value in any shape.

@@ -22,35 +22,51 @@ Attributes substitute(const Attributes& attributes, const Bindings& bindings) {
   return result;
 }
 
-}  // namespace
-
-Op* Builder::create(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes,
-                    std::vector<std::unique_ptr<Region>> regions) {
+std::unique_ptr<Op> make_op(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes,
+                            std::vector<std::unique_ptr<Region>> regions, const Location& location) {
   auto op = std::make_unique<Op>();
   op->def = &def;
   op->operands = std::move(operands);
   op->attributes = std::move(attributes);
   op->regions = std::move(regions);
   op->location = location;
+  return op;
+}
+
+void add_result(Op& op, Type type) {
+  auto value = std::make_unique<Value>();
+  value->type = std::move(type);
+  value->definer = &op;
+  value->index = op.results.size();
+  op.results.push_back(std::move(value));
+}
+
+}  // namespace
+
+Op* Builder::append(std::unique_ptr<Op> op, const Op* original) {
   if (known)
     if (Op* same = known->find_or_add(*op)) return same;
-  for (Type& type : ops::infer_types(*op)) {
-    auto value = std::make_unique<Value>();
-    value->type = std::move(type);
-    value->definer = op.get();
-    value->index = op->results.size();
-    op->results.push_back(std::move(value));
-  }
+  if (original)
+    for (const auto& result : original->results) add_result(*op, result->type);
+  else
+    for (Type& type : ops::infer_types(*op)) add_result(*op, std::move(type));
   region_->ops.push_back(std::move(op));
   return region_->ops.back().get();
+}
+
+Op* Builder::create(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes,
+                    std::vector<std::unique_ptr<Region>> regions) {
+  return append(make_op(def, std::move(operands), std::move(attributes), std::move(regions), location), nullptr);
 }
 
 Op* Builder::copy(const Op& op, ValueMap& map) {
   std::vector<Value*> operands;
   operands.reserve(op.operands.size());
+  bool same_types = bindings.empty();
   for (Value* operand : op.operands) {
     const auto entry = map.find(operand);
     operands.push_back(entry == map.end() ? operand : entry->second);
+    same_types = same_types && operands.back()->type == operand->type;
   }
   std::vector<std::unique_ptr<Region>> regions;
   for (const auto& nested : op.regions) {
@@ -59,11 +75,11 @@ Op* Builder::copy(const Op& op, ValueMap& map) {
     builder.bindings = bindings;
     builder.copy_region(*nested);
   }
-  const Location own = location;
-  location = op.location;  // also where a shape error that substitution brings to light is reported
-  Op* result = create(*op.def, std::move(operands),
-                      bindings.empty() ? op.attributes : substitute(op.attributes, bindings), std::move(regions));
-  location = own;
+  // A shape error that substitution brings to light is reported at the original's line, too.
+  Op* result = append(make_op(*op.def, std::move(operands),
+                              bindings.empty() ? op.attributes : substitute(op.attributes, bindings),
+                              std::move(regions), op.location),
+                      same_types ? &op : nullptr);
   for (std::size_t i = 0; i < op.results.size(); ++i) {
     result->result(i)->name = op.result(i)->name;
     map[op.result(i)] = result->result(i);

@@ -25,7 +25,7 @@ class Builder {
     return create(def, std::move(operands), std::move(attributes))->result(0);
   }
   /// Appends a copy of `op` whose operands are looked up in `map` (an operand that is not there stays), and adds its
-  /// results to `map`. Types are inferred anew, so that substituted shapes flow through.
+  /// results to `map`. Types are inferred anew where an operand or a shape may differ from the original's.
   Op* copy(const Op& op, ValueMap& map);
   /// Copies all ops of `from` and returns what its results became.
   std::vector<Value*> copy_body(const Region& from, ValueMap& map);
@@ -41,6 +41,9 @@ class Builder {
   KnownOps* known = nullptr;
 
  private:
+  /// Appends the op, or finds it among the known ones; its results have the types of `original`, or those inferred.
+  Op* append(std::unique_ptr<Op> op, const Op* original);
+
   Region* region_;
 };
 

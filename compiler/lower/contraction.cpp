@@ -201,6 +201,7 @@ class Writer {
         if (all_panels_)
           pack_strip(build(), columns_from(b_base(strip.column, {})),
                      balanced_columns(columns.size, registers_.width, tile_.vectors), panel_buffer(), registers_.width);
+        if (ends_alike(row_blocks)) return run_alike(strip, row_blocks.front(), row_blocks.back().size);
         for (const Segment& rows : row_blocks)
           repeat("mb", rows, [&](const Index& row) {
             Part rest = strip;
@@ -209,6 +210,47 @@ class Writer {
             run_rows(rest);
           });
       });
+  }
+
+  /// Are there tiles in the shorter last block that are as large as those of the others?
+  bool ends_alike(const std::vector<Segment>& row_blocks) const {
+    return row_blocks.size() > 1 && row_blocks.front().size % tile_.rows == 0 && shape_.k.empty() && !copies_ &&
+           balanced(row_blocks.back().size, tile_.rows).front().size == tile_.rows;
+  }
+
+  /// Blocks of rows of which the last is shorter, in one loop: a tile is written once, and left out where it would lie
+  /// behind those of the last block.
+  void run_alike(const Part& part, const Segment& blocks, std::int64_t last_rows) {
+    const std::vector<Segment> last = balanced(last_rows, tile_.rows);
+    const std::int64_t tiles = blocks.size / tile_.rows, all = blocks.count * tiles + last.front().count;
+    const auto number = [&](std::int64_t value) { return build().integer(DType::i64, value); };
+    repeat("mb", blocks.count + 1, [&](const Index& block) {
+      const Index row = part.row + block * blocks.size;
+      if (pack_rows_)
+        each_size({blocks.count + 1, blocks.size, last_rows}, block, [&](std::int64_t rows) {
+          emitter_.scoped([&] { pack_rows({row, part.column, rows, part.columns}); });
+        });
+      for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
+        repeat("jt", columns, [&](const Index& begin) {
+          if (packed_ && !all_panels_) pack(part.column + begin, columns.size, {});
+          panel_is_filled_ = true;
+          panel_at_ = all_panels_ ? begin * packed_depth(block_.depth) : Index(0);
+          const auto tile = [&](const Index& position, const Index& first, std::int64_t rows) {
+            packed_row_ = packed_rows_.base(position, first);
+            emitter_.scoped([&] { run_tile({row + first, part.column + begin, rows, columns.size}); });
+          };
+          repeat("it", tiles, [&](const Index& i) {
+            build().if_then(build().lt(build().index_value(block * tiles + i), number(all)),
+                            [&] { tile(i, i * tile_.rows, tile_.rows); });
+          });
+          if (last.size() == 1) return;
+          build().if_then(build().lt(number(blocks.count - 1), build().index_value(block)), [&] {
+            repeat("it", last.back().count, [&](const Index& i) {
+              tile(i + Index(last.front().count), last.back().begin + i * last.back().size, last.back().size);
+            });
+          });
+        });
+    });
   }
 
   static std::vector<Segment> pieces(std::int64_t total, std::int64_t most) {

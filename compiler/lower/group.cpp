@@ -150,6 +150,7 @@ class Grouper {
 
   /// Are there enough images for threads, each small enough?
   bool goes_by_images(const Group& group) {
+    if (group.op->def != &ops::op_convolution) return false;
     const ir::Value* result = group.op->result();
     const std::int64_t images = slabs_of(*result);
     if (images < limits_.images || bytes_of(*result) / images > limits_.image_bytes) return false;
@@ -393,6 +394,7 @@ class Grouper {
         if (--waiting[consumer] == 0) ready.emplace(place(nodes_[consumer]), consumer);
       result.groups.push_back(std::move(g));
     }
+    result.reads = std::move(reads_);
     return result;
   }
 

@@ -48,6 +48,7 @@ struct Group {
 struct Grouping {
   std::vector<Group> groups;                                   ///< each after those it reads from
   std::unordered_map<const ir::Value*, std::size_t> group_of;  ///< of anchors
+  PointerMap<std::vector<AnchorRead>> reads;                   ///< of anchors that are composed
   bool is_anchor(const ir::Value* value) const { return group_of.count(value) != 0; }
 };
 

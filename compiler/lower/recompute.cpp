@@ -103,7 +103,8 @@ class Lives {
     std::set<const ir::Value*> inputs = operands;
     for (const ir::Value* anchor : g.anchors)
       if (anchor->definer != g.op && anchor->definer->def->element)
-        for (const AnchorRead& read : reads_of(*anchor, anchors_, accesses_)) inputs.insert(read.value);
+        if (const std::vector<AnchorRead>* reads = grouping_.reads.find(anchor))
+          for (const AnchorRead& read : *reads) inputs.insert(read.value);
     for (const ir::Value* input : inputs) {
       const auto found = index_.find(input);
       if (found == index_.end()) continue;

@@ -14,6 +14,11 @@
 
 namespace pullback {
 
+class Array;
+namespace runtime {
+Array lasting_array(DType dtype, std::vector<std::int64_t> dims);
+}
+
 /// A dense row-major array. Copies share their storage; clone() does not. One that was moved from has no elements.
 class Array {
  public:
@@ -84,6 +89,7 @@ class Array {
   static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
                        std::source_location where);
   void require(DType wanted, const std::source_location& where) const;
+  friend Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims);
 
   DType dtype_ = DType::f32;
   std::vector<std::int64_t> dims_{0};

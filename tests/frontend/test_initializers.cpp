@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "compiler/support/hash.h"
 #include "tests/frontend/support.h"
 
 namespace pullback::test {
@@ -54,6 +55,24 @@ TEST_CASE("uniform and normal numbers have their mean, variance and range") {
   CHECK(m.high > 3 - 4 * 20 / 20000.0);  // all miss this end with probability e^-20
   check_moments(draw(Initializer::normal(0.5, 2), {200, 100}), 0.5, 4, kNormal);
   CHECK(std::abs(moments_of(draw(Initializer::normal(0, 1), {200, 100})).kurtosis - 3) < 5 * std::sqrt(24 / 20000.0));
+}
+
+TEST_CASE("uniform numbers are those of their counters, however many are made at once") {
+  const std::vector<double> many = draw(Initializer::uniform(-1, 3), {1003}),
+                            few = draw(Initializer::uniform(-1, 3), {5}),
+                            rounded = draw(Initializer::uniform(-1, 3), {1003}, f32);
+  CHECK(std::equal(few.begin(), few.end(), many.begin()));
+  for (std::size_t i = 0; i < many.size(); ++i) CHECK(rounded[i] == static_cast<float>(many[i]));
+  // SplitMix64 of the counter, and of that plus the key.
+  const auto mix = [](std::uint64_t z) {
+    z += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  };
+  const std::uint64_t key = mix(3) ^ fnv1a("w");
+  for (std::size_t i = 0; i < many.size(); ++i)
+    CHECK(many[i] == -1 + 4 * (static_cast<double>(mix(key + mix(i)) >> 11) * 0x1p-53));
 }
 
 TEST_CASE("truncated normal numbers stay within their bounds, also far out in a tail") {

@@ -355,6 +355,31 @@ TEST_CASE("a step has several threads where it is worth them", "[lower]") {
   })"));
 }
 
+// Rows in blocks, of which the last is shorter: with an epilogue, and continued over blocks of k.
+TEST_CASE("tiles of a shorter last block are those of the others", "[lower]") {
+  const std::string function = R"(func @f(%x: f32[149,600], %w: f32[600,16], %b: f32[149,16], %v: f32[149,1100],
+                                          %u: f32[24,1100]) {
+    %h: f32[149,16] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+    %s: f32[149,16] = add(%h, %b)
+    %t: f32[149,24] = dot_general(%v, %u) {contract = [1]x[1], batch = []x[]}
+    %a: f32[149,24] = abs(%t)
+    return s = %s, a = %a
+  })";
+  check_lowering(function);
+  const std::string text = schedule::print(
+      lower::lower(*parse_function(function), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
+      {.kernels = true});
+  const auto count = [&](const std::string& word) {
+    int found = 0;
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+    return found;
+  };
+  CAPTURE(text);
+  CHECK(count("serial mb in 0..2") > 0);
+  CHECK(count("contract 6x16 depth 600") == 1);
+  CHECK(count("contract 5x16 depth 600") == 1);
+}
+
 TEST_CASE("deep sums go in blocks through C", "[lower]") {
   check_lowering(R"(func @f(%x: f32[37,1601], %w: f32[1601,50], %b: f32[37,50], %v: f32[70,1601]) {
     %a: f32[37,50] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}

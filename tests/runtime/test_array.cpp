@@ -4,8 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
+#include <span>
 #include <vector>
 
 using namespace pullback;
@@ -52,6 +54,31 @@ TEST_CASE("large arrays begin at different sets of the cache", "[array]") {
     }
     CHECK(places.size() == arrays.size());
   }
+}
+
+TEST_CASE("lasting arrays are zero-filled and outlive those beside them", "[array]") {
+  constexpr std::int64_t kSizes[] = {0, 3, 2000, std::int64_t{1} << 15, std::int64_t{1} << 18, std::int64_t{5} << 20};
+  std::vector<Array> kept;
+  for (int round = 0; round < 20; ++round)
+    for (const std::int64_t size : kSizes) {
+      Array array = runtime::lasting_array(f32, {size});
+      CHECK(reinterpret_cast<std::uintptr_t>(array.raw()) % 64 == 0);
+      const std::span<float> values = array.values<float>();
+      CHECK(std::count(values.begin(), values.end(), 0.0f) == size);
+      std::fill(values.begin(), values.end(), static_cast<float>(kept.size() + 1));
+      if (size < 1 << 20 && round % 2 == 0) kept.push_back(std::move(array));
+    }
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    CHECK(std::count(kept[i].values<float>().begin(), kept[i].values<float>().end(), static_cast<float>(i + 1)) ==
+          kept[i].size());
+  CHECK_THROWS_WITH(runtime::lasting_array(f32, {-1}), Contains("negative size"));
+}
+
+TEST_CASE("lasting arrays of middle size share pages", "[array]") {
+  const Array first = runtime::lasting_array(f32, {5000}), second = runtime::lasting_array(f32, {5000});
+  const auto distance = static_cast<const std::byte*>(second.raw()) - static_cast<const std::byte*>(first.raw());
+  CHECK(distance >= 20000);
+  CHECK(distance < 32 << 20);
 }
 
 TEST_CASE("an array that was moved from has no elements", "[array]") {

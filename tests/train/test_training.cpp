@@ -59,6 +59,14 @@ double train_xor(const Optimizer& optimizer, const CompileOptions& options, int 
 
 }  // namespace
 
+TEST_CASE("what is added to a graph later is not part of its trainer's evaluation", "[train]") {
+  Network network;
+  check(less(network.x, -100.0), "added later");
+  const data::Dataset data = clusters(32);
+  CHECK_NOTHROW(network.trainer.evaluate(data, 16));
+  CHECK(network.trainer.evaluation_program().input_names() == std::vector<std::string>{"x", "y"});
+}
+
 TEST_CASE("XOR is learned, by each optimizer") {
   CHECK(train_xor(SGD{.lr = 0.5}, {}, 2000) < 0.02);
   CHECK(train_xor(SGD{.lr = 0.1, .momentum = 0.9}, {}, 1000) < 0.02);
