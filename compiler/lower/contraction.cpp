@@ -52,8 +52,6 @@ class Writer {
     row_ = loops.row;
     column_ = loops.column;
     depth_ = loops.depth;
-    for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
-      outer_.insert(outer_.end(), around->begin(), around->end());
     chained_ = shape_.k.empty() && keeps_sums() && column_.c == 1;
     tile_ = schedule.tile;
     blocking_ = schedule.blocking;
@@ -62,12 +60,15 @@ class Writer {
     paired_ = schedule.paired;
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, packed_depth(blocking_.depth), depth_.a == 1);
     nest_depth();
+    choose_inner();
+    for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
+      outer_.insert(outer_.end(), around->begin(), around->end());
   }
 
   void run() {
     const std::int64_t outer = ContractionShape::product(outer_);
     const double work = 2.0 * static_cast<double>(outer * row_.size * column_.size * depth_.size) *
-                        static_cast<double>(ContractionShape::product(shape_.k) * nested_steps());
+                        static_cast<double>(ContractionShape::product(shape_.k) * nested_steps() * inner_steps());
     if (!options_.parallel || work < kParallelFlops)
       run_serial(outer);
     else if (outer >= kOuterParts)
@@ -115,6 +116,26 @@ class Writer {
     }
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
+
+  /// The rows of an image, say, of which each is C's columns: where all of them stay near, those for a tile's rows come
+  /// one after the other, so that C is written along memory, rather than in as many places as it has rows.
+  void choose_inner() {
+    if (packed_ || !shape_.k.empty() || blocking_.depth != depth_.size || row_.size <= tile_.rows) return;
+    std::int64_t reach = column_.size * column_.b + (depth_.size - 1) * std::abs(depth_.b);
+    for (const Loop& loop : nested_) reach += (loop.size - 1) * std::abs(loop.b);
+    std::int64_t outer = ContractionShape::product(shape_.batch) * ContractionShape::product(shape_.m) *
+                         ContractionShape::product(shape_.n);
+    while (!shape_.n.empty()) {
+      const Loop& loop = shape_.n.back();
+      reach += (loop.size - 1) * std::abs(loop.b);
+      outer /= loop.size;
+      if (outer < kOuterParts || reach * extents().bytes > options_.second_level / 4) break;
+      inner_.insert(inner_.begin(), loop);
+      shape_.n.pop_back();
+    }
+    inner_at_.resize(inner_.size());
+  }
+  std::int64_t inner_steps() const { return ContractionShape::product(inner_); }
 
   Extents extents() const {
     return {row_.size, column_.size, packed_depth(depth_.size),
@@ -222,6 +243,7 @@ class Writer {
   /// All columns for rows of A that stay in the cache.
   void run_rows(const Part& part) {
     if (pack_rows_) pack_rows(part);
+    if (!inner_.empty()) return run_inner(part);
     for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
@@ -244,6 +266,27 @@ class Writer {
           before += rows.count;
         }
       });
+  }
+
+  /// For a tile's rows all of the inner loops, and in each all columns.
+  void run_inner(const Part& part) {
+    std::vector<std::int64_t> sizes;
+    for (const Loop& loop : inner_) sizes.push_back(loop.size);
+    std::int64_t before = 0;
+    for (const Segment& rows : balanced(part.rows, tile_.rows)) {
+      repeat("it", rows.count, [&](const Index& i) {
+        const Index first = rows.begin + i * rows.size;
+        packed_row_ = packed_rows_.base(i + Index(before), first);
+        repeat("n", inner_steps(), [&](const Index& position) {
+          inner_at_ = kernel::unflatten(position, sizes);
+          for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
+            repeat("jt", columns, [&](const Index& column) {
+              run_tile({part.row + first, part.column + column, rows.size, columns.size});
+            });
+        });
+      });
+      before += rows.count;
+    }
   }
 
   void repeat(const char* name, const Segment& segment, const std::function<void(const Index&)>& body) {
@@ -283,7 +326,7 @@ class Writer {
            shape_.a_offset;
   }
   Index b_base(const Index& column, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b +
+    return walk(outer_, outer_at_, &Loop::b) + walk(inner_, inner_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b +
            block_.begin * depth_.b + shape_.b_offset;
   }
 
@@ -424,6 +467,7 @@ class Writer {
   Indices c_indices(const Index& row, const Index& column) const {
     std::vector<LoopPosition> positions{{&row_, row}, {&column_, column}};
     for (std::size_t i = 0; i < outer_.size(); ++i) positions.push_back({&outer_[i], outer_at_[i]});
+    for (std::size_t i = 0; i < inner_.size(); ++i) positions.push_back({&inner_[i], inner_at_[i]});
     return indices_in_c(shape_.spec, positions);
   }
 
@@ -438,6 +482,8 @@ class Writer {
   std::vector<Loop> nested_;   ///< over k around depth_, within the tile's statement; shape_.k holds those outside
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
   std::vector<Index> outer_at_;
+  std::vector<Loop> inner_;  ///< over n, within those over tiles of rows
+  std::vector<Index> inner_at_;
   Tile tile_;
   Blocking blocking_;
   bool packed_ = false;          ///< panels of B are copied

@@ -297,7 +297,7 @@ bool is_product(const Convolution& c, const ir::Integers& layout) {
 /// channels, or one for each output channel. But of very few products mostly stores are left, which then go to as many
 /// places at once as there are channels.
 bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
-  constexpr std::int64_t kFewChannels = 4, kFewProducts = 16;
+  constexpr std::int64_t kFewChannels = 4, kFewProducts = 9;
   const Windows& windows = c.windows;
   const std::int64_t groups = c.groups * c.batch_groups, outputs = c.w.size(0).constant() / groups;
   const std::int64_t inputs = c.w.size(1).constant(), products = count_of(*c.w.value) / c.w.size(0).constant();
