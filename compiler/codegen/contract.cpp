@@ -40,6 +40,9 @@ constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLi
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
 
+// A result of so many bytes is far away again when the next step writes it.
+constexpr std::int64_t kFarBytes = 1 << 20, kLine = 64;
+
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
   for (const kernel::Statement& statement : block.statements) {
@@ -104,6 +107,11 @@ struct Translator::Tile {
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;
   bool stores_along_rows() const;
+  std::int64_t steps() const {
+    std::int64_t steps = 1;
+    for (const Contract::Around& loop : loops) steps *= loop.extent;
+    return steps;
+  }
 
   enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
   Epilogue epilogue() const;
@@ -385,6 +393,29 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
 // short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
 void Translator::fetch_for_epilogue(const Tile& tile) {
   const Contract& c = tile.contract;
+  const auto fetch = [&](int buffer, const Index& index, std::int64_t row, std::int64_t column, bool to_write) {
+    replace(c.row, Index(row));
+    replace(c.column, Index(column));
+    llvm::Value* from = address(buffer, resolve(index)).value;
+    constexpr std::uint32_t kFirstLevel = 3, kSecondLevel = 2, kData = 1;
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {from->getType()},
+        {from, b_.getInt32(to_write), b_.getInt32(to_write ? kFirstLevel : kSecondLevel), b_.getInt32(kData)});
+  };
+  if (tile.steps() < kFewestSteps) {
+    for (const kernel::Statement& statement : c.epilogue.statements) {
+      const auto* store = std::get_if<kernel::Store>(&statement);
+      if (!store || !store->index.is_contiguous_in(c.column) || !store->index.depends_on(c.row)) continue;
+      const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(store->buffer)];
+      const auto bytes = static_cast<std::int64_t>(size_of(buffer.dtype));
+      if (buffer.elements * bytes < kFarBytes) continue;
+      for (std::int64_t row = 0; row < c.rows; ++row) {
+        for (std::int64_t column = 0; column < c.columns; column += kLine / bytes)
+          fetch(store->buffer, store->index, row, column, true);
+        fetch(store->buffer, store->index, row, c.columns - 1, true);
+      }
+    }
+  }
   if (c.depth < kFewestSteps) return;
   for (const kernel::Statement& statement : c.epilogue.statements) {
     const auto* define = std::get_if<kernel::Define>(&statement);
@@ -394,14 +425,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
     const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(load.buffer)];
     if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) continue;
     for (std::int64_t row = 0; row < c.rows; ++row)
-      for (const Segment& segment : tile.segments) {
-        replace(c.row, Index(row));
-        replace(c.column, Index(segment.offset));
-        llvm::Value* from = address(load.buffer, resolve(load.index)).value;
-        constexpr std::uint32_t kToRead = 0, kSecondLevel = 2, kData = 1;
-        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
-                           {from, b_.getInt32(kToRead), b_.getInt32(kSecondLevel), b_.getInt32(kData)});
-      }
+      for (const Segment& segment : tile.segments) fetch(load.buffer, load.index, row, segment.offset, false);
   }
 }
 

@@ -127,8 +127,12 @@ class ScheduleChooser {
   }
 
   bool writes_much() const {
-    return tiled_.one_k_loop && !schedule_.paired && depth_.size * extents_.bytes <= kShallowSum &&
-           row_.size > kShallowRows && row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
+    const ContractionLoops& loops = problem_.loops;
+    const std::int64_t depth = ContractionLoops::product(loops.k);
+    std::int64_t written = row_.size * column_.size;
+    if (!tiled_.one_k_loop) written = ContractionLoops::product(loops.m) * ContractionLoops::product(loops.n);
+    return !schedule_.paired && depth * extents_.bytes <= kShallowSum && row_.size > kShallowRows &&
+           written * extents_.bytes > 2 * problem_.second_level;
   }
 
   std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
