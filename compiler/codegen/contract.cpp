@@ -58,6 +58,15 @@ std::size_t count_statements(const kernel::Block& block) {
   return count;
 }
 
+/// May the epilogue run twice for an element? Not if it reads what a store may have changed.
+bool may_be_repeated(const Contract& c) {
+  return std::all_of(c.epilogue.statements.begin(), c.epilogue.statements.end(), [&](const kernel::Statement& each) {
+    if (std::holds_alternative<kernel::Store>(each)) return true;
+    const auto* define = std::get_if<kernel::Define>(&each);
+    return define && !(define->value->opcode == kernel::Opcode::load && define->value->index.depends_on(c.column));
+  });
+}
+
 }  // namespace
 
 /// Columns [offset, offset + active) of the tile, as a vector of `width` lanes.
@@ -125,6 +134,10 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
+  // Rather than a vector of which some lanes are masked, one that begins earlier.
+  Segment& last = segments.back();
+  if (last.active < last.width && source.columns >= vector && !stores_along_rows() && may_be_repeated(source))
+    last = {source.columns - last.width, last.width, last.width};
   loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   choose_written_out();
 }
