@@ -1,6 +1,6 @@
 // Translator: register tiles of contractions. rows x segments accumulators are SSA values that a loop over k carries;
-// each k loads one vector of B for each segment, and for each row broadcasts one element of A, or loads as many vectors
-// of A.
+// each k loads one vector of B for each segment, or broadcasts an element, and for each row broadcasts one element of A,
+// or loads as many vectors of A.
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -289,7 +289,12 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   };
   const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   llvm::SmallVector<llvm::Value*, 4> columns;
+  llvm::Value* filter = c.b.stride_column == 0 ? factor_of(load(b_type, at.b, at.b_offset, 1, 1), b_type) : nullptr;
   for (const Segment& segment : tile.segments) {
+    if (filter) {
+      columns.push_back(arithmetic_.splat(filter, segment.width));
+      continue;
+    }
     llvm::Value* loaded = load(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
     columns.push_back(factor_of(loaded, b_type));
     if (!at.copy) continue;

@@ -60,9 +60,12 @@ class Writer {
     paired_ = schedule.paired;
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, packed_depth(blocking_.depth), depth_.a == 1);
     nest_depth();
-    choose_inner();
+    choose_filter();
+    if (!filters_) choose_inner();
     for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
       outer_.insert(outer_.end(), around->begin(), around->end());
+    const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.c) > std::abs(y.c); };
+    if (filters_) std::stable_sort(outer_.begin(), outer_.end(), far);
   }
 
   void run() {
@@ -116,6 +119,22 @@ class Writer {
     }
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
+
+  /// A filter for each channel: there are no rows of A. Rows of pixels take their place, so that a tile has sums enough.
+  void choose_filter() {
+    if (packed_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
+        blocking_.depth != depth_.size)
+      return;
+    filters_ = true;
+    row_ = shape_.n.back();
+    shape_.n.pop_back();
+    const std::int64_t sums = registers_.vectors - 2;
+    const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
+    tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);
+    tile_.rows = std::min(row_.size, sums / tile_.vectors);
+    tile_.rows = even_piece(row_.size, tile_.rows);
+    blocking_.rows = row_.size;
+  }
 
   /// The rows of an image, say, of which each is C's columns: where all of them stay near, those for a tile's rows come
   /// one after the other, so that C is written along memory, rather than in as many places as it has rows.
@@ -411,10 +430,16 @@ class Writer {
                      all_panels_ ? panel_pitch(tile.columns, registers_.width) : panel_width()};
     else if (packed_)
       statement.copy = {panel_buffer(), panel_at_, panel_width()};
+    if (filters_) {
+      statement.a = {b_, b_base(tile.column, k) + tile.row * row_.b, row_.b, depth_.b, 1};
+      statement.b = {a_, a_base(tile.row, k), depth_.a, 0};
+    }
     std::int64_t inside = block_.depth;
     for (std::size_t i = nested_.size(); i-- > 0; inside *= nested_[i].size)
       statement.around.insert(statement.around.begin(),
                               {nested_[i].size, nested_[i].a, packed_ ? inside * panel_width() : nested_[i].b});
+    if (filters_)
+      for (kernel::Contract::Around& loop : statement.around) std::swap(loop.stride_a, loop.stride_b);
     if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
     if (continued && !chained_) statement.start = {sums_, sums_at(tile, Index(0), Index(0)), sums_pitch()};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
@@ -486,6 +511,7 @@ class Writer {
   std::vector<Index> inner_at_;
   Tile tile_;
   Blocking blocking_;
+  bool filters_ = false;         ///< A has no rows, and B has: A is broadcast
   bool packed_ = false;          ///< panels of B are copied
   bool pack_rows_ = false;       ///< blocks of A are copied
   bool paired_ = false;          ///< both as pairs of bf16
