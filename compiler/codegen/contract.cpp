@@ -41,7 +41,7 @@ constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLi
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
 
 // A result of so many bytes is far away again when the next step writes it.
-constexpr std::int64_t kFarBytes = 1 << 20, kLine = 64;
+constexpr std::int64_t kFarBytes = 1 << 20, kLine = 64, kManySteps = 512;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
@@ -420,7 +420,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
         llvm::Intrinsic::prefetch, {from->getType()},
         {from, b_.getInt32(to_write), b_.getInt32(to_write ? kFirstLevel : kSecondLevel), b_.getInt32(kData)});
   };
-  if (tile.steps() < kFewestSteps) {
+  if (tile.steps() < kManySteps && c.start.buffer < 0) {
     for (const kernel::Statement& statement : c.epilogue.statements) {
       const auto* store = std::get_if<kernel::Store>(&statement);
       if (!store || !store->index.is_contiguous_in(c.column) || !store->index.depends_on(c.row)) continue;

@@ -12,7 +12,7 @@ namespace {
 /// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and
 /// miss the TLB.
 constexpr std::int64_t kInPlaceVectors = 32;
-constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kPage = 4096, kLine = 64;
 constexpr std::int64_t kCollidingRows = 8;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
@@ -142,12 +142,14 @@ class ScheduleChooser {
   }
 
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
-  /// single lines out of rows of B, for so many rows that a copy is paid for.
+  /// single lines or vectors across two lines out of rows of B, for so many rows that a copy is paid for.
   bool misses_in_place() const {
     constexpr std::int64_t kManyTiles = 10, kNearPanel = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
-    return is_narrow() && depth_.b > panel_width() && row_tiles() > kManyTiles && depth_.size * step > kNearPanel;
+    if (!is_narrow() || depth_.b <= panel_width()) return false;
+    const bool is_far = depth_.size * step > kNearPanel, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
+    return is_far ? row_tiles() > kManyTiles : lies_between_lines && row_tiles() > kSeveralTiles;
   }
 
   /// Panels of B that are not copied one by one, as a row tile meets them, but strips of them at once.
