@@ -21,8 +21,8 @@ using ops::Indices;
 /// Loops that cut rows are repeated in the code, for as many taps.
 constexpr std::int64_t kMostTaps = 16;
 /// What of both operands a block of a deep sum may take of the first level of the cache, and how many steps pay for what
-/// it costs to keep sums.
-constexpr std::int64_t kBlockBytes = 24 * 1024, kFewestSteps = 64;
+/// it costs to keep sums; else what it may take of the second level.
+constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64, kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
 /// while tiles compute.
@@ -204,10 +204,22 @@ class DirectWriter {
     loop.size = size;
     if (size == 1 && shape_.k.size() > 1) shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
   }
+  /// The largest divisor of at most `most`.
   static std::int64_t divisor(std::int64_t total, std::int64_t most) {
     std::int64_t size = std::clamp<std::int64_t>(most, 1, total);
     while (total % size != 0) --size;
     return size;
+  }
+
+  /// How many iterations of a loop over k make a block that stays in the first level, under a tile's columns; 0: none.
+  std::int64_t near_block(std::size_t level) const {
+    const Loop& loop = shape_.k[level];
+    const std::int64_t width = std::min(column_.size, tile_.vectors * registers_.width);
+    const std::int64_t bytes = (std::abs(loop.a) * width / column_.size + std::abs(loop.b)) * bytes_;
+    std::int64_t steps = 1;
+    for (std::size_t inner = level + 1; inner < shape_.k.size(); ++inner) steps *= shape_.k[inner].size;
+    const std::int64_t size = divisor(loop.size, kNearBlockBytes / std::max<std::int64_t>(1, bytes));
+    return size * bytes <= kNearBlockBytes && size * steps >= kFewestSteps ? size : 0;
   }
 
   /// A sum over whole images (the gradient of the kernels) goes on in blocks of images, or of rows of one, so that what
@@ -216,21 +228,20 @@ class DirectWriter {
     if (shape_.k.size() < 2 || is_bounded(shape_.k.front())) return;
     const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
                                static_cast<std::int64_t>(columns().size());
-    const std::int64_t width = std::min(column_.size, tile_.vectors * registers_.width);
-    const auto each = [&](const Loop& loop) {  // under a tile's columns
-      return std::max<std::int64_t>(1, (std::abs(loop.a) * width / column_.size + std::abs(loop.b)) * bytes_);
-    };
-    const std::int64_t images = shape_.k.front().size, image_bytes = each(shape_.k.front());
-    if (tiles < 3 || image_bytes * images <= kBlockBytes) return;
-    const auto most = [&](std::int64_t bytes, std::int64_t steps) {
-      return std::max(kBlockBytes / bytes, (kFewestSteps + steps - 1) / steps);
-    };
-    const std::int64_t steps = ContractionShape::product(shape_.k) / images;
-    const std::int64_t together = divisor(images, most(image_bytes, steps));
-    cut(0, together);
-    if (together == 1 && image_bytes > kBlockBytes && shape_.k.size() > 1 && !bounds_row(shape_.k.front())) {
-      const Loop& rows = shape_.k.front();
-      cut(0, divisor(rows.size, most(each(rows), steps / rows.size)));
+    const Loop images = shape_.k.front();
+    const std::int64_t bytes = (std::abs(images.a) + std::abs(images.b)) * bytes_;
+    if (tiles < 3 || bytes * images.size <= kNearBlockBytes) return;
+    const std::int64_t together = near_block(0);
+    if (together > 0) {
+      cut(0, together);
+    } else if (shape_.k.size() > 2 && !bounds_row(shape_.k[1]) && near_block(1) > 0) {
+      cut(1, near_block(1));
+      cut(0, 1);
+      std::swap(blocks_[0], blocks_[1]);
+    } else if (bytes * images.size > kBlockBytes) {
+      cut(0, divisor(images.size, kBlockBytes / bytes));
+    } else {
+      return;
     }
     chain_blocks(ContractionShape::product(outer_), column_.size);
   }
@@ -315,14 +326,16 @@ class DirectWriter {
     return kernel::unflatten(number, sizes);
   }
 
-  /// Tiles of columns (where these are few, the outermost loop) in parallel; in each, one block after the other.
+  /// Tiles of columns (where these are few, the outermost loop) in parallel, or one after the other where all sums
+  /// together would take much of the cache; in each, one block after the other.
   void run_blocks() {
     const std::vector<Segment> segments = columns();
-    const bool is_parallel = this->is_parallel();
-    std::int64_t parts = is_parallel && segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
-    const bool by_columns = parts > 1;
     const std::int64_t outer = ContractionShape::product(outer_);
-    if (is_parallel && !by_columns)
+    const bool is_parallel = this->is_parallel();
+    const bool apart = is_parallel || outer * row_.size * column_.size * bytes_ > options_.second_level / 4;
+    std::int64_t parts = apart && segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
+    const bool by_columns = parts > 1;
+    if (apart && !by_columns)
       for (const Loop& loop : outer_) {
         if (parts * loop.size > kMostParts) break;
         parts *= loop.size;
