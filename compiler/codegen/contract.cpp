@@ -407,6 +407,7 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   }
 }
 
+// What sums of few products write takes longer to come near than they do; several tiles of them wait for it otherwise.
 // What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
 // short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
 void Translator::fetch_for_epilogue(const Tile& tile) {
