@@ -1,6 +1,6 @@
 // Translator: register tiles of contractions. rows x segments accumulators are SSA values that a loop over k carries;
-// each k loads one vector of B for each segment, or broadcasts an element, and for each row broadcasts one element of A,
-// or loads as many vectors of A.
+// each k loads one vector of B for each segment, or broadcasts an element, and for each row broadcasts one element of
+// A, or loads as many vectors of A.
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -60,10 +60,20 @@ std::size_t count_statements(const kernel::Block& block) {
 
 /// May the epilogue run twice for an element? Not if it reads what a store may have changed.
 bool may_be_repeated(const Contract& c) {
-  return std::all_of(c.epilogue.statements.begin(), c.epilogue.statements.end(), [&](const kernel::Statement& each) {
+  const auto& statements = c.epilogue.statements;
+  const auto stores_to = [](int buffer) {
+    return [buffer](const kernel::Statement& each) {
+      const auto* store = std::get_if<kernel::Store>(&each);
+      return store && store->buffer == buffer;
+    };
+  };
+  return std::all_of(statements.begin(), statements.end(), [&](const kernel::Statement& each) {
     if (std::holds_alternative<kernel::Store>(each)) return true;
     const auto* define = std::get_if<kernel::Define>(&each);
-    return define && !(define->value->opcode == kernel::Opcode::load && define->value->index.depends_on(c.column));
+    if (!define || define->value->opcode != kernel::Opcode::load) return define != nullptr;
+    const kernel::Value& load = *define->value;
+    return !load.index.depends_on(c.column) &&
+           std::none_of(statements.begin(), statements.end(), stores_to(load.buffer));
   });
 }
 
@@ -407,7 +417,7 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   }
 }
 
-// What sums of few products write takes longer to come near than they do; several tiles of them wait for it otherwise.
+// Sums of few products are done before what they write has come near: it is fetched as the tile begins.
 // What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
 // short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
 void Translator::fetch_for_epilogue(const Tile& tile) {

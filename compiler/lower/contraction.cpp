@@ -120,7 +120,7 @@ class Writer {
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
-  /// A filter for each channel: there are no rows of A. Rows of pixels take their place, so that a tile has sums enough.
+  /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
   void choose_filter() {
     if (packed_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
         blocking_.depth != depth_.size)
@@ -345,8 +345,8 @@ class Writer {
            shape_.a_offset;
   }
   Index b_base(const Index& column, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::b) + walk(inner_, inner_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b +
-           block_.begin * depth_.b + shape_.b_offset;
+    return walk(outer_, outer_at_, &Loop::b) + walk(inner_, inner_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) +
+           column * column_.b + block_.begin * depth_.b + shape_.b_offset;
   }
 
   std::int64_t panel_width() const { return tile_.vectors * registers_.width; }

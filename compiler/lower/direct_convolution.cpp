@@ -20,8 +20,8 @@ using ops::Indices;
 
 /// Loops that cut rows are repeated in the code, for as many taps.
 constexpr std::int64_t kMostTaps = 16;
-/// What of both operands a block of a deep sum may take of the first level of the cache, and how many steps pay for what
-/// it costs to keep sums; else what it may take of the second level.
+/// What of both operands a block of a deep sum may take of the first level of the cache, and how many steps pay for
+/// what it costs to keep sums; else what it may take of the second level.
 constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64, kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
@@ -420,7 +420,8 @@ class DirectWriter {
     statement.columns = tile.columns;
     const Loop none, depth = shape_.k.empty() ? none : shape_.k.back();
     const std::vector<Index> block_at = this->block_at(block);
-    Index x = walk(outer_, outer_at_, &Loop::b) + shape_.b_offset, w = walk(outer_, outer_at_, &Loop::a) + shape_.a_offset;
+    Index x = walk(outer_, outer_at_, &Loop::b) + shape_.b_offset,
+          w = walk(outer_, outer_at_, &Loop::a) + shape_.a_offset;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       x += block_at[i] * blocks_[i].loop.b;
       w += block_at[i] * blocks_[i].loop.a;
@@ -438,7 +439,8 @@ class DirectWriter {
     });
   }
 
-  kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile, const std::vector<Index>& block_at) const {
+  kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile,
+                                   const std::vector<Index>& block_at) const {
     kernel::Contract::Bound made{Index(bound.offset), bound.size, bound.step(row_), {}};
     made.base += tile.row * made.step_row;
     for (std::size_t i = 0; i < outer_.size(); ++i) made.base += outer_at_[i] * bound.step(outer_[i]);
@@ -501,7 +503,7 @@ class DirectWriter {
     std::int64_t size = 1;
   };
   std::vector<Blocks> blocks_;  ///< outermost first; none: a tile's sums are computed in one go
-  bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
+  bool by_channels_ = false;    ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
   bool is_empty_ = false;        ///< sums are over nothing
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
