@@ -1,6 +1,6 @@
 // Translator: register tiles of contractions. rows x segments accumulators are SSA values that a loop over k carries;
-// each k loads one vector of B for each segment, and for each row broadcasts one element of A, or loads as many vectors
-// of A.
+// each k loads one vector of B for each segment, or broadcasts an element, and for each row broadcasts one element of
+// A, or loads as many vectors of A.
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -40,6 +40,9 @@ constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLi
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
 
+// A result of so many bytes is far away again when the next step writes it.
+constexpr std::int64_t kFarBytes = 1 << 20, kLine = 64, kManySteps = 512;
+
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
   for (const kernel::Statement& statement : block.statements) {
@@ -53,6 +56,25 @@ std::size_t count_statements(const kernel::Block& block) {
     }
   }
   return count;
+}
+
+/// May the epilogue run twice for an element? Not if it reads what a store may have changed.
+bool may_be_repeated(const Contract& c) {
+  const auto& statements = c.epilogue.statements;
+  const auto stores_to = [](int buffer) {
+    return [buffer](const kernel::Statement& each) {
+      const auto* store = std::get_if<kernel::Store>(&each);
+      return store && store->buffer == buffer;
+    };
+  };
+  return std::all_of(statements.begin(), statements.end(), [&](const kernel::Statement& each) {
+    if (std::holds_alternative<kernel::Store>(each)) return true;
+    const auto* define = std::get_if<kernel::Define>(&each);
+    if (!define || define->value->opcode != kernel::Opcode::load) return define != nullptr;
+    const kernel::Value& load = *define->value;
+    return !load.index.depends_on(c.column) &&
+           std::none_of(statements.begin(), statements.end(), stores_to(load.buffer));
+  });
 }
 
 }  // namespace
@@ -104,6 +126,11 @@ struct Translator::Tile {
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;
   bool stores_along_rows() const;
+  std::int64_t steps() const {
+    std::int64_t steps = 1;
+    for (const Contract::Around& loop : loops) steps *= loop.extent;
+    return steps;
+  }
 
   enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
   Epilogue epilogue() const;
@@ -117,6 +144,10 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
+  // Rather than a vector of which some lanes are masked, one that begins earlier.
+  Segment& last = segments.back();
+  if (last.active < last.width && source.columns >= vector && !stores_along_rows() && may_be_repeated(source))
+    last = {source.columns - last.width, last.width, last.width};
   loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   choose_written_out();
 }
@@ -268,7 +299,12 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   };
   const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   llvm::SmallVector<llvm::Value*, 4> columns;
+  llvm::Value* filter = c.b.stride_column == 0 ? factor_of(load(b_type, at.b, at.b_offset, 1, 1), b_type) : nullptr;
   for (const Segment& segment : tile.segments) {
+    if (filter) {
+      columns.push_back(arithmetic_.splat(filter, segment.width));
+      continue;
+    }
     llvm::Value* loaded = load(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
     columns.push_back(factor_of(loaded, b_type));
     if (!at.copy) continue;
@@ -381,10 +417,34 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   }
 }
 
+// Sums of few products are done before what they write has come near: it is fetched as the tile begins.
 // What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
 // short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
 void Translator::fetch_for_epilogue(const Tile& tile) {
   const Contract& c = tile.contract;
+  const auto fetch = [&](int buffer, const Index& index, std::int64_t row, std::int64_t column, bool to_write) {
+    replace(c.row, Index(row));
+    replace(c.column, Index(column));
+    llvm::Value* from = address(buffer, resolve(index)).value;
+    constexpr std::uint32_t kFirstLevel = 3, kSecondLevel = 2, kData = 1;
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {from->getType()},
+        {from, b_.getInt32(to_write), b_.getInt32(to_write ? kFirstLevel : kSecondLevel), b_.getInt32(kData)});
+  };
+  if (tile.steps() < kManySteps && c.start.buffer < 0) {
+    for (const kernel::Statement& statement : c.epilogue.statements) {
+      const auto* store = std::get_if<kernel::Store>(&statement);
+      if (!store || !store->index.is_contiguous_in(c.column) || !store->index.depends_on(c.row)) continue;
+      const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(store->buffer)];
+      const auto bytes = static_cast<std::int64_t>(size_of(buffer.dtype));
+      if (buffer.elements * bytes < kFarBytes) continue;
+      for (std::int64_t row = 0; row < c.rows; ++row) {
+        for (std::int64_t column = 0; column < c.columns; column += kLine / bytes)
+          fetch(store->buffer, store->index, row, column, true);
+        fetch(store->buffer, store->index, row, c.columns - 1, true);
+      }
+    }
+  }
   if (c.depth < kFewestSteps) return;
   for (const kernel::Statement& statement : c.epilogue.statements) {
     const auto* define = std::get_if<kernel::Define>(&statement);
@@ -394,14 +454,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
     const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(load.buffer)];
     if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) continue;
     for (std::int64_t row = 0; row < c.rows; ++row)
-      for (const Segment& segment : tile.segments) {
-        replace(c.row, Index(row));
-        replace(c.column, Index(segment.offset));
-        llvm::Value* from = address(load.buffer, resolve(load.index)).value;
-        constexpr std::uint32_t kToRead = 0, kSecondLevel = 2, kData = 1;
-        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
-                           {from, b_.getInt32(kToRead), b_.getInt32(kSecondLevel), b_.getInt32(kData)});
-      }
+      for (const Segment& segment : tile.segments) fetch(load.buffer, load.index, row, segment.offset, false);
   }
 }
 

@@ -52,8 +52,6 @@ class Writer {
     row_ = loops.row;
     column_ = loops.column;
     depth_ = loops.depth;
-    for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
-      outer_.insert(outer_.end(), around->begin(), around->end());
     chained_ = shape_.k.empty() && keeps_sums() && column_.c == 1;
     tile_ = schedule.tile;
     blocking_ = schedule.blocking;
@@ -62,12 +60,18 @@ class Writer {
     paired_ = schedule.paired;
     if (pack_rows_) packed_rows_ = PackedRows(tile_.rows, packed_depth(blocking_.depth), depth_.a == 1);
     nest_depth();
+    choose_filter();
+    if (!filters_) choose_inner();
+    for (const std::vector<Loop>* around : {&shape_.batch, &shape_.m, &shape_.n})
+      outer_.insert(outer_.end(), around->begin(), around->end());
+    const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.c) > std::abs(y.c); };
+    if (filters_) std::stable_sort(outer_.begin(), outer_.end(), far);
   }
 
   void run() {
     const std::int64_t outer = ContractionShape::product(outer_);
     const double work = 2.0 * static_cast<double>(outer * row_.size * column_.size * depth_.size) *
-                        static_cast<double>(ContractionShape::product(shape_.k) * nested_steps());
+                        static_cast<double>(ContractionShape::product(shape_.k) * nested_steps() * inner_steps());
     if (!options_.parallel || work < kParallelFlops)
       run_serial(outer);
     else if (outer >= kOuterParts)
@@ -115,6 +119,42 @@ class Writer {
     }
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
+
+  /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
+  void choose_filter() {
+    if (packed_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
+        blocking_.depth != depth_.size)
+      return;
+    filters_ = true;
+    row_ = shape_.n.back();
+    shape_.n.pop_back();
+    const std::int64_t sums = registers_.vectors - 2;
+    const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
+    tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);
+    tile_.rows = std::min(row_.size, sums / tile_.vectors);
+    tile_.rows = even_piece(row_.size, tile_.rows);
+    blocking_.rows = row_.size;
+  }
+
+  /// The rows of an image, say, of which each is C's columns: where all of them stay near, those for a tile's rows come
+  /// one after the other, so that C is written along memory, rather than in as many places as it has rows.
+  void choose_inner() {
+    if (packed_ || !shape_.k.empty() || blocking_.depth != depth_.size || row_.size <= tile_.rows) return;
+    std::int64_t reach = column_.size * column_.b + (depth_.size - 1) * std::abs(depth_.b);
+    for (const Loop& loop : nested_) reach += (loop.size - 1) * std::abs(loop.b);
+    std::int64_t outer = ContractionShape::product(shape_.batch) * ContractionShape::product(shape_.m) *
+                         ContractionShape::product(shape_.n);
+    while (!shape_.n.empty()) {
+      const Loop& loop = shape_.n.back();
+      reach += (loop.size - 1) * std::abs(loop.b);
+      outer /= loop.size;
+      if (outer < kOuterParts || reach * extents().bytes > options_.second_level / 4) break;
+      inner_.insert(inner_.begin(), loop);
+      shape_.n.pop_back();
+    }
+    inner_at_.resize(inner_.size());
+  }
+  std::int64_t inner_steps() const { return ContractionShape::product(inner_); }
 
   Extents extents() const {
     return {row_.size, column_.size, packed_depth(depth_.size),
@@ -264,6 +304,7 @@ class Writer {
   /// All columns for rows of A that stay in the cache.
   void run_rows(const Part& part) {
     if (pack_rows_) pack_rows(part);
+    if (!inner_.empty()) return run_inner(part);
     for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
@@ -286,6 +327,27 @@ class Writer {
           before += rows.count;
         }
       });
+  }
+
+  /// For a tile's rows all of the inner loops, and in each all columns.
+  void run_inner(const Part& part) {
+    std::vector<std::int64_t> sizes;
+    for (const Loop& loop : inner_) sizes.push_back(loop.size);
+    std::int64_t before = 0;
+    for (const Segment& rows : balanced(part.rows, tile_.rows)) {
+      repeat("it", rows.count, [&](const Index& i) {
+        const Index first = rows.begin + i * rows.size;
+        packed_row_ = packed_rows_.base(i + Index(before), first);
+        repeat("n", inner_steps(), [&](const Index& position) {
+          inner_at_ = kernel::unflatten(position, sizes);
+          for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
+            repeat("jt", columns, [&](const Index& column) {
+              run_tile({part.row + first, part.column + column, rows.size, columns.size});
+            });
+        });
+      });
+      before += rows.count;
+    }
   }
 
   void repeat(const char* name, const Segment& segment, const std::function<void(const Index&)>& body) {
@@ -325,8 +387,8 @@ class Writer {
            shape_.a_offset;
   }
   Index b_base(const Index& column, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) + column * column_.b +
-           block_.begin * depth_.b + shape_.b_offset;
+    return walk(outer_, outer_at_, &Loop::b) + walk(inner_, inner_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) +
+           column * column_.b + block_.begin * depth_.b + shape_.b_offset;
   }
 
   std::int64_t panel_width() const { return tile_.vectors * registers_.width; }
@@ -410,10 +472,16 @@ class Writer {
                      all_panels_ ? panel_pitch(tile.columns, registers_.width) : panel_width()};
     else if (packed_)
       statement.copy = {panel_buffer(), panel_at_, panel_width()};
+    if (filters_) {
+      statement.a = {b_, b_base(tile.column, k) + tile.row * row_.b, row_.b, depth_.b, 1};
+      statement.b = {a_, a_base(tile.row, k), depth_.a, 0};
+    }
     std::int64_t inside = block_.depth;
     for (std::size_t i = nested_.size(); i-- > 0; inside *= nested_[i].size)
       statement.around.insert(statement.around.begin(),
                               {nested_[i].size, nested_[i].a, packed_ ? inside * panel_width() : nested_[i].b});
+    if (filters_)
+      for (kernel::Contract::Around& loop : statement.around) std::swap(loop.stride_a, loop.stride_b);
     if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
     if (continued && !chained_) statement.start = {sums_, sums_at(tile, Index(0), Index(0)), sums_pitch()};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
@@ -466,6 +534,7 @@ class Writer {
   Indices c_indices(const Index& row, const Index& column) const {
     std::vector<LoopPosition> positions{{&row_, row}, {&column_, column}};
     for (std::size_t i = 0; i < outer_.size(); ++i) positions.push_back({&outer_[i], outer_at_[i]});
+    for (std::size_t i = 0; i < inner_.size(); ++i) positions.push_back({&inner_[i], inner_at_[i]});
     return indices_in_c(shape_.spec, positions);
   }
 
@@ -480,8 +549,11 @@ class Writer {
   std::vector<Loop> nested_;   ///< over k around depth_, within the tile's statement; shape_.k holds those outside
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
   std::vector<Index> outer_at_;
+  std::vector<Loop> inner_;  ///< over n, within those over tiles of rows
+  std::vector<Index> inner_at_;
   Tile tile_;
   Blocking blocking_;
+  bool filters_ = false;         ///< A has no rows, and B has: A is broadcast
   bool packed_ = false;          ///< panels of B are copied
   bool pack_rows_ = false;       ///< blocks of A are copied
   bool paired_ = false;          ///< both as pairs of bf16

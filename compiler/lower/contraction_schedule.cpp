@@ -12,7 +12,7 @@ namespace {
 /// Steps of B further apart than this, in vectors, are packed: in place they meet in the same sets of the cache and
 /// miss the TLB.
 constexpr std::int64_t kInPlaceVectors = 32;
-constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kPage = 4096, kLine = 64;
 constexpr std::int64_t kCollidingRows = 8;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
@@ -127,8 +127,12 @@ class ScheduleChooser {
   }
 
   bool writes_much() const {
-    return tiled_.one_k_loop && !schedule_.paired && depth_.size * extents_.bytes <= kShallowSum &&
-           row_.size > kShallowRows && row_.size * column_.size * extents_.bytes > 2 * problem_.second_level;
+    const ContractionLoops& loops = problem_.loops;
+    const std::int64_t depth = ContractionLoops::product(loops.k);
+    std::int64_t written = row_.size * column_.size;
+    if (!tiled_.one_k_loop) written = ContractionLoops::product(loops.m) * ContractionLoops::product(loops.n);
+    return !schedule_.paired && depth * extents_.bytes <= kShallowSum && row_.size > kShallowRows &&
+           written * extents_.bytes > 2 * problem_.second_level;
   }
 
   std::int64_t matrix_bytes() const { return column_.size * depth_.size * extents_.bytes; }
@@ -138,12 +142,14 @@ class ScheduleChooser {
   }
 
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
-  /// single lines out of rows of B, for so many rows that a copy is paid for.
+  /// single lines or vectors across two lines out of rows of B, for so many rows that a copy is paid for.
   bool misses_in_place() const {
     constexpr std::int64_t kManyTiles = 10, kNearPanel = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
-    return is_narrow() && depth_.b > panel_width() && row_tiles() > kManyTiles && depth_.size * step > kNearPanel;
+    if (!is_narrow() || depth_.b <= panel_width()) return false;
+    const bool is_far = depth_.size * step > kNearPanel, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
+    return is_far ? row_tiles() > kManyTiles : lies_between_lines && row_tiles() > kSeveralTiles;
   }
 
   /// Panels of B that are not copied one by one, as a row tile meets them, but strips of them at once.

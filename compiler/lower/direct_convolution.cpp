@@ -20,8 +20,9 @@ using ops::Indices;
 
 /// Loops that cut rows are repeated in the code, for as many taps.
 constexpr std::int64_t kMostTaps = 16;
-/// What of both operands a block of a deep sum may take in the cache.
-constexpr std::int64_t kBlockBytes = 192 * 1024;
+/// What of both operands a block of a deep sum may take of the first level of the cache, and how many steps pay for
+/// what it costs to keep sums; else what it may take of the second level.
+constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64, kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
 /// while tiles compute.
@@ -77,11 +78,11 @@ class DirectWriter {
     tile_ = tile_for(row_.size);
     order_depth();
     if (!images_) choose_block();
-    if (block_ == 0) choose_channels();
+    if (blocks_.empty()) choose_channels();
   }
 
   void run() {
-    if (block_ > 0 && !by_channels_)
+    if (!blocks_.empty() && !by_channels_)
       run_blocks();
     else
       run_whole(is_parallel());
@@ -192,17 +193,56 @@ class DirectWriter {
     std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
   }
 
-  /// A sum over whole images (the gradient of the kernels) goes on in blocks of the outermost loop over k, so that what
+  /// Cuts a loop over k into blocks of `size`, which the tiles visit one after the other.
+  void cut(std::size_t level, std::int64_t size) {
+    Loop& loop = shape_.k[level];
+    Loop blocks = loop;
+    blocks.size /= size;
+    blocks.a *= size;
+    blocks.b *= size;
+    blocks_.push_back({std::move(blocks), size});
+    loop.size = size;
+    if (size == 1 && shape_.k.size() > 1) shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
+  }
+  /// The largest divisor of at most `most`.
+  static std::int64_t divisor(std::int64_t total, std::int64_t most) {
+    std::int64_t size = std::clamp<std::int64_t>(most, 1, total);
+    while (total % size != 0) --size;
+    return size;
+  }
+
+  /// How many iterations of a loop over k make a block that stays in the first level, under a tile's columns; 0: none.
+  std::int64_t near_block(std::size_t level) const {
+    const Loop& loop = shape_.k[level];
+    const std::int64_t width = std::min(column_.size, tile_.vectors * registers_.width);
+    const std::int64_t bytes = (std::abs(loop.a) * width / column_.size + std::abs(loop.b)) * bytes_;
+    std::int64_t steps = 1;
+    for (std::size_t inner = level + 1; inner < shape_.k.size(); ++inner) steps *= shape_.k[inner].size;
+    const std::int64_t size = divisor(loop.size, kNearBlockBytes / std::max<std::int64_t>(1, bytes));
+    return size * bytes <= kNearBlockBytes && size * steps >= kFewestSteps ? size : 0;
+  }
+
+  /// A sum over whole images (the gradient of the kernels) goes on in blocks of images, or of rows of one, so that what
   /// a block reads stays in the cache for all tiles. The chains continue through C.
   void choose_block() {
     if (shape_.k.size() < 2 || is_bounded(shape_.k.front())) return;
-    const Loop& loop = shape_.k.front();
-    const std::int64_t each = (std::abs(loop.a) + std::abs(loop.b)) * bytes_;
     const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
                                static_cast<std::int64_t>(columns().size());
-    if (tiles < 3 || each * loop.size <= kBlockBytes) return;
-    block_ = std::max<std::int64_t>(1, kBlockBytes / each);
-    while (loop.size % block_ != 0) --block_;
+    const Loop images = shape_.k.front();
+    const std::int64_t bytes = (std::abs(images.a) + std::abs(images.b)) * bytes_;
+    if (tiles < 3 || bytes * images.size <= kNearBlockBytes) return;
+    const std::int64_t together = near_block(0);
+    if (together > 0) {
+      cut(0, together);
+    } else if (shape_.k.size() > 2 && !bounds_row(shape_.k[1]) && near_block(1) > 0) {
+      cut(1, near_block(1));
+      cut(0, 1);
+      std::swap(blocks_[0], blocks_[1]);
+    } else if (bytes * images.size > kBlockBytes) {
+      cut(0, divisor(images.size, kBlockBytes / bytes));
+    } else {
+      return;
+    }
     chain_blocks(ContractionShape::product(outer_), column_.size);
   }
 
@@ -211,22 +251,15 @@ class DirectWriter {
   /// next.
   void choose_channels() {
     if (shape_.k.empty() || is_bounded(shape_.k.back())) return;
-    Loop& channels = shape_.k.back();
+    const Loop& channels = shape_.k.back();
     const std::int64_t width = tile_.vectors * registers_.width;
     const std::int64_t each = ContractionShape::product(shape_.k) / channels.size * width * bytes_;
     const std::int64_t positions = tasks().positions;
     if (positions * ((row_.size + tile_.rows - 1) / tile_.rows) < kFewestTiles) return;
     if (each * channels.size <= kLargePanelBytes) return;
-    std::int64_t size = std::max<std::int64_t>(1, kPanelBytes / each);
-    while (channels.size % size != 0) --size;
+    const std::int64_t size = divisor(channels.size, kPanelBytes / each);
     if (size < kFewestChannels) return;
-    Loop blocks = channels;
-    blocks.size = channels.size / size;
-    blocks.a *= size;
-    blocks.b *= size;
-    channels.size = size;
-    shape_.k.insert(shape_.k.begin(), blocks);
-    block_ = 1;
+    cut(shape_.k.size() - 1, size);
     by_channels_ = true;
     chain_blocks(positions, width);
   }
@@ -278,23 +311,31 @@ class DirectWriter {
   }
 
   /// The first and the last block are code of their own: sums start at zero, and end in the epilogue.
-  void each_block(const std::function<void(const Index& begin, bool first, bool last)>& body) {
-    const std::int64_t blocks = block_ > 0 ? shape_.k.front().size / block_ : 1;
-    body(Index(0), true, blocks == 1);
-    if (blocks > 2)
-      build().serial_loop("kb", blocks - 2, [&](const Index& b) {
-        emitter_.scoped([&] { body((b + Index(1)) * block_, false, false); });
-      });
-    if (blocks > 1) emitter_.scoped([&] { body(Index((blocks - 1) * block_), false, true); });
+  void each_block(const std::function<void(const Index& number, bool first, bool last)>& body) {
+    std::int64_t count = 1;
+    for (const Blocks& blocks : blocks_) count *= blocks.loop.size;
+    body(Index(0), true, count == 1);
+    if (count > 2)
+      build().serial_loop("kb", count - 2,
+                          [&](const Index& b) { emitter_.scoped([&] { body(b + Index(1), false, false); }); });
+    if (count > 1) emitter_.scoped([&] { body(Index(count - 1), false, true); });
+  }
+  std::vector<Index> block_at(const Index& number) const {
+    std::vector<std::int64_t> sizes;
+    for (const Blocks& blocks : blocks_) sizes.push_back(blocks.loop.size);
+    return kernel::unflatten(number, sizes);
   }
 
-  /// Tiles of columns (where these are few, the outermost loop) in parallel; in each, one block after the other.
+  /// Tiles of columns (where these are few, the outermost loop) in parallel, or one after the other where all sums
+  /// together would take much of the cache; in each, one block after the other.
   void run_blocks() {
     const std::vector<Segment> segments = columns();
-    std::int64_t parts = segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
-    const bool by_columns = parts > 1;
     const std::int64_t outer = ContractionShape::product(outer_);
-    if (!by_columns)
+    const bool is_parallel = this->is_parallel();
+    const bool apart = is_parallel || outer * row_.size * column_.size * bytes_ > options_.second_level / 4;
+    std::int64_t parts = apart && segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
+    const bool by_columns = parts > 1;
+    if (apart && !by_columns)
       for (const Loop& loop : outer_) {
         if (parts * loop.size > kMostParts) break;
         parts *= loop.size;
@@ -316,7 +357,7 @@ class DirectWriter {
       };
       each_block(block);
     };
-    if (parts > 1 && is_parallel())
+    if (parts > 1 && is_parallel)
       build().parallel_loop("p", parts, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
     else
       repeat("p", {0, parts, 1}, run);
@@ -378,32 +419,33 @@ class DirectWriter {
     statement.rows = tile.rows;
     statement.columns = tile.columns;
     const Loop none, depth = shape_.k.empty() ? none : shape_.k.back();
-    const Index outermost = shape_.k.empty() ? Index(0) : block;
-    statement.depth = is_empty_ ? 0 : shape_.k.size() == 1 && block_ > 0 ? block_ : depth.size;
-    statement.a = {x_,
-                   walk(outer_, outer_at_, &Loop::b) + tile.row * row_.b + tile.column * column_.b + shape_.b_offset +
-                       (block_ > 0 ? outermost * shape_.k.front().b : Index(0)),
-                   row_.b, depth.b, column_.b};
-    statement.b = {w_,
-                   walk(outer_, outer_at_, &Loop::a) + tile.column + shape_.a_offset +
-                       (block_ > 0 ? outermost * shape_.k.front().a : Index(0)),
-                   depth.a};
-    for (std::size_t i = 0; i + 1 < shape_.k.size(); ++i) {
-      const std::int64_t extent = i == 0 && block_ > 0 ? block_ : shape_.k[i].size;
-      statement.around.push_back({extent, shape_.k[i].b, shape_.k[i].a});
+    const std::vector<Index> block_at = this->block_at(block);
+    Index x = walk(outer_, outer_at_, &Loop::b) + shape_.b_offset,
+          w = walk(outer_, outer_at_, &Loop::a) + shape_.a_offset;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      x += block_at[i] * blocks_[i].loop.b;
+      w += block_at[i] * blocks_[i].loop.a;
     }
+    statement.depth = is_empty_ ? 0 : depth.size;
+    statement.a = {x_, x + tile.row * row_.b + tile.column * column_.b, row_.b, depth.b, column_.b};
+    statement.b = {w_, w + tile.column, depth.a};
+    for (std::size_t i = 0; i + 1 < shape_.k.size(); ++i)
+      statement.around.push_back({shape_.k[i].size, shape_.k[i].b, shape_.k[i].a});
     for (const CoordinateBound& bound : shape_.bounds)
-      if (bound.step(row_) == 0 || tile.cut) statement.bounds.push_back(bound_of(bound, tile));
+      if (bound.step(row_) == 0 || tile.cut) statement.bounds.push_back(bound_of(bound, tile, block_at));
     if (!first) statement.start = start_of(tile);
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
       emitter_.in_vector([&] { finish(tile, row, column, sum, last); });
     });
   }
 
-  kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile) const {
+  kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile,
+                                   const std::vector<Index>& block_at) const {
     kernel::Contract::Bound made{Index(bound.offset), bound.size, bound.step(row_), {}};
     made.base += tile.row * made.step_row;
     for (std::size_t i = 0; i < outer_.size(); ++i) made.base += outer_at_[i] * bound.step(outer_[i]);
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      made.base += block_at[i] * (blocks_[i].size * bound.step(blocks_[i].loop));
     for (const Loop& loop : shape_.k) made.steps.push_back(bound.step(loop));
     if (shape_.k.empty()) made.steps.push_back(0);
     return made;
@@ -455,8 +497,13 @@ class DirectWriter {
   std::vector<Loop> outer_;  ///< batch and the rest of n
   std::vector<Index> outer_at_;
   Tile tile_;
-  std::int64_t block_ = 0;    ///< iterations of the outermost loop over k in one block; 0: no blocks
-  bool by_channels_ = false;  ///< blocks are of channels, for all positions of an image
+  /// Of a loop over k, the rest of which is in shape_.k: how often a block of `size` iterations.
+  struct Blocks {
+    Loop loop;
+    std::int64_t size = 1;
+  };
+  std::vector<Blocks> blocks_;  ///< outermost first; none: a tile's sums are computed in one go
+  bool by_channels_ = false;    ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
   bool is_empty_ = false;        ///< sums are over nothing
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from

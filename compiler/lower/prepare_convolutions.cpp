@@ -297,7 +297,7 @@ bool is_product(const Convolution& c, const ir::Integers& layout) {
 /// channels, or one for each output channel. But of very few products mostly stores are left, which then go to as many
 /// places at once as there are channels.
 bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
-  constexpr std::int64_t kFewChannels = 4, kFewProducts = 16;
+  constexpr std::int64_t kFewChannels = 4, kFewProducts = 9;
   const Windows& windows = c.windows;
   const std::int64_t groups = c.groups * c.batch_groups, outputs = c.w.size(0).constant() / groups;
   const std::int64_t inputs = c.w.size(1).constant(), products = count_of(*c.w.value) / c.w.size(0).constant();
@@ -306,6 +306,24 @@ bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int
   for (const std::int64_t dilation : windows.base_dilation)
     if (dilation > 1) return false;
   return windows.strides.back() == 1 && strides_in_place(c.x).back() == 1 && !runs_over_channels(c, outputs, lanes);
+}
+
+/// A product of the pixels that strides leave: these are copied, which costs less than to store a result element by
+/// element.
+std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout) {
+  const auto& strides = c.windows.strides;
+  if (std::all_of(strides.begin(), strides.end(), [](std::int64_t stride) { return stride == 1; })) return std::nullopt;
+  Convolution dense = c;
+  Shape start(c.x.rank(), 0), limit = c.x.shape();
+  ir::Integers step{1, 1};
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
+    step.push_back(strides[d]);
+    limit[d + 2] = (c.result[d + 2].constant() - 1) * strides[d] + 1;
+    dense.windows.strides[d] = 1;
+  }
+  if (!is_product(dense, layout)) return std::nullopt;
+  const Value x = copied(ops::slice(c.x, start, limit, step));
+  return ops::convolution(x, c.w, dense.windows, c.groups, c.batch_groups);
 }
 
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
@@ -322,6 +340,7 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
   const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
+  if (const std::optional<Value> value = thinned(c, layout)) return {value->value};
   if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
   Value result = prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {

@@ -165,6 +165,43 @@ TEST_CASE("tiles whose A moves along columns, too") {
         });
 }
 
+TEST_CASE("tiles with one filter: B is broadcast, A moves along columns") {
+  for (DType dtype : {f32, f64, bf16})
+    for (std::int64_t columns : {1, 2, 5, 14, 16, 21, 48})
+      for (std::int64_t rows : {1, 3, 7})
+        test::check_plain([&](Kernel& k) {
+          constexpr std::int64_t depth = 5, around = 3;
+          const DType sum = dtype == bf16 ? f32 : dtype;
+          const std::int64_t pitch = columns + depth - 1;
+          Builder b(k);
+          const int a = b.buffer("a", dtype, (rows + around - 1) * pitch, Access::in);
+          const int x = b.buffer("b", dtype, around * depth, Access::in);
+          const int c = b.buffer("c", sum, rows * columns, Access::out);
+          Contract tile = product(rows, columns, depth, a, x);
+          tile.a = {a, Index(0), pitch, 1, 1};
+          tile.b = {x, Index(0), 1, 0};
+          tile.around = {{around, pitch, depth}};
+          store_tile(b, std::move(tile), sum, c);
+        });
+}
+
+TEST_CASE("the last columns are part of a whole vector, unless the epilogue reads what it writes") {
+  const auto is_masked = [](bool in_place) {
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, 2 * 5, Access::in), x = b.buffer("b", f32, 5 * 14, Access::in);
+    const int c = b.buffer("c", f32, 2 * 14, in_place ? Access::inout : Access::out);
+    b.contract(product(2, 14, 5, a, x), f32, [&](const Index& i, const Index& j, Value* value) {
+      b.store(c, i * 14 + j, in_place ? b.add(b.load(c, i * 14 + j), value) : value);
+    });
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v3"), .want_asm_text = true});
+    return compiled.asm_text.find("vmaskmov") != std::string::npos;
+  };
+  CHECK(!is_masked(false));
+  CHECK(is_masked(true));
+}
+
 TEST_CASE("16-bit inputs, 32-bit sums") {
   for (DType input : {f16, bf16})
     for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);
@@ -328,6 +365,23 @@ TEST_CASE("what an epilogue reads from a large buffer is fetched before a long s
   CHECK(!is_fetched(63, 1 << 16));
   CHECK(is_fetched(64, 1 << 12));
   CHECK(!is_fetched(64, 1 << 11));
+}
+
+TEST_CASE("what a short sum writes far away is fetched before") {
+  const auto is_fetched = [](std::int64_t depth, std::int64_t elements) {
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, 3 * depth, Access::in), x = b.buffer("b", f32, depth * 16, Access::in);
+    const int c = b.buffer("c", f32, elements, Access::out);
+    b.contract(product(3, 16, depth, a, x), f32,
+               [&](const Index& i, const Index& j, Value* value) { b.store(c, i * 100 + j, value); });
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v3"), .want_asm_text = true});
+    return compiled.asm_text.find("prefetch") != std::string::npos;
+  };
+  CHECK(is_fetched(8, 1 << 18));
+  CHECK(!is_fetched(8, (1 << 18) - 1));
+  CHECK(!is_fetched(512, 1 << 18));
 }
 
 TEST_CASE("passes of LLVM that contractions do without are left out") {

@@ -297,5 +297,64 @@ TEST_CASE("convolutions of few products have vectors of pixels where channels ar
   }
 }
 
+TEST_CASE("images of one channel: a tile's rows see all of an image before the next rows do", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[9,1,6,19], %w: f32[24,1,3,3]) {
+    %y: f32[9,24,6,19] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1}
+    %r: f32[9,24,6,19] = tanh(%y)
+    return r = %r
+  })";
+  check_lowering(text);
+  const std::string kernels = kernels_text(text);
+  CHECK(kernels.find("serial n in 0..6") != std::string::npos);
+  CHECK(kernels.find("unrolled t") == std::string::npos);  // nothing is transposed
+}
+
+TEST_CASE("depthwise convolutions with vectors of pixels have tiles of several rows", "[lower]") {
+  const auto convolution = [](const char* type, int rows, int columns) {
+    return fmt::format(R"(func @f(%x: {0}[3,10,{1},{2}], %w: {0}[10,1,3,3]) {{
+      %y: {0}[3,10,{1},{2}] = convolution(%x, %w) {{strides = [1,1], low = shape[1,1], high = shape[1,1],
+          base_dilation = [1,1], window_dilation = [1,1], groups = 10, batch_groups = 1}}
+      %r: {0}[3,10,{1},{2}] = tanh(%y)
+      return r = %r
+    }})",
+                       type, rows, columns);
+  };
+  for (const std::string& text : {convolution("f32", 14, 14), convolution("f32", 5, 33), convolution("f64", 7, 9)}) {
+    INFO(text);
+    check_lowering(text);
+  }
+  CHECK(kernels_text(convolution("f32", 14, 14)).find("contract 7x14") != std::string::npos);
+}
+
+TEST_CASE("1x1 with strides on images with their channels first: products of the pixels that are left", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[3,20,7,18], %w: f32[18,20,1,1]) {
+    %y: f32[3,18,4,6] = convolution(%x, %w) {strides = [2,3], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1}
+    %r: f32[3,18,4,6] = tanh(%y)
+    return r = %r
+  })";
+  check_lowering(text);
+  CHECK(kernels_of(text) == 2);                                         // one copies pixels
+  CHECK(kernels_text(text).find("x24 depth 20") != std::string::npos);  // columns are pixels
+}
+
+TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small sums are not read part by part",
+          "[lower]") {
+  const std::string text = R"(func @f(%x: f32[16,2,24,24], %g: f32[16,2,24,24]) {
+    %w: f32[16,16,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %e: f32[16,16,3,3] = abs(%w)
+    return e = %e
+  })";
+  check_lowering(text);
+  const std::string kernels =
+      schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
+                      {.kernels = true});
+  CHECK(kernels.find("serial kb in 0..2") !=
+        std::string::npos);  // halves of two images, but for the first and the last
+  CHECK(kernels.find("serial p in") == std::string::npos);
+}
+
 }  // namespace
 }  // namespace pullback

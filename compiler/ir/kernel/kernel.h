@@ -194,7 +194,7 @@ struct If {
 ///   for k in [0, depth) in order: c = fma(A, B, c)
 ///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth + column*a.stride_column]
 ///                                                    (any strides; broadcast along columns, or contiguous)
-///       B = b.buffer[b.base + k*b.stride_depth + column]                  (contiguous along columns)
+///       B = b.buffer[b.base + k*b.stride_depth + column*b.stride_column]  (contiguous along columns, or broadcast)
 ///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
 ///   products out of `bounds` (the padding of a convolution) are left out, and their elements not read;
 ///   what is read of B is stored to copy.buffer[copy.base + k*copy.stride_depth + column], too, if there is one;
@@ -217,6 +217,7 @@ struct Contract {
     int buffer = -1;
     Index base;
     std::int64_t stride_depth = 0;
+    std::int64_t stride_column = 1;  ///< 1, or 0: one filter for all of a tile. Then neither pairs nor a copy
   };
   struct Start {
     int buffer = -1;  ///< -1: start at zero

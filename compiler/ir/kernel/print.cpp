@@ -172,6 +172,7 @@ class Printer {
                                    address(c->a.buffer, c->a.base), c->a.stride_row, c->a.stride_depth);
     if (c->a.stride_column != 0) head += fmt::format(" column {}", c->a.stride_column);
     head += fmt::format(", b = {} depth {}", address(c->b.buffer, c->b.base), c->b.stride_depth);
+    if (c->b.stride_column != 1) head += fmt::format(" column {}", c->b.stride_column);
     if (c->copy.buffer >= 0)
       head += fmt::format(", copy to {} depth {}", address(c->copy.buffer, c->copy.base), c->copy.stride_depth);
     for (const Contract::Around& loop : c->around)

@@ -360,7 +360,9 @@ class Verifier {
     require(c->a.stride_column == 0 || c->a.stride_column == 1, "a of a contract in steps of {} along columns",
             c->a.stride_column);
     a.add(c->columns, c->a.stride_column);
-    b.add(c->columns, 1);
+    require(c->b.stride_column == 1 || (c->b.stride_column == 0 && !pairs && c->copy.buffer < 0),
+            "b of a contract in steps of {} along columns", c->b.stride_column);
+    b.add(c->columns, c->b.stride_column);
     b.add(c->depth, c->b.stride_depth);
     for (const Contract::Around& loop : c->around) {
       require(loop.extent >= 1, "a loop of {} around a contract", loop.extent);
