@@ -440,8 +440,9 @@ void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::
     }
   }
   if (tile.epilogue() == Tile::Epilogue::transposed_looped)
-    return epilogue_loop("column", columns,
-                         [&](const Index& column, llvm::Value* sum) { epilogue_of_column(tile, column, sum); });
+    return epilogue_loop("column", {columns}, [&](const Index& column, std::size_t, llvm::Value* sum) {
+      epilogue_of_column(tile, column, sum);
+    });
   for (std::size_t column = 0; column < columns.size(); ++column)
     epilogue_of_column(tile, Index(static_cast<std::int64_t>(column)), columns[column]);
 }
@@ -473,34 +474,40 @@ void Translator::epilogue(const Tile& tile, int width, int active, llvm::Value* 
   lanes_ = around;
 }
 
-// A loop over the rows for each segment.
+// A loop over the rows. Its body treats the row's segments one after the other, which do not wait for each other.
 void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-    std::vector<llvm::Value*> rows;
-    for (std::int64_t row = 0; row < tile.contract.rows; ++row) rows.push_back(sums[tile.at(row, s)]);
-    epilogue_loop("row", rows,
-                  [&](const Index& row, llvm::Value* sum) { epilogue_of_row(tile, row, tile.segments[s], sum); });
-  }
+  std::vector<std::vector<llvm::Value*>> segments(tile.segments.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) segments[i % segments.size()].push_back(sums[i]);
+  epilogue_loop("row", segments, [&](const Index& row, std::size_t s, llvm::Value* sum) {
+    epilogue_of_row(tile, row, tile.segments[s], sum);
+  });
 }
 
-// The vectors of `sums` on the stack, and a loop over them.
-void Translator::epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
-                               const std::function<void(const Index& position, llvm::Value* sum)>& body) {
-  llvm::Type* type = sums.front()->getType();
-  const std::uint64_t count = sums.size();
-  llvm::AllocaInst* memory = nullptr;
-  {
-    llvm::IRBuilderBase::InsertPointGuard guard(b_);
-    llvm::BasicBlock& entry = function_->getEntryBlock();
-    b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
-    memory = b_.CreateAlloca(llvm::ArrayType::get(type, count));
-    memory->setAlignment(llvm::Align(64));
+// The vectors of each part on the stack, and a loop over positions in all of them at once, which are equally long.
+void Translator::epilogue_loop(
+    const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+    const std::function<void(const Index& position, std::size_t part, llvm::Value* sum)>& body) {
+  const std::uint64_t count = parts.front().size();
+  std::vector<llvm::AllocaInst*> memory;
+  for (const std::vector<llvm::Value*>& sums : parts) {
+    llvm::Type* type = sums.front()->getType();
+    {
+      llvm::IRBuilderBase::InsertPointGuard guard(b_);
+      llvm::BasicBlock& entry = function_->getEntryBlock();
+      b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+      memory.push_back(b_.CreateAlloca(llvm::ArrayType::get(type, count)));
+      memory.back()->setAlignment(llvm::Align(64));
+    }
+    for (std::uint64_t i = 0; i < count; ++i)
+      b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory.back(), i));
   }
-  for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory, i));
   counted_loop(name, b_.getInt64(0), b_.getInt64(count), 1, {}, [&](Bound position, std::span<llvm::Value* const>) {
     const LoopVar* variable = new_variable(static_cast<std::int64_t>(count));
     variables_[variable] = {std::nullopt, position, 1};
-    body(Index(*variable), b_.CreateLoad(type, b_.CreateGEP(type, memory, position.value)));
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      llvm::Type* type = parts[part].front()->getType();
+      body(Index(*variable), part, b_.CreateLoad(type, b_.CreateGEP(type, memory[part], position.value)));
+    }
     return std::vector<llvm::Value*>{};
   });
 }

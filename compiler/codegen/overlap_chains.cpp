@@ -1,13 +1,14 @@
 #include "compiler/codegen/overlap_chains.h"
 
 #include <llvm/ADT/DenseMap.h>
+#include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/Analysis/MemoryLocation.h>
 #include <llvm/IR/Function.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/IntrinsicInst.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <queue>
 #include <tuple>
 #include <vector>
 
@@ -20,6 +21,8 @@ using llvm::Instruction;
 
 /// About as many wait in a core's queues at once.
 constexpr int kLookAhead = 64;
+/// For constants and what an instruction needs besides its operands.
+constexpr int kSpareRegisters = 4;
 
 /// Cycles from an instruction to those that read it, about what Zen 3 to 5 and Intel's cores of their time take. 0: no
 /// instruction of the machine, or part of one.
@@ -59,17 +62,19 @@ int latency(const Instruction& instruction) {
 /// What an instruction must wait for, and who waits for it.
 struct Node {
   Instruction* instruction = nullptr;
-  int cycles = 0;    ///< until its result is there
+  int cycles = 0;     ///< until its result is there
   int registers = 0;  ///< that its result fills: it becomes as many instructions
-  int to_end = 0;    ///< cycles of the longest path from here to the block's end
-  int begin = 0;     ///< the cycle in which what it reads is there, as far as it is known
-  std::size_t missing = 0;
-  std::vector<std::size_t> readers;
+  int to_end = 0;     ///< cycles of the longest path from here to the block's end
+  int begin = 0;      ///< the cycle in which what it reads is there, as far as it is known
+  std::size_t missing = 0;           ///< of those before it that are not in the order yet
+  std::vector<std::size_t> before;   ///< whose results it reads
+  std::size_t unread = 0;            ///< readers of its result that are not in the order yet
+  std::vector<std::size_t> after;    ///< that wait for it
 };
 
 class Block {
  public:
-  Block(llvm::BasicBlock& block, unsigned register_bits) : block_(block) {
+  Block(llvm::BasicBlock& block, unsigned register_bits) : block_(block), registers_(register_bits > 256 ? 32 : 16) {
     const llvm::DataLayout& layout = block.getModule()->getDataLayout();
     for (Instruction& instruction : block) {
       if (llvm::isa<llvm::PHINode>(instruction) || instruction.isTerminator()) continue;
@@ -81,12 +86,19 @@ class Block {
     }
   }
 
-  bool worth_ordering() const { return length_ > kLookAhead; }
+  /// Tiles have their order; they keep it by what looks like a side effect.
+  bool worth_ordering() const {
+    return length_ > kLookAhead && std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+             const auto* call = llvm::dyn_cast<llvm::CallInst>(node.instruction);
+             return call && call->isInlineAsm();
+           });
+  }
 
-  void order() {
-    connect();
+  void order(llvm::AAResults& aliases) {
+    connect_values();
+    connect_memory(aliases);
     for (std::size_t i = nodes_.size(); i-- > 0;) {
-      for (const std::size_t reader : nodes_[i].readers)
+      for (const std::size_t reader : nodes_[i].after)
         nodes_[i].to_end = std::max(nodes_[i].to_end, nodes_[reader].to_end);
       nodes_[i].to_end += nodes_[i].cycles;
     }
@@ -94,60 +106,78 @@ class Block {
   }
 
  private:
-  void connect() {
-    llvm::DenseMap<const Instruction*, std::size_t> position;
-    std::size_t last_write = nodes_.size();
-    std::vector<std::size_t> reads;  // since the last write
-    const auto wait = [&](std::size_t reader, std::size_t read) {
-      nodes_[read].readers.push_back(reader);
-      ++nodes_[reader].missing;
-    };
+  void wait(std::size_t reader, std::size_t read) {
+    nodes_[read].after.push_back(reader);
+    ++nodes_[reader].missing;
+  }
+
+  void connect_values() {
+    llvm::DenseMap<const llvm::Value*, std::size_t> position;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      Instruction& instruction = *nodes_[i].instruction;
-      position[&instruction] = i;
-      for (const llvm::Value* operand : instruction.operands())
-        if (const auto* read = llvm::dyn_cast<Instruction>(operand))
-          if (const auto found = position.find(read); found != position.end()) wait(i, found->second);
-      if (!instruction.mayReadOrWriteMemory() && !instruction.mayHaveSideEffects()) continue;
-      if (last_write < nodes_.size()) wait(i, last_write);
-      if (instruction.mayWriteToMemory() || instruction.mayHaveSideEffects()) {
-        for (const std::size_t read : reads) wait(i, read);
-        reads.clear();
-        last_write = i;
-      } else {
-        reads.push_back(i);
+      for (const llvm::Value* operand : nodes_[i].instruction->operands()) {
+        const auto found = position.find(operand);
+        if (found == position.end()) continue;
+        const std::size_t read = found->second;
+        if (std::find(nodes_[i].before.begin(), nodes_[i].before.end(), read) != nodes_[i].before.end()) continue;
+        wait(i, read);
+        nodes_[i].before.push_back(read);
+        ++nodes_[read].unread;
       }
+      position[nodes_[i].instruction] = i;
     }
   }
 
-  /// One instruction of the machine a cycle: chains are interleaved no more closely than a core that begins two or three
-  /// needs them, and few values are kept for long.
-  std::vector<std::size_t> list_schedule() {
-    // The longest path first, then the order in which they were written.
-    const auto later = [&](std::size_t a, std::size_t b) {
-      return std::tuple(-nodes_[a].to_end, a) > std::tuple(-nodes_[b].to_end, b);
-    };
-    const auto begins_later = [&](std::size_t a, std::size_t b) {
-      return std::tuple(nodes_[a].begin, a) > std::tuple(nodes_[b].begin, b);
-    };
-    std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> ready(later);
-    std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(begins_later)> waiting(begins_later);
-    for (std::size_t i = 0; i < nodes_.size(); ++i)
-      if (nodes_[i].missing == 0) ready.push(i);
-    std::vector<std::size_t> order;
-    int cycle = 0;
-    while (!ready.empty() || !waiting.empty()) {
-      if (ready.empty()) cycle = std::max(cycle, nodes_[waiting.top()].begin);
-      while (!waiting.empty() && nodes_[waiting.top()].begin <= cycle) {
-        ready.push(waiting.top());
-        waiting.pop();
+  void connect_memory(llvm::AAResults& aliases) {
+    std::vector<std::size_t> accesses;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const Instruction& later = *nodes_[i].instruction;
+      if (!later.mayReadOrWriteMemory() && !later.mayHaveSideEffects()) continue;
+      for (const std::size_t before : accesses) {
+        const Instruction& earlier = *nodes_[before].instruction;
+        if (!later.mayWriteToMemory() && !earlier.mayWriteToMemory()) continue;
+        const auto place = llvm::MemoryLocation::getOrNone(&later), other = llvm::MemoryLocation::getOrNone(&earlier);
+        if (!place || !other || !aliases.isNoAlias(*place, *other)) wait(i, before);
       }
-      const std::size_t i = ready.top();
-      ready.pop();
+      accesses.push_back(i);
+    }
+  }
+
+  /// Registers that are filled more after instruction i than before it.
+  int growth(std::size_t i) const {
+    int registers = nodes_[i].unread == 0 ? 0 : nodes_[i].registers;
+    for (const std::size_t read : nodes_[i].before)
+      if (nodes_[read].unread == 1) registers -= nodes_[read].registers;
+    return registers;
+  }
+
+  /// One instruction of the machine a cycle: chains are interleaved no more closely than a core that begins two or three
+  /// needs them. While registers are short, what frees some goes first.
+  std::vector<std::size_t> list_schedule() {
+    std::vector<std::size_t> ready, order;
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+      if (nodes_[i].missing == 0) ready.push_back(i);
+    const int most = registers_ - kSpareRegisters;
+    int cycle = 0, filled = 0;
+    while (!ready.empty()) {
+      const auto better = [&](std::size_t a, std::size_t b) {
+        const bool tight = filled >= most;
+        const auto rank = [&](std::size_t i) {
+          const int late = std::max(0, nodes_[i].begin - cycle);
+          return std::tuple(tight ? growth(i) : 0, late, -nodes_[i].to_end, i);
+        };
+        return rank(a) < rank(b);
+      };
+      const auto best = std::min_element(ready.begin(), ready.end(), better);
+      const std::size_t i = *best;
+      *best = ready.back();
+      ready.pop_back();
       order.push_back(i);
-      for (const std::size_t reader : nodes_[i].readers) {
+      filled += growth(i);
+      for (const std::size_t read : nodes_[i].before) --nodes_[read].unread;
+      cycle = std::max(cycle, nodes_[i].begin);
+      for (const std::size_t reader : nodes_[i].after) {
         nodes_[reader].begin = std::max(nodes_[reader].begin, cycle + nodes_[i].cycles);
-        if (--nodes_[reader].missing == 0) waiting.push(reader);
+        if (--nodes_[reader].missing == 0) ready.push_back(reader);
       }
       cycle += nodes_[i].registers;
     }
@@ -155,18 +185,25 @@ class Block {
   }
 
   llvm::BasicBlock& block_;
+  const int registers_;  ///< that the machine has
   std::vector<Node> nodes_;
   int length_ = 0;
 };
 
 }  // namespace
 
-llvm::PreservedAnalyses OverlapChainsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager&) {
-  if (function.hasFnAttribute(kInOrder)) return llvm::PreservedAnalyses::all();
+llvm::PreservedAnalyses OverlapChainsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
   const auto register_bits =
       static_cast<unsigned>(function.getFnAttributeAsParsedInteger("prefer-vector-width", 128));
-  for (llvm::BasicBlock& block : function)
-    if (Block chains(block, register_bits); chains.worth_ordering()) chains.order();
+  bool changed = false;
+  for (llvm::BasicBlock& block : function) {
+    Block chains(block, register_bits);
+    if (!chains.worth_ordering()) continue;
+    chains.order(analyses.getResult<llvm::AAManager>(function));
+    changed = true;
+  }
+  if (!changed) return llvm::PreservedAnalyses::all();
+  function.addFnAttr(kInOrder);
   llvm::PreservedAnalyses preserved;
   preserved.preserveSet<llvm::CFGAnalyses>();
   return preserved;

@@ -110,8 +110,9 @@ class Translator {
                 const std::function<void(const kernel::LoopVar& lane)>& place);
   void epilogue_of_row(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
   void epilogue_of_column(const Tile& tile, const kernel::Index& column, llvm::Value* sum);
-  void epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
-                     const std::function<void(const kernel::Index& position, llvm::Value* sum)>& body);
+  void epilogue_loop(
+      const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+      const std::function<void(const kernel::Index& position, std::size_t part, llvm::Value* sum)>& body);
   void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 
