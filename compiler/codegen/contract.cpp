@@ -38,7 +38,7 @@ constexpr std::int64_t kWrittenSteps = 9;
 constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
-constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
+constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
@@ -381,27 +381,38 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   }
 }
 
-// What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
-// short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
+// What the epilogue reads and writes for each element (a weight and its moments, the argument of an activation, the
+// product itself) lies in as many short pieces as there are rows, which no hardware foresees: it is on its way while the
+// sums are computed. Stores become visible one after the other: each that waits for its line holds up those behind it.
 void Translator::fetch_for_epilogue(const Tile& tile) {
   const Contract& c = tile.contract;
   if (c.depth < kFewestSteps) return;
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    const auto* define = std::get_if<kernel::Define>(&statement);
-    if (!define || define->value->opcode != kernel::Opcode::load || !define->value->operands.empty()) continue;
-    const kernel::Value& load = *define->value;
-    if (!load.index.is_contiguous_in(c.column) || !load.index.depends_on(c.row)) continue;
-    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(load.buffer)];
-    if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) continue;
+  std::vector<std::pair<int, Index>> fetched;
+  const auto fetch = [&](int position, const Index& index) {
+    if (!index.is_contiguous_in(c.column) || !index.depends_on(c.row)) return;
+    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(position)];
+    if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) return;
+    const std::pair<int, Index> place(position, index);
+    if (std::find(fetched.begin(), fetched.end(), place) != fetched.end()) return;
+    fetched.push_back(place);
+    const std::int64_t line = kLineBytes / static_cast<std::int64_t>(size_of(buffer.dtype));
     for (std::int64_t row = 0; row < c.rows; ++row)
-      for (const Segment& segment : tile.segments) {
+      for (std::int64_t column = 0; column < c.columns; column += line) {
         replace(c.row, Index(row));
-        replace(c.column, Index(segment.offset));
-        llvm::Value* from = address(load.buffer, resolve(load.index)).value;
+        replace(c.column, Index(column));
+        llvm::Value* from = address(position, resolve(index)).value;
         constexpr std::uint32_t kToRead = 0, kSecondLevel = 2, kData = 1;
         b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
                            {from, b_.getInt32(kToRead), b_.getInt32(kSecondLevel), b_.getInt32(kData)});
       }
+  };
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+      if (define->value->opcode == kernel::Opcode::load && define->value->operands.empty())
+        fetch(define->value->buffer, define->value->index);
+    } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
+      if (store->buffer != c.start.buffer) fetch(store->buffer, store->index);  // what the sums start from is near
+    }
   }
 }
 
