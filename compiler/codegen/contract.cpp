@@ -38,7 +38,7 @@ constexpr std::int64_t kWrittenSteps = 9;
 constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
-constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64;
+constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64, kFewLines = 4;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
@@ -214,6 +214,7 @@ void Translator::contract(const Contract& source) {
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
   fetch_for_epilogue(tile);
+  fetch_rows_below(tile);
   if (source.depth > 0)
     contract_loops(tile, 0,
                    {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
@@ -400,10 +401,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
       for (std::int64_t column = 0; column < c.columns; column += line) {
         replace(c.row, Index(row));
         replace(c.column, Index(column));
-        llvm::Value* from = address(position, resolve(index)).value;
-        constexpr std::uint32_t kToRead = 0, kSecondLevel = 2, kData = 1;
-        b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
-                           {from, b_.getInt32(kToRead), b_.getInt32(kSecondLevel), b_.getInt32(kData)});
+        prefetch(address(position, resolve(index)).value);
       }
   };
   for (const kernel::Statement& statement : c.epilogue.statements) {
@@ -414,6 +412,26 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
       if (store->buffer != c.start.buffer) fetch(store->buffer, store->index);  // what the sums start from is near
     }
   }
+}
+
+// Rows of a large matrix that are a few lines long and lie apart: nothing tells the hardware where the next one begins.
+// Most often the next tile is the one below.
+void Translator::fetch_rows_below(const Tile& tile) {
+  const Contract& c = tile.contract;
+  const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(c.a.buffer)];
+  const auto size = static_cast<std::int64_t>(size_of(buffer.dtype));
+  const bool short_rows = c.a.stride_depth == 1 && c.a.stride_column == 0 && c.depth * size <= kFewLines * kLineBytes;
+  if (!short_rows || c.a.stride_row <= c.depth || c.depth == 0 || buffer.elements * size <= kNearBytes) return;
+  for (std::int64_t row = c.rows; row < 2 * c.rows; ++row)
+    for (std::int64_t k = 0; k < c.depth; k += kLineBytes / size)
+      prefetch(b_.CreateConstGEP1_64(arithmetic_.type(buffer.dtype), tile.a.value,
+                                     static_cast<std::uint64_t>(row * c.a.stride_row + k)));
+}
+
+void Translator::prefetch(llvm::Value* from) {
+  constexpr std::uint32_t kToRead = 0, kFirstLevel = 3, kData = 1;
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
+                     {from, b_.getInt32(kToRead), b_.getInt32(kFirstLevel), b_.getInt32(kData)});
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {

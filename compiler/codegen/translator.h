@@ -97,6 +97,8 @@ class Translator {
   struct Tile;
   void contract(const kernel::Contract& tile);
   void fetch_for_epilogue(const Tile& tile);
+  void fetch_rows_below(const Tile& tile);
+  void prefetch(llvm::Value* from);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   struct Place;
   void keep_order();
