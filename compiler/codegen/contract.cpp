@@ -39,6 +39,8 @@ constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLi
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64, kFewLines = 4;
+// Larger matrices do not stay in the second level of the cache, and rows so far apart are streams of their own.
+constexpr std::int64_t kFarBytes = 256 << 10, kFarRow = 1 << 10;
 
 std::size_t count_statements(const kernel::Block& block) {
   std::size_t count = 0;
@@ -71,6 +73,7 @@ struct Translator::Tile {
   int vector = 1;  ///< lanes of a whole vector
   std::vector<Segment> segments;
   Bound a, b, copy, start;              ///< addresses of the first elements
+  bool fetches_beside = false;          ///< do steps fetch what lies beside their columns of B?
   std::vector<Contract::Around> loops;  ///< over k, outermost first, that over depth last
   std::vector<bool> written;            ///< is the loop repeated in the code?
   std::size_t written_out = 0;          ///< from this one on all loops are
@@ -211,6 +214,7 @@ void Translator::contract(const Contract& source) {
     tile.b = address(source.b.buffer, resolve(source.b.base));
     if (source.copy.buffer >= 0) tile.copy = address(source.copy.buffer, resolve(source.copy.base));
   }
+  tile.fetches_beside = is_far_panel(source);
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
   fetch_for_epilogue(tile);
@@ -220,6 +224,14 @@ void Translator::contract(const Contract& source) {
                    {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
                    sums);
   epilogues(tile, sums);
+}
+
+// Is B a strip of a large matrix, a line or two out of each of its rows? Those are too many streams for the hardware to
+// follow: each step fetches what lies beside it, which the next strip begins with.
+bool Translator::is_far_panel(const Contract& c) const {
+  const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(c.b.buffer)];
+  const auto size = static_cast<std::int64_t>(size_of(b.dtype));
+  return c.depth >= kFewestSteps && c.rows > 1 && b.elements * size > kFarBytes && c.b.stride_depth * size >= kFarRow;
 }
 
 std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
@@ -277,6 +289,10 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     store_first(to == b_type ? loaded : columns.back(), segment.active,
                 pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
   }
+  if (tile.fetches_beside)
+    for (std::int64_t column = c.columns; column < 2 * c.columns;
+         column += kLineBytes / static_cast<std::int64_t>(size_of(b_type)))
+      prefetch(pointer(b_type, at.b, at.b_offset + column), CacheLevel::second);
   for (const std::int64_t row : rows) {
     const std::int64_t offset = at.a_offset + row * c.a.stride_row;
     llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
@@ -383,8 +399,9 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
 }
 
 // What the epilogue reads and writes for each element (a weight and its moments, the argument of an activation, the
-// product itself) lies in as many short pieces as there are rows, which no hardware foresees: it is on its way while the
-// sums are computed. Stores become visible one after the other: each that waits for its line holds up those behind it.
+// product itself) lies in as many short pieces as there are rows, which no hardware foresees: it is on its way while
+// the sums are computed. Stores become visible one after the other: each that waits for its line holds up those behind
+// it.
 void Translator::fetch_for_epilogue(const Tile& tile) {
   const Contract& c = tile.contract;
   if (c.depth < kFewestSteps) return;
@@ -401,7 +418,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
       for (std::int64_t column = 0; column < c.columns; column += line) {
         replace(c.row, Index(row));
         replace(c.column, Index(column));
-        prefetch(address(position, resolve(index)).value);
+        prefetch(address(position, resolve(index)).value, CacheLevel::first);
       }
   };
   for (const kernel::Statement& statement : c.epilogue.statements) {
@@ -425,13 +442,15 @@ void Translator::fetch_rows_below(const Tile& tile) {
   for (std::int64_t row = c.rows; row < 2 * c.rows; ++row)
     for (std::int64_t k = 0; k < c.depth; k += kLineBytes / size)
       prefetch(b_.CreateConstGEP1_64(arithmetic_.type(buffer.dtype), tile.a.value,
-                                     static_cast<std::uint64_t>(row * c.a.stride_row + k)));
+                                     static_cast<std::uint64_t>(row * c.a.stride_row + k)),
+               CacheLevel::first);
 }
 
-void Translator::prefetch(llvm::Value* from) {
-  constexpr std::uint32_t kToRead = 0, kFirstLevel = 3, kData = 1;
+void Translator::prefetch(llvm::Value* from, CacheLevel to) {
+  constexpr std::uint32_t kToRead = 0, kData = 1;
+  const std::uint32_t locality = to == CacheLevel::first ? 3 : 2;
   b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
-                     {from, b_.getInt32(kToRead), b_.getInt32(kFirstLevel), b_.getInt32(kData)});
+                     {from, b_.getInt32(kToRead), b_.getInt32(locality), b_.getInt32(kData)});
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
@@ -527,8 +546,7 @@ void Translator::epilogue_loop(
       memory.push_back(b_.CreateAlloca(llvm::ArrayType::get(type, count)));
       memory.back()->setAlignment(llvm::Align(64));
     }
-    for (std::uint64_t i = 0; i < count; ++i)
-      b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory.back(), i));
+    for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory.back(), i));
   }
   counted_loop(name, b_.getInt64(0), b_.getInt64(count), 1, {}, [&](Bound position, std::span<llvm::Value* const>) {
     const LoopVar* variable = new_variable(static_cast<std::int64_t>(count));

@@ -62,14 +62,14 @@ int latency(const Instruction& instruction) {
 /// What an instruction must wait for, and who waits for it.
 struct Node {
   Instruction* instruction = nullptr;
-  int cycles = 0;     ///< until its result is there
-  int registers = 0;  ///< that its result fills: it becomes as many instructions
-  int to_end = 0;     ///< cycles of the longest path from here to the block's end
-  int begin = 0;      ///< the cycle in which what it reads is there, as far as it is known
-  std::size_t missing = 0;           ///< of those before it that are not in the order yet
-  std::vector<std::size_t> before;   ///< whose results it reads
-  std::size_t unread = 0;            ///< readers of its result that are not in the order yet
-  std::vector<std::size_t> after;    ///< that wait for it
+  int cycles = 0;                   ///< until its result is there
+  int registers = 0;                ///< that its result fills: it becomes as many instructions
+  int to_end = 0;                   ///< cycles of the longest path from here to the block's end
+  int begin = 0;                    ///< the cycle in which what it reads is there, as far as it is known
+  std::size_t missing = 0;          ///< of those before it that are not in the order yet
+  std::vector<std::size_t> before;  ///< whose results it reads
+  std::size_t unread = 0;           ///< readers of its result that are not in the order yet
+  std::vector<std::size_t> after;   ///< that wait for it
 };
 
 class Block {
@@ -81,7 +81,8 @@ class Block {
       llvm::Type* type = instruction.getType();
       const std::uint64_t bits = type->isVoidTy() ? 1 : layout.getTypeSizeInBits(type).getFixedValue();
       const int cycles = latency(instruction);
-      nodes_.push_back({&instruction, cycles, cycles == 0 ? 0 : static_cast<int>(llvm::divideCeil(bits, register_bits))});
+      nodes_.push_back(
+          {&instruction, cycles, cycles == 0 ? 0 : static_cast<int>(llvm::divideCeil(bits, register_bits))});
       length_ += nodes_.back().registers;
     }
   }
@@ -150,8 +151,8 @@ class Block {
     return registers;
   }
 
-  /// One instruction of the machine a cycle: chains are interleaved no more closely than a core that begins two or three
-  /// needs them. While registers are short, what frees some goes first.
+  /// One instruction of the machine a cycle: chains are interleaved no more closely than a core that begins two or
+  /// three needs them. While registers are short, what frees some goes first.
   std::vector<std::size_t> list_schedule() {
     std::vector<std::size_t> ready, order;
     for (std::size_t i = 0; i < nodes_.size(); ++i)
@@ -193,8 +194,7 @@ class Block {
 }  // namespace
 
 llvm::PreservedAnalyses OverlapChainsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
-  const auto register_bits =
-      static_cast<unsigned>(function.getFnAttributeAsParsedInteger("prefer-vector-width", 128));
+  const auto register_bits = static_cast<unsigned>(function.getFnAttributeAsParsedInteger("prefer-vector-width", 128));
   bool changed = false;
   for (llvm::BasicBlock& block : function) {
     Block chains(block, register_bits);

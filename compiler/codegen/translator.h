@@ -98,7 +98,9 @@ class Translator {
   void contract(const kernel::Contract& tile);
   void fetch_for_epilogue(const Tile& tile);
   void fetch_rows_below(const Tile& tile);
-  void prefetch(llvm::Value* from);
+  bool is_far_panel(const kernel::Contract& tile) const;
+  enum class CacheLevel : std::uint8_t { first, second };
+  void prefetch(llvm::Value* from, CacheLevel to);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   struct Place;
   void keep_order();
