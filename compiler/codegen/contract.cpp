@@ -10,222 +10,14 @@
 
 #include <pullback/error.h>
 
+#include "compiler/codegen/contract_tile.h"
 #include "compiler/codegen/pass_gate.h"
-#include "compiler/codegen/translator.h"
 
 namespace pullback::codegen {
 
 using kernel::Contract;
 using kernel::Index;
 using kernel::LoopVar;
-
-namespace {
-
-// Steps of k in one iteration: enough to hide the loop's own instructions among those of `sums` accumulators. An
-// emulated fma hides them alone.
-std::int64_t unroll(const Target& target, std::size_t sums) {
-  constexpr std::size_t kManySums = 12;
-  if (!target.has_fma) return 1;
-  return sums >= kManySums ? 2 : 4;
-}
-
-// Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
-constexpr std::int64_t kWrittenSteps = 9;
-
-// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it. That
-// takes some instructions for each copy, which weigh little in a long epilogue (an optimizer's), but in a short one,
-// such as an activation's, as much as the epilogue.
-constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
-
-// Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
-constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64;
-
-// A result of so many bytes is far away again when the next step writes it.
-constexpr std::int64_t kFarBytes = 1 << 20, kLine = 64, kManySteps = 512;
-
-std::size_t count_statements(const kernel::Block& block) {
-  std::size_t count = 0;
-  for (const kernel::Statement& statement : block.statements) {
-    ++count;
-    if (const auto* definition = std::get_if<kernel::Define>(&statement)) {
-      if (definition->value->function) count += definition->value->function->body.statements.size();
-    } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
-      count += count_statements((*loop)->body);
-    } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
-      count += count_statements((*branch)->then_block) + count_statements((*branch)->else_block);
-    }
-  }
-  return count;
-}
-
-/// May the epilogue run twice for an element? Not if it reads what a store may have changed.
-bool may_be_repeated(const Contract& c) {
-  const auto& statements = c.epilogue.statements;
-  const auto stores_to = [](int buffer) {
-    return [buffer](const kernel::Statement& each) {
-      const auto* store = std::get_if<kernel::Store>(&each);
-      return store && store->buffer == buffer;
-    };
-  };
-  return std::all_of(statements.begin(), statements.end(), [&](const kernel::Statement& each) {
-    if (std::holds_alternative<kernel::Store>(each)) return true;
-    const auto* define = std::get_if<kernel::Define>(&each);
-    if (!define || define->value->opcode != kernel::Opcode::load) return define != nullptr;
-    const kernel::Value& load = *define->value;
-    return !load.index.depends_on(c.column) &&
-           std::none_of(statements.begin(), statements.end(), stores_to(load.buffer));
-  });
-}
-
-}  // namespace
-
-/// Columns [offset, offset + active) of the tile, as a vector of `width` lanes.
-struct Translator::Segment {
-  std::int64_t offset = 0;
-  int width = 1, active = 1;
-};
-
-struct Translator::Tile {
-  Tile(const Contract& source, const Target& target);
-
-  const Contract& contract;
-  DType sum;
-  int vector = 1;  ///< lanes of a whole vector
-  std::vector<Segment> segments;
-  Bound a, b, copy, start;              ///< addresses of the first elements
-  std::vector<Contract::Around> loops;  ///< over k, outermost first, that over depth last
-  std::vector<bool> written;            ///< is the loop repeated in the code?
-  std::size_t written_out = 0;          ///< from this one on all loops are
-  std::int64_t written_steps = 1;       ///< how many steps those are
-
-  std::int64_t sums() const { return contract.rows * static_cast<std::int64_t>(segments.size()); }
-  std::size_t at(std::int64_t row, std::size_t segment) const {
-    return static_cast<std::size_t>(row) * segments.size() + segment;
-  }
-  /// The bound that cuts the loop `level` as a whole, for all rows; null: none.
-  const Contract::Bound* range(std::size_t level) const {
-    for (const Contract::Bound& bound : contract.bounds)
-      if (bound.step_row == 0 && bound.steps[level] != 0) return &bound;
-    return nullptr;
-  }
-  bool bounds_rows(std::size_t level) const {
-    return std::any_of(contract.bounds.begin(), contract.bounds.end(),
-                       [&](const Contract::Bound& bound) { return bound.step_row != 0 && bound.steps[level] != 0; });
-  }
-  /// Does the row take part in the given steps of the loops that are repeated in the code?
-  bool has_row(std::int64_t row, const std::vector<std::int64_t>& steps) const {
-    return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const Contract::Bound& bound) {
-      if (bound.step_row == 0) return true;
-      std::int64_t coordinate = bound.base.constant() + row * bound.step_row;
-      for (std::size_t level = 0; level < steps.size(); ++level) coordinate += bound.steps[level] * steps[level];
-      return coordinate >= 0 && coordinate < bound.size;
-    });
-  }
-  void choose_written_out();
-  /// Steps of the loop `level` in one iteration of the code's loop.
-  std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
-  std::int64_t steps_in_code(const Target& target) const;
-  bool stores_along_rows() const;
-  std::int64_t steps() const {
-    std::int64_t steps = 1;
-    for (const Contract::Around& loop : loops) steps *= loop.extent;
-    return steps;
-  }
-
-  enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
-  Epilogue epilogue() const;
-  std::int64_t epilogue_copies() const;
-};
-
-Translator::Tile::Tile(const Contract& source, const Target& target)
-    : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
-  for (std::int64_t column = 0; column < source.columns; column += vector) {
-    const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
-    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
-    segments.push_back({column, width, active});
-  }
-  // Rather than a vector of which some lanes are masked, one that begins earlier.
-  Segment& last = segments.back();
-  if (last.active < last.width && source.columns >= vector && !stores_along_rows() && may_be_repeated(source))
-    last = {source.columns - last.width, last.width, last.width};
-  loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
-  choose_written_out();
-}
-
-// Whether a row is in bounds must be known where the code is written: all loops that move it are repeated. So are the
-// innermost loops, if they are short.
-void Translator::Tile::choose_written_out() {
-  written.assign(loops.size(), false);
-  for (std::size_t level = 0; level < loops.size(); ++level) written[level] = bounds_rows(level);
-  written_out = loops.size();
-  const auto more = [&](std::size_t level) {
-    return written[level] || (!range(level) && written_steps * loops[level].extent <= kWrittenSteps);
-  };
-  while (written_out > 1 && more(written_out - 1)) {
-    written_steps *= loops[--written_out].extent;
-    written[written_out] = true;
-  }
-}
-
-std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
-  if (level + 1 != written_out) return 1;
-  return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);
-}
-
-// How often a step of all loops together stands in the code: see contract_loops().
-std::int64_t Translator::Tile::steps_in_code(const Target& target) const {
-  std::int64_t count = 1;
-  for (std::size_t level = 0; level < loops.size(); ++level) {
-    if (range(level)) continue;
-    const std::int64_t extent = loops[level].extent, steps = unrolled_steps(level, target);
-    const bool loops_in_code = !written[level] && extent / steps > 1;
-    count *= loops_in_code ? steps + extent % steps : extent;
-  }
-  return count;
-}
-
-// Are neighbours in memory those of a column, in all that is stored?
-bool Translator::Tile::stores_along_rows() const {
-  const Contract& c = contract;
-  if (c.rows < 2 || c.rows > vector) return false;
-  bool stores = false;
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    if (std::holds_alternative<kernel::Define>(statement)) continue;
-    const auto* store = std::get_if<kernel::Store>(&statement);
-    if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
-    stores = true;
-  }
-  return stores;
-}
-
-Translator::Tile::Epilogue Translator::Tile::epilogue() const {
-  const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
-  const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
-  if (stores_along_rows())
-    return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
-  if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;
-  return Epilogue::repeated;
-}
-
-// How often the epilogue stands in the code.
-std::int64_t Translator::Tile::epilogue_copies() const {
-  switch (epilogue()) {
-    case Epilogue::repeated:
-      return sums();
-    case Epilogue::transposed:
-      return contract.columns;
-    case Epilogue::looped:
-      return static_cast<std::int64_t>(segments.size());
-    case Epilogue::transposed_looped:
-      return 1;
-  }
-  return 1;
-}
-
-std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
-  const Tile tile(source, target);
-  return tile.sums() * tile.steps_in_code(target) + tile.epilogue_copies() * epilogue;
-}
 
 /// Elements of A, B and the copy of B: a pointer, and how far from it.
 struct Translator::Place {
@@ -242,9 +34,11 @@ void Translator::contract(const Contract& source) {
     tile.b = address(source.b.buffer, resolve(source.b.base));
     if (source.copy.buffer >= 0) tile.copy = address(source.copy.buffer, resolve(source.copy.base));
   }
+  tile.fetches_beside = is_far_panel(source);
   if (source.start.buffer >= 0) tile.start = address(source.start.buffer, resolve(source.start.base));
   std::vector<llvm::Value*> sums = start_tile(tile);
   fetch_for_epilogue(tile);
+  fetch_rows_below(tile);
   if (source.depth > 0)
     contract_loops(tile, 0,
                    {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
@@ -312,6 +106,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     store_first(to == b_type ? loaded : columns.back(), segment.active,
                 pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
   }
+  if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   for (const std::int64_t row : rows) {
     const std::int64_t offset = at.a_offset + row * c.a.stride_row;
     llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
@@ -417,47 +212,6 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   }
 }
 
-// Sums of few products are done before what they write has come near: it is fetched as the tile begins.
-// What the epilogue reads for each element (a weight and its moments, the argument of an activation) lies in as many
-// short pieces as there are rows, which no hardware foresees: it is on its way while the sums are computed.
-void Translator::fetch_for_epilogue(const Tile& tile) {
-  const Contract& c = tile.contract;
-  const auto fetch = [&](int buffer, const Index& index, std::int64_t row, std::int64_t column, bool to_write) {
-    replace(c.row, Index(row));
-    replace(c.column, Index(column));
-    llvm::Value* from = address(buffer, resolve(index)).value;
-    constexpr std::uint32_t kFirstLevel = 3, kSecondLevel = 2, kData = 1;
-    b_.CreateIntrinsic(
-        llvm::Intrinsic::prefetch, {from->getType()},
-        {from, b_.getInt32(to_write), b_.getInt32(to_write ? kFirstLevel : kSecondLevel), b_.getInt32(kData)});
-  };
-  if (tile.steps() < kManySteps && c.start.buffer < 0) {
-    for (const kernel::Statement& statement : c.epilogue.statements) {
-      const auto* store = std::get_if<kernel::Store>(&statement);
-      if (!store || !store->index.is_contiguous_in(c.column) || !store->index.depends_on(c.row)) continue;
-      const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(store->buffer)];
-      const auto bytes = static_cast<std::int64_t>(size_of(buffer.dtype));
-      if (buffer.elements * bytes < kFarBytes) continue;
-      for (std::int64_t row = 0; row < c.rows; ++row) {
-        for (std::int64_t column = 0; column < c.columns; column += kLine / bytes)
-          fetch(store->buffer, store->index, row, column, true);
-        fetch(store->buffer, store->index, row, c.columns - 1, true);
-      }
-    }
-  }
-  if (c.depth < kFewestSteps) return;
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    const auto* define = std::get_if<kernel::Define>(&statement);
-    if (!define || define->value->opcode != kernel::Opcode::load || !define->value->operands.empty()) continue;
-    const kernel::Value& load = *define->value;
-    if (!load.index.is_contiguous_in(c.column) || !load.index.depends_on(c.row)) continue;
-    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(load.buffer)];
-    if (buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype)) <= kNearBytes) continue;
-    for (std::int64_t row = 0; row < c.rows; ++row)
-      for (const Segment& segment : tile.segments) fetch(load.buffer, load.index, row, segment.offset, false);
-  }
-}
-
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
   const Tile::Epilogue how = tile.epilogue();
   if (how == Tile::Epilogue::transposed || how == Tile::Epilogue::transposed_looped)
@@ -493,8 +247,9 @@ void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::
     }
   }
   if (tile.epilogue() == Tile::Epilogue::transposed_looped)
-    return epilogue_loop("column", columns,
-                         [&](const Index& column, llvm::Value* sum) { epilogue_of_column(tile, column, sum); });
+    return epilogue_loop("column", {columns}, [&](const Index& column, std::size_t, llvm::Value* sum) {
+      epilogue_of_column(tile, column, sum);
+    });
   for (std::size_t column = 0; column < columns.size(); ++column)
     epilogue_of_column(tile, Index(static_cast<std::int64_t>(column)), columns[column]);
 }
@@ -526,34 +281,39 @@ void Translator::epilogue(const Tile& tile, int width, int active, llvm::Value* 
   lanes_ = around;
 }
 
-// A loop over the rows for each segment.
+// A loop over the rows. Its body treats the row's segments one after the other, which do not wait for each other.
 void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-    std::vector<llvm::Value*> rows;
-    for (std::int64_t row = 0; row < tile.contract.rows; ++row) rows.push_back(sums[tile.at(row, s)]);
-    epilogue_loop("row", rows,
-                  [&](const Index& row, llvm::Value* sum) { epilogue_of_row(tile, row, tile.segments[s], sum); });
-  }
+  std::vector<std::vector<llvm::Value*>> segments(tile.segments.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) segments[i % segments.size()].push_back(sums[i]);
+  epilogue_loop("row", segments, [&](const Index& row, std::size_t s, llvm::Value* sum) {
+    epilogue_of_row(tile, row, tile.segments[s], sum);
+  });
 }
 
-// The vectors of `sums` on the stack, and a loop over them.
-void Translator::epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
-                               const std::function<void(const Index& position, llvm::Value* sum)>& body) {
-  llvm::Type* type = sums.front()->getType();
-  const std::uint64_t count = sums.size();
-  llvm::AllocaInst* memory = nullptr;
-  {
-    llvm::IRBuilderBase::InsertPointGuard guard(b_);
-    llvm::BasicBlock& entry = function_->getEntryBlock();
-    b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
-    memory = b_.CreateAlloca(llvm::ArrayType::get(type, count));
-    memory->setAlignment(llvm::Align(64));
+// The vectors of each part on the stack, and a loop over positions in all of them at once, which are equally long.
+void Translator::epilogue_loop(
+    const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+    const std::function<void(const Index& position, std::size_t part, llvm::Value* sum)>& body) {
+  const std::uint64_t count = parts.front().size();
+  std::vector<llvm::AllocaInst*> memory;
+  for (const std::vector<llvm::Value*>& sums : parts) {
+    llvm::Type* type = sums.front()->getType();
+    {
+      llvm::IRBuilderBase::InsertPointGuard guard(b_);
+      llvm::BasicBlock& entry = function_->getEntryBlock();
+      b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+      memory.push_back(b_.CreateAlloca(llvm::ArrayType::get(type, count)));
+      memory.back()->setAlignment(llvm::Align(64));
+    }
+    for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory.back(), i));
   }
-  for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory, i));
   counted_loop(name, b_.getInt64(0), b_.getInt64(count), 1, {}, [&](Bound position, std::span<llvm::Value* const>) {
     const LoopVar* variable = new_variable(static_cast<std::int64_t>(count));
     variables_[variable] = {std::nullopt, position, 1};
-    body(Index(*variable), b_.CreateLoad(type, b_.CreateGEP(type, memory, position.value)));
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      llvm::Type* type = parts[part].front()->getType();
+      body(Index(*variable), part, b_.CreateLoad(type, b_.CreateGEP(type, memory[part], position.value)));
+    }
     return std::vector<llvm::Value*>{};
   });
 }

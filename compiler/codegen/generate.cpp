@@ -50,8 +50,8 @@ Piece compile_part(const schedule::Module& schedule, const Part& part, const Opt
   context.setOptPassGate(gate);
   const auto module =
       timed(times.translate, [&] { return emit_module(context, schedule, part, options.target, machine); });
-  gate.note_functions(*module);
   timed(times.optimize, [&] { optimize(*module, machine); });
+  gate.note_functions(*module);
   if (options.want_llvm_text) {
     llvm::raw_string_ostream stream(piece.llvm_text);
     module->print(stream, nullptr);

@@ -19,6 +19,7 @@
 #include <pullback/error.h>
 
 #include "compiler/codegen/emit_module.h"
+#include "compiler/codegen/overlap_chains.h"
 #include "compiler/codegen/pass_gate.h"
 #include "runtime/code_image.h"
 
@@ -76,6 +77,7 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  passes.addPass(OverlapChainsPass());
   llvm::ModulePassManager pipeline;
   pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   pipeline.run(module, modules);

@@ -92,11 +92,16 @@ class Translator {
                                          std::int64_t step, std::span<llvm::Value* const> initial,
                                          const LoopBody& body);
 
-  // Contractions (contract.cpp).
+  // Contractions (contract.cpp, contract_tile.cpp; what they fetch ahead: contract_fetch.cpp).
   struct Segment;
   struct Tile;
   void contract(const kernel::Contract& tile);
   void fetch_for_epilogue(const Tile& tile);
+  void fetch_rows_below(const Tile& tile);
+  bool is_far_panel(const kernel::Contract& tile) const;
+  void fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset);
+  enum class CacheLevel : std::uint8_t { first, second };
+  void prefetch(llvm::Value* from, CacheLevel to);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   struct Place;
   void keep_order();
@@ -110,8 +115,9 @@ class Translator {
                 const std::function<void(const kernel::LoopVar& lane)>& place);
   void epilogue_of_row(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
   void epilogue_of_column(const Tile& tile, const kernel::Index& column, llvm::Value* sum);
-  void epilogue_loop(const std::string& name, const std::vector<llvm::Value*>& sums,
-                     const std::function<void(const kernel::Index& position, llvm::Value* sum)>& body);
+  void epilogue_loop(
+      const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+      const std::function<void(const kernel::Index& position, std::size_t part, llvm::Value* sum)>& body);
   void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
   void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
 

@@ -90,13 +90,18 @@ class GradientWriter : AttentionBlocks {
   void add_score_gradients(const Block& queries, const Block& keys, const Matrix& weights,
                            const Matrix& packed_cotangents, const Matrix& rows_of_queries) {
     const Matrix ds = scratch(ds_buffer_, "ds", key_block_, query_block_);
-    multiply(keys.count, queries.count, n_.value_features, operand(2, keys), packed_cotangents, {},
-             [&](const Index& k, const Index& q, kernel::Value* sum) { store(ds, k, q, sum); });
-    multiply_by_factor(ds, queries, keys);
-    for_each_element(keys.count, queries.count, [&](const Index& k, const Index& q) {
-      kernel::Value* difference = b_.sub(load(ds, k, q), load(shift_, 0, q));
+    const auto finish = [&](const Index& k, const Index& q, kernel::Value* product) {
+      kernel::Value* difference = b_.sub(product, load(shift_, 0, q));
       store(ds, k, q, b_.mul(b_.mul(load(weights, k, q), difference), number(scale())));
-    });
+    };
+    const auto keep = [&](const Index& k, const Index& q, kernel::Value* product) { store(ds, k, q, product); };
+    multiply(keys.count, queries.count, n_.value_features, operand(2, keys), packed_cotangents, {},
+             at_.factor ? Epilogue(keep) : Epilogue(finish));
+    if (at_.factor) {
+      multiply_by_factor(ds, queries, keys);
+      for_each_element(keys.count, queries.count,
+                       [&](const Index& k, const Index& q) { finish(k, q, load(ds, k, q)); });
+    }
     if (wants(1)) accumulate(keys.count, n_.features, queries.count, ds, rows_of_queries, gradient(1, keys));
     if (!wants(0)) return;
     const Matrix rows_of_keys = with_contiguous_rows(operand(1, keys), keys.count, n_.features, key_rows_);

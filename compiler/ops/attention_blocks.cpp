@@ -93,10 +93,18 @@ void AttentionBlocks::vector_loop(std::int64_t count, const std::function<void(c
   b_.vector_loop("q", count, static_cast<int>(width_), 1, lanes);
 }
 
+int AttentionBlocks::two_vectors(std::int64_t count) const {
+  return static_cast<int>(count < 2 * width_ ? width_ : 2 * width_);
+}
+
+void AttentionBlocks::wide_loop(std::int64_t count, const std::function<void(const Index& q)>& lanes) {
+  b_.vector_loop("q", count, two_vectors(count), 1, lanes);
+}
+
 void AttentionBlocks::for_each_element(std::int64_t rows, std::int64_t columns,
                                        const std::function<void(const Index& row, const Index& column)>& body) {
   b_.serial_loop("row", rows, [&](const Index& row) {
-    b_.vector_loop("column", columns, static_cast<int>(width_), 1, [&](const Index& column) { body(row, column); });
+    b_.vector_loop("column", columns, two_vectors(columns), 1, [&](const Index& column) { body(row, column); });
   });
 }
 

@@ -72,6 +72,9 @@ class AttentionBlocks {
 
   /// lanes(q): over the queries of a block, in vectors.
   void vector_loop(std::int64_t count, const std::function<void(const kernel::Index& q)>& lanes);
+  /// The same by two vectors at once where there are as many queries: long functions of them run side by side.
+  void wide_loop(std::int64_t count, const std::function<void(const kernel::Index& q)>& lanes);
+  int two_vectors(std::int64_t count) const;
   /// body(row, column) over a matrix, columns in vectors.
   void for_each_element(std::int64_t rows, std::int64_t columns,
                         const std::function<void(const kernel::Index& row, const kernel::Index& column)>& body);

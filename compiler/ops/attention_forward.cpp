@@ -48,7 +48,7 @@ class ForwardWriter : AttentionBlocks {
 
   void meet(const Block& queries, const Block& keys, const Matrix& packed_queries) {
     const Matrix weights = scores(queries, keys, packed_queries);
-    vector_loop(queries.count, [&](const Index& q) { exponentials(weights, keys.count, q); });
+    wide_loop(queries.count, [&](const Index& q) { exponentials(weights, keys.count, q); });
     multiply_by_factor(weights, queries, keys);
     if (n_.keys > key_block_)
       for_each_element(queries.count, n_.value_features, [&](const Index& q, const Index& v) {

@@ -1,4 +1,6 @@
 // exp and what is made of it. x = n ln(2) + r with |r| <= ln(2)/2, then exp(x) = 2^n (1 + r + r^2/2 + r^3 q(r)).
+#include <cmath>
+
 #include "compiler/ops/math/functions.h"
 #include "compiler/ops/math/polynomials.h"
 
@@ -135,13 +137,14 @@ Expr one_minus_exp(Expr x) {
   return fma(-power, expm1_reduced(reduced.r), 1.0 - power);
 }
 
-// Small: a polynomial. Otherwise 1 - 2/(exp(2|x|) + 1), the sum of exp(2|x|) = 2^n + 2^n p and 1 rounded once.
+// With h = (exp(2|x|) - 1)/2 and d = 1 + h: 1 - 1/d, and where that would cancel, h - h^2/d.
 Expr tanh_f32(Expr x) {
-  const Expr magnitude = abs(x), square = x * x;
-  const Expr small = fma(magnitude * square, polynomial(square, tanh_tail_f32), magnitude);
+  const Expr magnitude = abs(x);
   const Reduced reduced = reduce_by_ln2(at_most(magnitude + magnitude, 20));
-  const Expr power = power_of_two(reduced.n);
-  const Expr large = 1.0 - 2.0 / fma(power, expm1_reduced(reduced.r), power + 1.0);
+  const Expr half_power = power_of_two(reduced.n, -1), p = expm1_reduced(reduced.r);
+  const Expr h = fma(half_power, p, half_power - 0.5);
+  const Expr inverse = 1.0 / fma(half_power, p, half_power + 0.5);
+  const Expr small = fma(-h, h * inverse, h), large = 1.0 - inverse;
   return copysign(select(magnitude < 0.625, small, large), x);
 }
 
@@ -153,13 +156,14 @@ Expr tanh_f64(Expr x) {
   return select(magnitude < 0x1p-28, x, result);
 }
 
-// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two: nothing overflows, small results are
-// kept. Where 1 + t is not exact, what it lost is added to p. Of numbers above 0 it is the rest to 1.
+// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two. The least t is subnormal: it is kept
+// larger by a constant power of two. Of numbers above 0 it is the rest to 1.
 Expr sigmoid(Expr x) {
   const Reduced reduced = reduce_by_ln2(at_most(abs(x), x.is_double() ? 746 : 104), -1);
-  const Expr t = scale(x.like(1), reduced.n);
-  const Pair sum = fast_two_sum(x.like(1), t);
-  const Expr below_half = t / (sum.hi + (expm1_reduced(reduced.r) + sum.lo));
+  const int larger = mantissa_bits(x) + 5;
+  const double smaller = std::ldexp(1.0, -larger);
+  const Expr t = power_of_two(reduced.n, larger);
+  const Expr below_half = t / (1.0 + fma(t, smaller, expm1_reduced(reduced.r))) * smaller;
   return select(x < 0.0, below_half, 1.0 - below_half);
 }
 

@@ -188,11 +188,11 @@ inline Expr power_of_two(Expr n) {
   const bool wide = n.dtype() == DType::i64;
   return from_bits((n + (wide ? 1023 : 127)) << (wide ? 52 : 23));
 }
-/// The same, one instruction less.
-inline Expr power_of_two(const Rounded& n) {
+/// 2^(n+more), one instruction less.
+inline Expr power_of_two(const Rounded& n, int more = 0) {
   const int bits = mantissa_bits(n.number);
   const Expr shifted = to_bits(n.shifted) << bits;  // the constant has no bits among those that stay
-  return from_bits(shifted + shifted.like_bits(static_cast<std::uint64_t>(exponent_bias(n.number)) << bits));
+  return from_bits(shifted + shifted.like_bits(static_cast<std::uint64_t>(exponent_bias(n.number) + more) << bits));
 }
 /// x * 2^n, rounded once also where the result is subnormal; n within twice the exponents of normal numbers.
 inline Expr scale(Expr x, Expr n) {

@@ -1,0 +1,101 @@
+// Translator: what a tile of a contraction fetches ahead, where the hardware does not.
+#include <llvm/IR/Intrinsics.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "compiler/codegen/contract_tile.h"
+
+namespace pullback::codegen {
+
+using kernel::Contract;
+using kernel::Index;
+
+namespace {
+
+// Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
+constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64, kFewLines = 4;
+// Larger matrices do not stay in the second level of the cache, and rows so far apart are streams of their own.
+constexpr std::int64_t kFarBytes = 256 << 10, kFarRow = 1 << 10;
+
+// A result of so many bytes is far away again when the next step writes it.
+constexpr std::int64_t kFarResult = 1 << 20;
+
+}  // namespace
+
+// What the epilogue reads and writes for each element (a weight and its moments, the argument of an activation, the
+// product itself) lies in as many short pieces as there are rows, which no hardware foresees: it is on its way while
+// the sums are computed. Stores become visible one after the other: each that waits for its line holds up those behind
+// it, so that even short sums fetch what they write when that is certainly far away.
+void Translator::fetch_for_epilogue(const Tile& tile) {
+  const Contract& c = tile.contract;
+  std::vector<std::pair<int, Index>> fetched;
+  const auto fetch = [&](int position, const Index& index, std::int64_t least_bytes) {
+    if (!index.is_contiguous_in(c.column) || !index.depends_on(c.row)) return;
+    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(position)];
+    const auto size = static_cast<std::int64_t>(size_of(buffer.dtype));
+    if (buffer.elements * size < least_bytes) return;
+    const std::pair<int, Index> place(position, index);
+    if (std::find(fetched.begin(), fetched.end(), place) != fetched.end()) return;
+    fetched.push_back(place);
+    const auto fetch_line = [&](std::int64_t row, std::int64_t column) {
+      replace(c.row, Index(row));
+      replace(c.column, Index(column));
+      prefetch(address(position, resolve(index)).value, CacheLevel::first);
+    };
+    for (std::int64_t row = 0; row < c.rows; ++row) {
+      for (std::int64_t column = 0; column < c.columns; column += kLineBytes / size) fetch_line(row, column);
+      if (c.columns * size % kLineBytes != 0) fetch_line(row, c.columns - 1);  // rows begin anywhere in a line
+    }
+  };
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+      if (define->value->opcode == kernel::Opcode::load && define->value->operands.empty() && c.depth >= kFewestSteps)
+        fetch(define->value->buffer, define->value->index, kNearBytes + 1);
+    } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
+      const std::int64_t least_bytes = tile.steps() < kFewestSteps ? kFarResult : kNearBytes + 1;
+      if (store->buffer != c.start.buffer) fetch(store->buffer, store->index, least_bytes);  // the start is near
+    }
+  }
+}
+
+// Rows of a large matrix that are a few lines long and lie apart: nothing tells the hardware where the next one begins.
+// Most often the next tile is the one below.
+void Translator::fetch_rows_below(const Tile& tile) {
+  const Contract& c = tile.contract;
+  const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(c.a.buffer)];
+  const auto size = static_cast<std::int64_t>(size_of(buffer.dtype));
+  const bool short_rows = c.a.stride_depth == 1 && c.a.stride_column == 0 && c.depth * size <= kFewLines * kLineBytes;
+  if (!short_rows || c.a.stride_row <= c.depth || c.depth == 0 || buffer.elements * size <= kNearBytes) return;
+  for (std::int64_t row = c.rows; row < 2 * c.rows; ++row)
+    for (std::int64_t k = 0; k < c.depth; k += kLineBytes / size)
+      prefetch(b_.CreateConstGEP1_64(arithmetic_.type(buffer.dtype), tile.a.value,
+                                     static_cast<std::uint64_t>(row * c.a.stride_row + k)),
+               CacheLevel::first);
+}
+
+void Translator::prefetch(llvm::Value* from, CacheLevel to) {
+  constexpr std::uint32_t kToRead = 0, kData = 1;
+  const std::uint32_t locality = to == CacheLevel::first ? 3 : 2;
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {from->getType()},
+                     {from, b_.getInt32(kToRead), b_.getInt32(locality), b_.getInt32(kData)});
+}
+
+// Is B a strip of a large matrix, a line or two out of each of its rows? Those are too many streams for the hardware to
+// follow: each step fetches what lies beside it, which the next strip begins with.
+bool Translator::is_far_panel(const Contract& c) const {
+  const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(c.b.buffer)];
+  const auto size = static_cast<std::int64_t>(size_of(b.dtype));
+  return c.depth >= kFewestSteps && c.rows > 1 && b.elements * size > kFarBytes && c.b.stride_depth * size >= kFarRow;
+}
+
+void Translator::fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset) {
+  const Contract& c = tile.contract;
+  const DType dtype = dtype_of(c.b.buffer);
+  const std::int64_t line = kLineBytes / static_cast<std::int64_t>(size_of(dtype));
+  for (std::int64_t column = c.columns; column < 2 * c.columns; column += line)
+    prefetch(b_.CreateConstGEP1_64(arithmetic_.type(dtype), b, static_cast<std::uint64_t>(offset + column)),
+             CacheLevel::second);
+}
+
+}  // namespace pullback::codegen

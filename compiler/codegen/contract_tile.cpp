@@ -1,0 +1,153 @@
+#include "compiler/codegen/contract_tile.h"
+
+#include <bit>
+
+namespace pullback::codegen {
+
+using kernel::Contract;
+
+namespace {
+
+// Steps of k in one iteration: enough to hide the loop's own instructions among those of `sums` accumulators. An
+// emulated fma hides them alone.
+std::int64_t unroll(const Target& target, std::size_t sums) {
+  constexpr std::size_t kManySums = 12;
+  if (!target.has_fma) return 1;
+  return sums >= kManySums ? 2 : 4;
+}
+
+// Steps of inner loops over k (the taps of a convolution's kernel) that are repeated in the code.
+constexpr std::int64_t kWrittenSteps = 9;
+
+// Statements of all copies of an epilogue; beyond, the tile goes to the stack and loops run the epilogue over it. That
+// takes some instructions for each copy, which weigh little in a long epilogue (an optimizer's), but in a short one,
+// such as an activation's, as much as the epilogue.
+constexpr std::int64_t kEpilogueLimit = 300, kLongEpilogue = 16, kLongEpilogueLimit = 100;
+
+std::size_t count_statements(const kernel::Block& block) {
+  std::size_t count = 0;
+  for (const kernel::Statement& statement : block.statements) {
+    ++count;
+    if (const auto* definition = std::get_if<kernel::Define>(&statement)) {
+      if (definition->value->function) count += definition->value->function->body.statements.size();
+    } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+      count += count_statements((*loop)->body);
+    } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
+      count += count_statements((*branch)->then_block) + count_statements((*branch)->else_block);
+    }
+  }
+  return count;
+}
+
+/// May the epilogue run twice for an element? Not if it reads what a store may have changed.
+bool may_be_repeated(const Contract& c) {
+  const auto& statements = c.epilogue.statements;
+  const auto stores_to = [](int buffer) {
+    return [buffer](const kernel::Statement& each) {
+      const auto* store = std::get_if<kernel::Store>(&each);
+      return store && store->buffer == buffer;
+    };
+  };
+  return std::all_of(statements.begin(), statements.end(), [&](const kernel::Statement& each) {
+    if (std::holds_alternative<kernel::Store>(each)) return true;
+    const auto* define = std::get_if<kernel::Define>(&each);
+    if (!define || define->value->opcode != kernel::Opcode::load) return define != nullptr;
+    const kernel::Value& load = *define->value;
+    return !load.index.depends_on(c.column) &&
+           std::none_of(statements.begin(), statements.end(), stores_to(load.buffer));
+  });
+}
+
+}  // namespace
+
+Translator::Tile::Tile(const Contract& source, const Target& target)
+    : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
+  for (std::int64_t column = 0; column < source.columns; column += vector) {
+    const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
+    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    segments.push_back({column, width, active});
+  }
+  // Rather than a vector of which some lanes are masked, one that begins earlier.
+  Segment& last = segments.back();
+  if (last.active < last.width && source.columns >= vector && !stores_along_rows() && may_be_repeated(source))
+    last = {source.columns - last.width, last.width, last.width};
+  loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
+  choose_written_out();
+}
+
+// Whether a row is in bounds must be known where the code is written: all loops that move it are repeated. So are the
+// innermost loops, if they are short.
+void Translator::Tile::choose_written_out() {
+  written.assign(loops.size(), false);
+  for (std::size_t level = 0; level < loops.size(); ++level) written[level] = bounds_rows(level);
+  written_out = loops.size();
+  const auto more = [&](std::size_t level) {
+    return written[level] || (!range(level) && written_steps * loops[level].extent <= kWrittenSteps);
+  };
+  while (written_out > 1 && more(written_out - 1)) {
+    written_steps *= loops[--written_out].extent;
+    written[written_out] = true;
+  }
+}
+
+std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
+  if (level + 1 != written_out) return 1;
+  return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);
+}
+
+// How often a step of all loops together stands in the code: see contract_loops().
+std::int64_t Translator::Tile::steps_in_code(const Target& target) const {
+  std::int64_t count = 1;
+  for (std::size_t level = 0; level < loops.size(); ++level) {
+    if (range(level)) continue;
+    const std::int64_t extent = loops[level].extent, steps = unrolled_steps(level, target);
+    const bool loops_in_code = !written[level] && extent / steps > 1;
+    count *= loops_in_code ? steps + extent % steps : extent;
+  }
+  return count;
+}
+
+// Are neighbours in memory those of a column, in all that is stored?
+bool Translator::Tile::stores_along_rows() const {
+  const Contract& c = contract;
+  if (c.rows < 2 || c.rows > vector) return false;
+  bool stores = false;
+  for (const kernel::Statement& statement : c.epilogue.statements) {
+    if (std::holds_alternative<kernel::Define>(statement)) continue;
+    const auto* store = std::get_if<kernel::Store>(&statement);
+    if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
+    stores = true;
+  }
+  return stores;
+}
+
+Translator::Tile::Epilogue Translator::Tile::epilogue() const {
+  const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
+  const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
+  if (stores_along_rows())
+    return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
+  if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;
+  return Epilogue::repeated;
+}
+
+// How often the epilogue stands in the code.
+std::int64_t Translator::Tile::epilogue_copies() const {
+  switch (epilogue()) {
+    case Epilogue::repeated:
+      return sums();
+    case Epilogue::transposed:
+      return contract.columns;
+    case Epilogue::looped:
+      return static_cast<std::int64_t>(segments.size());
+    case Epilogue::transposed_looped:
+      return 1;
+  }
+  return 1;
+}
+
+std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
+  const Tile tile(source, target);
+  return tile.sums() * tile.steps_in_code(target) + tile.epilogue_copies() * epilogue;
+}
+
+}  // namespace pullback::codegen

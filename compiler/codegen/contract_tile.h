@@ -1,0 +1,72 @@
+// The register tile of a contraction: its vectors, and what of its loops is repeated in the code.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "compiler/codegen/translator.h"
+
+namespace pullback::codegen {
+
+/// Columns [offset, offset + active) of the tile, as a vector of `width` lanes.
+struct Translator::Segment {
+  std::int64_t offset = 0;
+  int width = 1, active = 1;
+};
+
+struct Translator::Tile {
+  Tile(const kernel::Contract& source, const Target& target);
+
+  const kernel::Contract& contract;
+  DType sum;
+  int vector = 1;  ///< lanes of a whole vector
+  std::vector<Segment> segments;
+  Bound a, b, copy, start;                      ///< addresses of the first elements
+  bool fetches_beside = false;                  ///< do steps fetch what lies beside their columns of B?
+  std::vector<kernel::Contract::Around> loops;  ///< over k, outermost first, that over depth last
+  std::vector<bool> written;                    ///< is the loop repeated in the code?
+  std::size_t written_out = 0;                  ///< from this one on all loops are
+  std::int64_t written_steps = 1;               ///< how many steps those are
+
+  std::int64_t sums() const { return contract.rows * static_cast<std::int64_t>(segments.size()); }
+  std::size_t at(std::int64_t row, std::size_t segment) const {
+    return static_cast<std::size_t>(row) * segments.size() + segment;
+  }
+  /// The bound that cuts the loop `level` as a whole, for all rows; null: none.
+  const kernel::Contract::Bound* range(std::size_t level) const {
+    for (const kernel::Contract::Bound& bound : contract.bounds)
+      if (bound.step_row == 0 && bound.steps[level] != 0) return &bound;
+    return nullptr;
+  }
+  bool bounds_rows(std::size_t level) const {
+    return std::any_of(contract.bounds.begin(), contract.bounds.end(), [&](const kernel::Contract::Bound& bound) {
+      return bound.step_row != 0 && bound.steps[level] != 0;
+    });
+  }
+  /// Does the row take part in the given steps of the loops that are repeated in the code?
+  bool has_row(std::int64_t row, const std::vector<std::int64_t>& steps) const {
+    return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const kernel::Contract::Bound& bound) {
+      if (bound.step_row == 0) return true;
+      std::int64_t coordinate = bound.base.constant() + row * bound.step_row;
+      for (std::size_t level = 0; level < steps.size(); ++level) coordinate += bound.steps[level] * steps[level];
+      return coordinate >= 0 && coordinate < bound.size;
+    });
+  }
+  void choose_written_out();
+  /// Steps of the loop `level` in one iteration of the code's loop.
+  std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
+  std::int64_t steps_in_code(const Target& target) const;
+  bool stores_along_rows() const;
+  std::int64_t steps() const {
+    std::int64_t steps = 1;
+    for (const kernel::Contract::Around& loop : loops) steps *= loop.extent;
+    return steps;
+  }
+
+  enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
+  Epilogue epilogue() const;
+  std::int64_t epilogue_copies() const;
+};
+
+}  // namespace pullback::codegen
