@@ -13,7 +13,7 @@ inline constexpr std::size_t kAlignment = 64;
 std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes);
 
 /// The same for what lives as long as a State: blocks lie side by side on huge pages, which go back to the system when
-/// the last block on them dies.
+/// the last block of the 32 MiB around them dies: not for what comes and goes.
 std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes);
 
 }  // namespace pullback::runtime

@@ -15,7 +15,8 @@ namespace {
 
 // Buffers of up to so many bytes are near anyway, and shorter sums are done before anything could be fetched.
 constexpr std::int64_t kNearBytes = 8 << 10, kFewestSteps = 64, kLineBytes = 64, kFewLines = 4;
-// Larger matrices do not stay in the second level of the cache, and rows so far apart are streams of their own.
+// Larger matrices fill half of the smallest second level of the cache or more, and rows so far apart are streams of
+// their own.
 constexpr std::int64_t kFarBytes = 256 << 10, kFarRow = 1 << 10;
 
 // A result of so many bytes is far away again when the next step writes it.
@@ -86,7 +87,8 @@ void Translator::prefetch(llvm::Value* from, CacheLevel to) {
 bool Translator::is_far_panel(const Contract& c) const {
   const kernel::Buffer& b = kernel_->buffers[static_cast<std::size_t>(c.b.buffer)];
   const auto size = static_cast<std::int64_t>(size_of(b.dtype));
-  return c.depth >= kFewestSteps && c.rows > 1 && b.elements * size > kFarBytes && c.b.stride_depth * size >= kFarRow;
+  return c.depth >= kFewestSteps && c.rows > 1 && c.b.stride_column == 1 && b.elements * size > kFarBytes &&
+         c.b.stride_depth * size >= kFarRow;
 }
 
 void Translator::fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset) {

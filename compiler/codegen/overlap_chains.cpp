@@ -21,6 +21,8 @@ using llvm::Instruction;
 
 /// About as many wait in a core's queues at once.
 constexpr int kLookAhead = 64;
+/// Longer blocks are left alone: all accesses to memory are compared with each other.
+constexpr std::size_t kMostInstructions = 4096;
 /// For constants and what an instruction needs besides its operands.
 constexpr int kSpareRegisters = 4;
 
@@ -47,6 +49,8 @@ int latency(const Instruction& instruction) {
       return 4;
     case Instruction::Call:
       switch (llvm::cast<llvm::CallBase>(instruction).getIntrinsicID()) {
+        case llvm::Intrinsic::masked_load:
+          return 7;
         case llvm::Intrinsic::fma:
           return 4;
         case llvm::Intrinsic::sqrt:
@@ -57,6 +61,11 @@ int latency(const Instruction& instruction) {
     default:
       return 1;
   }
+}
+
+/// Volatile and atomic accesses: they keep their order whatever they touch.
+bool is_ordered(const Instruction& instruction) {
+  return instruction.isAtomic() || instruction.isVolatile();
 }
 
 /// What an instruction must wait for, and who waits for it.
@@ -87,12 +96,13 @@ class Block {
     }
   }
 
-  /// Tiles have their order; they keep it by what looks like a side effect.
+  /// Tiles have their order, which they keep by empty assembly; a call leaves no vector in its register.
   bool worth_ordering() const {
-    return length_ > kLookAhead && std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
-             const auto* call = llvm::dyn_cast<llvm::CallInst>(node.instruction);
-             return call && call->isInlineAsm();
-           });
+    if (length_ <= kLookAhead || nodes_.size() > kMostInstructions) return false;
+    return std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+      const auto* call = llvm::dyn_cast<llvm::CallInst>(node.instruction);
+      return call && call->getIntrinsicID() == llvm::Intrinsic::not_intrinsic;
+    });
   }
 
   void order(llvm::AAResults& aliases) {
@@ -136,8 +146,9 @@ class Block {
       for (const std::size_t before : accesses) {
         const Instruction& earlier = *nodes_[before].instruction;
         if (!later.mayWriteToMemory() && !earlier.mayWriteToMemory()) continue;
+        const bool ordered = is_ordered(earlier) || is_ordered(later);
         const auto place = llvm::MemoryLocation::getOrNone(&later), other = llvm::MemoryLocation::getOrNone(&earlier);
-        if (!place || !other || !aliases.isNoAlias(*place, *other)) wait(i, before);
+        if (ordered || !place || !other || !aliases.isNoAlias(*place, *other)) wait(i, before);
       }
       accesses.push_back(i);
     }

@@ -12,8 +12,9 @@
 namespace pullback::codegen {
 
 /// A function with this attribute is scheduled as it is written: kernels with register tiles, whose order is what the
-/// tile's shape was chosen for. LLVM schedules functions, so the kernel's other loops (those that pack operands, an
-/// epilogue's) stay as they are written, too.
+/// tile's shape was chosen for, and functions with long blocks that were put into order here (OverlapChainsPass). LLVM
+/// schedules functions, so the kernel's other loops (those that pack operands, an epilogue's) stay as they are written,
+/// too.
 inline constexpr llvm::StringRef kInOrder = "pullback-in-order";
 
 /// Installed in a context (LLVMContext::setOptPassGate), which it must outlive.

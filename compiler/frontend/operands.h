@@ -45,7 +45,7 @@ class Operands {
 /// NumPy's rule: sizes agree from the last axis on, or one of them is 1. Throws Error listing the shapes.
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
                        const SourceLine& line);
-/// The same where few descriptions are needed: it is asked for when the sizes don't agree.
+/// The same; `description` is called for the error's text alone.
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes,
                        const std::function<std::string()>& description, const SourceLine& line);
 /// Inserts the broadcast op unless the shape is already right; `shape` must be reachable by NumPy's rule.

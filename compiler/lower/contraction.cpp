@@ -122,7 +122,7 @@ class Writer {
 
   /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
   void choose_filter() {
-    if (packed_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
+    if (packed_ || pack_rows_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
         blocking_.depth != depth_.size)
       return;
     filters_ = true;
@@ -255,7 +255,7 @@ class Writer {
   /// Are there tiles in the shorter last block that are as large as those of the others?
   bool ends_alike(const std::vector<Segment>& row_blocks) const {
     return row_blocks.size() > 1 && row_blocks.front().size % tile_.rows == 0 && shape_.k.empty() && !copies_ &&
-           balanced(row_blocks.back().size, tile_.rows).front().size == tile_.rows;
+           inner_.empty() && balanced(row_blocks.back().size, tile_.rows).front().size == tile_.rows;
   }
 
   /// Blocks of rows of which the last is shorter, in one loop: a tile is written once, and left out where it would lie

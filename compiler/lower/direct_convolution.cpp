@@ -20,9 +20,11 @@ using ops::Indices;
 
 /// Loops that cut rows are repeated in the code, for as many taps.
 constexpr std::int64_t kMostTaps = 16;
-/// What of both operands a block of a deep sum may take of the first level of the cache, and how many steps pay for
-/// what it costs to keep sums; else what it may take of the second level.
-constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64, kBlockBytes = 192 * 1024;
+/// What both operands of a block of a deep sum may take of the first level of the cache, and the fewest steps that pay
+/// for what it costs to keep sums.
+constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64;
+/// What they may take of the second level where no block is so small.
+constexpr std::int64_t kBlockBytes = 192 * 1024;
 /// What a block of a tile's columns of the kernels may take of the first level of the cache, beside the elements of x,
 /// and what all of them may before blocks gain more than it costs to keep sums: a little comes from the second level
 /// while tiles compute.
@@ -202,7 +204,9 @@ class DirectWriter {
     blocks.b *= size;
     blocks_.push_back({std::move(blocks), size});
     loop.size = size;
-    if (size == 1 && shape_.k.size() > 1) shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
+    // A loop of one iteration is none, unless the iteration may lie out of bounds.
+    if (size == 1 && shape_.k.size() > 1 && !is_bounded(loop))
+      shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
   }
   /// The largest divisor of at most `most`.
   static std::int64_t divisor(std::int64_t total, std::int64_t most) {

@@ -16,8 +16,10 @@ namespace pullback {
 
 class Array;
 namespace runtime {
+/// Internal: an array of zeros for the state of a training, whose memory lies beside that of others (runtime/memory.h).
+/// Throws Error for sizes that are negative or too large.
 Array lasting_array(DType dtype, std::vector<std::int64_t> dims);
-}
+}  // namespace runtime
 
 /// A dense row-major array. Copies share their storage; clone() does not. One that was moved from has no elements.
 class Array {

@@ -356,5 +356,21 @@ TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small 
   CHECK(kernels.find("serial p in") == std::string::npos);
 }
 
+// A prime number of rows is cut into single ones, of which the first and the last lie beyond the border for some taps.
+TEST_CASE("blocks of a single row of images keep their bounds", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[8,2,13,67], %g: f32[8,2,13,67]) {
+    %w: f32[8,8,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %e: f32[8,8,3,3] = abs(%w)
+    return e = %e
+  })";
+  check_lowering(text);
+  const std::string kernels =
+      schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
+                      {.kernels = true});
+  CAPTURE(kernels);
+  CHECK(kernels.find("in 0..13") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace pullback

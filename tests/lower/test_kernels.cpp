@@ -380,6 +380,15 @@ TEST_CASE("tiles of a shorter last block are those of the others", "[lower]") {
   CHECK(count("contract 5x16 depth 600") == 1);
 }
 
+// Columns in two loops that are not one, for each of a tile's rows, and rows in blocks.
+TEST_CASE("blocks of rows go through all of a result's inner loops", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[149,600], %w: f32[16,3,600,16]) {
+    %part: f32[16,2,600,16] = slice(%w) {start = shape[0,0,0,0], limit = shape[16,2,600,16], step = [1,1,1,1]}
+    %y: f32[149,16,2,16] = dot_general(%x, %part) {contract = [1]x[2], batch = []x[]}
+    return y = %y
+  })");
+}
+
 TEST_CASE("deep sums go in blocks through C", "[lower]") {
   check_lowering(R"(func @f(%x: f32[37,1601], %w: f32[1601,50], %b: f32[37,50], %v: f32[70,1601]) {
     %a: f32[37,50] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}

@@ -308,7 +308,7 @@ class Verifier {
         bound.steps.size() - static_cast<std::size_t>(std::count(bound.steps.begin(), bound.steps.end(), 0));
     const bool forwards = std::all_of(bound.steps.begin(), bound.steps.end(), [](std::int64_t s) { return s >= 0; });
     require(forwards && bound.step_row >= 0, "a bound that moves backwards");
-    require(bound.step_row ? bound.base.is_constant() : moves <= 1, "a bound that is not known for each row");
+    require(bound.step_row ? bound.base.is_constant() : moves == 1, "a bound that is not known for each row");
   }
 
   /// The furthest elements before and behind a base.

@@ -156,8 +156,9 @@ Expr tanh_f64(Expr x) {
   return select(magnitude < 0x1p-28, x, result);
 }
 
-// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two. The least t is subnormal: it is kept
-// larger by a constant power of two. Of numbers above 0 it is the rest to 1.
+// 1/(1 + exp(|x|)) = t/(1 + t + p) with exp(|x|) = (1+p)/t, t a power of two. The least t (2^-150, 2^-1076) is
+// subnormal, or less: it is kept larger by a constant power of two. Of numbers above 0 it is the rest to 1. The sum is
+// rounded twice, the quotient once: less than 2 ulp, which x near -0 comes close to.
 Expr sigmoid(Expr x) {
   const Reduced reduced = reduce_by_ln2(at_most(abs(x), x.is_double() ? 746 : 104), -1);
   const int larger = mantissa_bits(x) + 5;
