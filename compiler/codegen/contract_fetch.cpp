@@ -49,6 +49,7 @@ void Translator::fetch_for_epilogue(const Tile& tile) {
       if (c.columns * size % kLineBytes != 0) fetch_line(row, c.columns - 1);  // rows begin anywhere in a line
     }
   };
+  // Loads are fetched where the innermost loop alone takes long enough, stores where all loops over k together do.
   for (const kernel::Statement& statement : c.epilogue.statements) {
     if (const auto* define = std::get_if<kernel::Define>(&statement)) {
       if (define->value->opcode == kernel::Opcode::load && define->value->operands.empty() && c.depth >= kFewestSteps)

@@ -39,7 +39,8 @@ std::size_t count_statements(const kernel::Block& block) {
   return count;
 }
 
-/// May the epilogue run twice for an element? Not if it reads what a store may have changed.
+/// May the epilogue run twice for an element? Not if it reads what a store may have changed; what it reads for each
+/// column may be that under another name, since kernels write in place.
 bool may_be_repeated(const Contract& c) {
   const auto& statements = c.epilogue.statements;
   const auto stores_to = [](int buffer) {

@@ -126,6 +126,8 @@ class ScheduleChooser {
     }
   }
 
+  /// Does the sum take so few steps that writing C takes most of the time? C is what the tiles of one panel write, or,
+  /// where other loops over k come between, all of the result.
   bool writes_much() const {
     const ContractionLoops& loops = problem_.loops;
     const std::int64_t depth = ContractionLoops::product(loops.k);

@@ -330,8 +330,8 @@ class DirectWriter {
     return kernel::unflatten(number, sizes);
   }
 
-  /// Tiles of columns (where these are few, the outermost loop) in parallel, or one after the other where all sums
-  /// together would take much of the cache; in each, one block after the other.
+  /// Parts in parallel, or one after the other where all sums together would take much of the cache: tiles of columns
+  /// where there are two to four, else equal parts of the outer loops. In each, one block after the other.
   void run_blocks() {
     const std::vector<Segment> segments = columns();
     const std::int64_t outer = ContractionShape::product(outer_);

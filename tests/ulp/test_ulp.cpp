@@ -1,6 +1,7 @@
 // A sample of what ulp_sweep checks in full: every function on hard inputs, and on inputs spread over all bit patterns.
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <random>
 
 #include "compiler/ir/kernel/interpret.h"
@@ -54,6 +55,7 @@ TEST_CASE("elementary functions are within 2 ulp") {
         sampler.check(pattern(), pattern());
         sampler.check_values(moderate(random), moderate(random));
         sampler.check_values(unit(random), moderate(random) * 30);
+        sampler.check_values(std::ldexp(unit(random), -static_cast<int>(random() % 16)), unit(random));
       }
       for (const double x : hard) {
         if (function.arity == 1) {

@@ -204,8 +204,10 @@ struct If {
 /// converted. Or both are u32, with an f32 accumulator: an element holds two bf16 numbers, two steps of k at once:
 ///       c = fma(upper(A), upper(B), c), then c = fma(lower(A), lower(B), c)
 /// where instructions for it may round the three once or twice, and take subnormal numbers for zero.
-/// `rows` is small: the tile lives in registers. Columns beyond a multiple of the vector width are masked. Reads of A,
-/// B and start come before all of the epilogue's stores. Never inside a vector loop.
+/// `rows` is small: the tile lives in registers. Columns beyond a multiple of the vector width are masked, or
+/// belong to a vector that begins earlier: an epilogue that reads nothing that depends on `column` may run twice for an
+/// element, with the same result. Reads of A, B and start come before all of the epilogue's stores. Never inside a
+/// vector loop.
 struct Contract {
   struct A {
     int buffer = -1;
