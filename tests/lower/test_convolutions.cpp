@@ -339,18 +339,27 @@ TEST_CASE("1x1 with strides on images with their channels first: products of the
   CHECK(kernels_text(text).find("x24 depth 20") != std::string::npos);  // columns are pixels
 }
 
+/// The gradient of 3x3 kernels between `channels` channels, from two padded images.
+std::string gradient_of_kernels(int channels, int height, int width) {
+  const std::string images = fmt::format("f32[{},2,{},{}]", channels, height, width);
+  const std::string result = fmt::format("f32[{0},{0},3,3]", channels);
+  return "func @f(%x: " + images + ", %g: " + images + ") {\n %w: " + result + R"( = convolution(%x, %g) {
+        strides = [1,1], low = shape[1,1], high = shape[1,1], base_dilation = [1,1], window_dilation = [1,1],
+        groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %e: )" +
+         result + " = abs(%w)\n return e = %e\n}";
+}
+std::string kernels_of_one_thread(const std::string& text) {
+  return schedule::print(
+      lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
+      {.kernels = true});
+}
+
 TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small sums are not read part by part",
           "[lower]") {
-  const std::string text = R"(func @f(%x: f32[16,2,24,24], %g: f32[16,2,24,24]) {
-    %w: f32[16,16,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
-        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
-    %e: f32[16,16,3,3] = abs(%w)
-    return e = %e
-  })";
+  const std::string text = gradient_of_kernels(16, 24, 24);
   check_lowering(text);
-  const std::string kernels =
-      schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
-                      {.kernels = true});
+  const std::string kernels = kernels_of_one_thread(text);
   CHECK(kernels.find("serial kb in 0..2") !=
         std::string::npos);  // halves of two images, but for the first and the last
   CHECK(kernels.find("serial p in") == std::string::npos);
@@ -358,16 +367,9 @@ TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small 
 
 // A prime number of rows is cut into single ones, of which the first and the last lie beyond the border for some taps.
 TEST_CASE("blocks of a single row of images keep their bounds", "[lower]") {
-  const std::string text = R"(func @f(%x: f32[8,2,13,67], %g: f32[8,2,13,67]) {
-    %w: f32[8,8,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[1,1],
-        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
-    %e: f32[8,8,3,3] = abs(%w)
-    return e = %e
-  })";
+  const std::string text = gradient_of_kernels(8, 13, 67);
   check_lowering(text);
-  const std::string kernels =
-      schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
-                      {.kernels = true});
+  const std::string kernels = kernels_of_one_thread(text);
   CAPTURE(kernels);
   CHECK(kernels.find("in 0..13") != std::string::npos);
 }
