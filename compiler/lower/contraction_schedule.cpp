@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t kInPlaceVectors = 32;
 constexpr std::int64_t kPage = 4096, kLine = 64;
 constexpr std::int64_t kCollidingRows = 8;
+/// A copy of rows is paid for by so many panels that read it.
+constexpr std::int64_t kPanelsOfCopiedRows = 4;
 /// So few rows times a matrix B beyond the first level of the cache are bound by reading B: a few of its rows side by
 /// side, each from one end to the other, as the hardware fetches ahead. The sums wait in C meanwhile.
 constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
@@ -25,10 +27,18 @@ constexpr std::int64_t kStripDepth = 512;
 
 /// Sums of so few bytes of A are bound by writing C. It is written row by row then: few rows of a tile at a time, each
 /// along a strip of B that stays near, rather than in many short runs pages apart.
-constexpr std::int64_t kShallowSum = 128, kShallowRows = 4, kShallowVectors = 2;
+constexpr std::int64_t kShallowSum = 128, kShallowRows = 4, kShallowVectors = 2, kShallowWide = 4;
 
 /// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
 constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
+
+/// With 32 registers a tile of two vectors has so many rows, and reads B half as often as the other tiles: in place, if
+/// there are few of them.
+constexpr std::int64_t kTallRows = 14, kTallVectors = 2, kFewTallTiles = 10, kWideRows = 8;
+/// Steps of a panel that is read in place: for so few tiles each row of it is met on another page most of the time.
+constexpr std::int64_t kHardlyAnyTiles = 3, kHardlyAnyDepth = 128, kDepthInPlace = 512;
+/// Bytes of a panel that stay in the first level beside rows of A, and those of a block of A that is read where it is.
+constexpr std::int64_t kNearPanel = 32 << 10, kBlockInPlace = 4 << 20;
 
 /// Bytes of a second level in which blocks of A have long runs beside a panel of B.
 constexpr std::int64_t kRoomySecondLevel = 1 << 20;
@@ -112,8 +122,9 @@ class ScheduleChooser {
       return;
     }
     schedule_.tile = lower::choose_tile(row_.size, column_.size, registers_);
-    // Rows a multiple of this apart compete for the same few places of the first level.
-    if (row_.a * extents_.bytes % kPage == 0)
+    if (are_few_tall()) schedule_.tile = tall_tile();
+    if (is_shallow()) schedule_.tile = {kShallowRows, kShallowWide};
+    if (rows_collide() && !(are_few_tall() && may_pack_colliding()))
       schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
     if (writes_much()) {
       schedule_.tile.rows = std::min(schedule_.tile.rows, kShallowRows);
@@ -124,6 +135,32 @@ class ScheduleChooser {
       schedule_.tile.vectors =
           std::min<std::int64_t>(schedule_.tile.vectors, (kStreamedBytes + vector_bytes - 1) / vector_bytes);
     }
+  }
+
+  bool has_many_registers() const { return registers_.vectors == 32; }
+
+  /// Do a few of the highest tiles cover all rows of a matrix B, which does not stay in the first level between them?
+  bool are_few_tall() const {
+    return has_many_registers() && tiled_.one_k_loop && tiled_.a.stored && !tiled_.must_pack_columns() &&
+           !schedule_.paired && row_.size > kTallRows && row_.size <= kTallRows * kFewTallTiles &&
+           column_.size > registers_.width &&
+           depth_.size * kTallVectors * registers_.width * extents_.bytes > kNearPanel / 2;
+  }
+  Tile tall_tile() const {
+    const std::int64_t tiles = (row_.size + kTallRows - 1) / kTallRows, rows = (row_.size + tiles - 1) / tiles;
+    return {rows, rows <= kWideRows ? kTallVectors + 1 : kTallVectors};
+  }
+  /// Are sums so short that writing C, larger than the first level, weighs? Rows of a tile are long runs then.
+  bool is_shallow() const {
+    return has_many_registers() && tiled_.one_k_loop && !schedule_.paired && row_.size > kShallowRows &&
+           depth_.size * extents_.bytes <= 2 * kShallowSum && column_.size > kTallVectors * registers_.width &&
+           row_.size * column_.size * extents_.bytes > kNearPanel;
+  }
+  /// Rows a multiple of this apart compete for the same few places of the first level.
+  bool rows_collide() const { return row_.a * extents_.bytes % kPage == 0; }
+  /// Rows that collide are copied, if enough panels read them.
+  bool may_pack_colliding() const {
+    return tiled_.may_pack_rows() && column_.size >= kPanelsOfCopiedRows * kTallVectors * registers_.width;
   }
 
   /// Does the sum take so few steps that writing C takes most of the time? C is what the tiles of one panel write, or,
@@ -146,11 +183,13 @@ class ScheduleChooser {
   /// Would rows read B, whose columns are neighbours, too slowly in place? A panel's steps then lie far apart, or take
   /// single lines or vectors across two lines out of rows of B, for so many rows that a copy is paid for.
   bool misses_in_place() const {
-    constexpr std::int64_t kManyTiles = 10, kNearPanel = 15 << 10;
+    constexpr std::int64_t kManyTiles = 10, kNearNarrow = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
+    if (has_many_registers() && tiled_.one_k_loop && depth_.b > panel_width())
+      return row_tiles() > kFewTallTiles && depth_.size * step > kNearPanel;
     if (!is_narrow() || depth_.b <= panel_width()) return false;
-    const bool is_far = depth_.size * step > kNearPanel, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
+    const bool is_far = depth_.size * step > kNearNarrow, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
     return is_far ? row_tiles() > kManyTiles : lies_between_lines && row_tiles() > kSeveralTiles;
   }
 
@@ -160,6 +199,7 @@ class ScheduleChooser {
   /// or half pages apart meet in one or two sets of the first level.
   std::int64_t tiles_in_place() const {
     constexpr std::int64_t kOneSet = 2, kTwoSets = 6;
+    if (are_few_tall()) return kFewTallTiles;
     if (!is_narrow()) return 1;
     const std::int64_t apart = depth_.b * extents_.bytes;
     if (apart % kPage == 0) return kOneSet;
@@ -194,6 +234,14 @@ class ScheduleChooser {
                                                                     converts_rows() || (row_by_row && row_.a == 1)));
     if (schedule_.pack_rows && row_.a == 1 && !row_by_row && problem_.second_level < kRoomySecondLevel)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
+    if (are_few_tall() && !schedule_.pack_columns && cut && chained)
+      schedule_.blocking.depth =
+          even_piece(extents_.depth, row_tiles() <= kHardlyAnyTiles ? kHardlyAnyDepth : kDepthInPlace);
+    if (!schedule_.pack_rows && has_many_registers() && !row_by_row && depth_.a == 1)
+      schedule_.blocking.rows = std::max(schedule_.blocking.rows, rows_in_place());
+    // Strips of B are for several blocks of rows that meet them.
+    if (has_many_registers() && !is_narrow() && cut && !row_by_row && schedule_.blocking.rows >= row_.size)
+      schedule_.blocking.columns = panel_width() * ((column_.size + panel_width() - 1) / panel_width());
   }
 
   /// All of the depth and one tile's rows, along as many columns as stay well within the second level.
@@ -228,6 +276,12 @@ class ScheduleChooser {
     return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, kRun / tile().rows));
   }
 
+  /// Rows of A that are read where they are, as long runs: from the third level, too, as fast as a panel of B asks.
+  std::int64_t rows_in_place() const {
+    const std::int64_t tile_bytes = tile().rows * schedule_.blocking.depth * extents_.bytes;
+    return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, kBlockInPlace / tile_bytes));
+  }
+
   /// Does each step of a deep sum read a row of either operand, as in the gradient of a weight?
   bool lies_across() const {
     return row_.a == 1 && column_.b == 1 && extents_.depth * extents_.bytes > 2 * kStripDepth;
@@ -246,11 +300,14 @@ class ScheduleChooser {
     const std::int64_t a_bytes = row_.size * schedule_.blocking.depth * extents_.bytes;
     // Rows that are neighbours lie on another line at each step of k.
     const bool across = row_.a == 1;
-    const std::int64_t apart = (across ? depth_.a : row_.a) * extents_.bytes, far = across ? kPage / 4 : kPage;
+    if (!across && has_many_registers()) return rows_collide() && are_few_tall();
+    const std::int64_t apart = (across ? depth_.a : row_.a) * extents_.bytes;
+    const std::int64_t far = has_many_registers() ? kPage : across ? kPage / 4 : kPage;
     // Bytes of A that stay in the cache with B beside them.
     const std::int64_t near_rows = problem_.second_level / (across ? 4 : 2);
-    return (across || depth_.a == 1) && row_.size > tile().rows && column_.size >= 4 * panel_width() &&
-           a_bytes > near_rows && (apart >= far || a_bytes > 4 * near_rows);
+    return (across || depth_.a == 1) && row_.size > tile().rows &&
+           column_.size >= kPanelsOfCopiedRows * panel_width() && a_bytes > near_rows &&
+           (apart >= far || a_bytes > 4 * near_rows);
   }
 
   /// Are rows of A that must be converted read by several panels of B?

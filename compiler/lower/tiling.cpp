@@ -6,7 +6,7 @@ namespace pullback::lower {
 namespace {
 
 /// A narrower tile at the end of so many vectors hardly counts.
-constexpr std::int64_t kManyVectors = 96;
+constexpr std::int64_t kManyVectors = 96, kManyOfMany = 64;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -46,14 +46,15 @@ Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   // code of its own. With 16 registers three are faster (4x3 loads 7 times for 12 products, 6x2 8 times), unless many
   // of the columns are in narrower tiles.
   const bool divides = vectors_of_n % 2 == 0;
-  const bool wide = registers.vectors == 16 && (vectors_of_n % 3 == 0 || vectors_of_n >= kManyVectors);
+  const bool wide =
+      registers.vectors == 16 ? vectors_of_n % 3 == 0 || vectors_of_n >= kManyVectors : vectors_of_n >= kManyOfMany;
   std::int64_t vectors = std::min<std::int64_t>(vectors_of_n, divides && !wide ? 2 : 3);
   const std::int64_t most_rows =
       registers.vectors == 32 && vectors == 3 ? 8 : std::min<std::int64_t>(rows_for(vectors), 14);
   std::int64_t rows = most_rows;
   // Fewer rows are as fast as long as there are sums enough: two units with a latency of four or five, and half as many
   // again for what loads cost where registers allow.
-  const std::int64_t fewest_sums = registers.vectors == 32 ? 15 : 10;
+  const std::int64_t fewest_sums = registers.vectors == 32 ? 16 : 10;
   while ((rows - 1) * vectors >= fewest_sums && m % rows != 0) --rows;
   if (m % rows != 0) rows = most_rows;
   if (m < rows) {
