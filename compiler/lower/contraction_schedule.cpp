@@ -122,6 +122,7 @@ class ScheduleChooser {
       return;
     }
     schedule_.tile = lower::choose_tile(row_.size, column_.size, registers_);
+    if (has_wide_result() && tile().rows >= kWideRows) schedule_.tile = {kWideRows, kTallVectors + 1};
     if (are_few_tall()) schedule_.tile = tall_tile();
     if (is_shallow()) schedule_.tile = {kShallowRows, kShallowWide};
     if (rows_collide() && !(are_few_tall() && may_pack_colliding()))
@@ -145,6 +146,12 @@ class ScheduleChooser {
            !schedule_.paired && row_.size > kTallRows && row_.size <= kTallRows * kFewTallTiles &&
            column_.size > registers_.width &&
            depth_.size * kTallVectors * registers_.width * extents_.bytes > kNearPanel / 2;
+  }
+  /// So many columns that narrower tiles at their end do not weigh, and rows of A that are read as they lie.
+  bool has_wide_result() const {
+    constexpr std::int64_t kManyColumnVectors = 64;
+    return has_many_registers() && tiled_.one_k_loop && row_.a != 1 &&
+           column_.size >= kManyColumnVectors * registers_.width;
   }
   Tile tall_tile() const {
     const std::int64_t tiles = (row_.size + kTallRows - 1) / kTallRows, rows = (row_.size + tiles - 1) / tiles;

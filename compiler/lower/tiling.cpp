@@ -6,7 +6,7 @@ namespace pullback::lower {
 namespace {
 
 /// A narrower tile at the end of so many vectors hardly counts.
-constexpr std::int64_t kManyVectors = 96, kManyOfMany = 64;
+constexpr std::int64_t kManyVectors = 96;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -46,8 +46,7 @@ Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   // code of its own. With 16 registers three are faster (4x3 loads 7 times for 12 products, 6x2 8 times), unless many
   // of the columns are in narrower tiles.
   const bool divides = vectors_of_n % 2 == 0;
-  const bool wide =
-      registers.vectors == 16 ? vectors_of_n % 3 == 0 || vectors_of_n >= kManyVectors : vectors_of_n >= kManyOfMany;
+  const bool wide = registers.vectors == 16 && (vectors_of_n % 3 == 0 || vectors_of_n >= kManyVectors);
   std::int64_t vectors = std::min<std::int64_t>(vectors_of_n, divides && !wide ? 2 : 3);
   const std::int64_t most_rows =
       registers.vectors == 32 && vectors == 3 ? 8 : std::min<std::int64_t>(rows_for(vectors), 14);
@@ -76,7 +75,7 @@ std::int64_t even_piece(std::int64_t total, std::int64_t most) {
 Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
                          std::int64_t second_level, bool whole_depth) {
   constexpr std::int64_t kDepth = 4096;                  // bytes: what C's traffic costs is halved by twice the depth
-  constexpr std::int64_t kColumns = 4 << 20;             // bytes of B
+  const std::int64_t columns_bytes = 8 * second_level;   // of B: a part of the third level
   const std::int64_t rows_bytes = second_level * 3 / 8;  // of A: a good part of the second level
   const std::int64_t all_rows_bytes = second_level * 9 / 16;  // what may fill it but for a panel of B
   Blocking blocking;
@@ -91,7 +90,7 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
     return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
   };
   blocking.rows = all_rows ? tile.rows * divide_up(extents.rows, tile.rows) : cut(extents.rows, tile.rows, rows_bytes);
-  blocking.columns = cut(extents.columns, panel, kColumns);
+  blocking.columns = cut(extents.columns, panel, columns_bytes);
   return blocking;
 }
 
