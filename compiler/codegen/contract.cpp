@@ -114,7 +114,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   for (const std::int64_t row : rows) {
-    const std::int64_t offset = at.a_offset + row * c.a.stride_row;
+    const std::int64_t offset = at.a_offset + c.a.of_row(row);
     llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       const Segment& segment = tile.segments[s];
@@ -140,7 +140,7 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::vect
     std::vector<std::int64_t> steps = at.steps;
     steps.back() = tap;
     for (std::int64_t row = 0; row < c.rows; ++row)
-      if (tile.has_row(row, steps)) readers[row * c.a.stride_row + tap * taps.stride_a].emplace_back(row, tap);
+      if (tile.has_row(row, steps)) readers[c.a.of_row(row) + tap * taps.stride_a].emplace_back(row, tap);
     const std::int64_t offset = at.b_offset + tap * taps.stride_b;
     llvm::Value* one = c.b.stride_column == 0 ? load_operand(b_type, at.b, offset, 1, 1) : nullptr;
     if (one) one = arithmetic_.convert(one, b_type, tile.sum);
