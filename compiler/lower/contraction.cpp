@@ -44,7 +44,7 @@ class Writer {
     emitter_.note(*group.op);
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
-    order_taps();
+    if (registers_.vectors == 32) order_taps(shape_);
     const ContractionSchedule schedule = this->schedule(problem(placement), *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
@@ -124,20 +124,6 @@ class Writer {
   /// Filters of which so many elements stay in registers.
   static constexpr std::int64_t kFewTaps = 9;
 
-  /// Do some iterations of both move as far?
-  static bool meets(const Loop& row, const Loop& tap) {
-    return row.b > 0 && tap.b > 0 && (tap.b % row.b == 0 || row.b % tap.b == 0) && tap.b * (tap.size - 1) >= row.b;
-  }
-
-  /// Where each channel has a filter, its taps along the rows of pixels that choose_filter() takes are walked last.
-  void order_taps() {
-    if (registers_.vectors < 32 || !shape_.m.empty() || shape_.n.size() < 2 || shape_.k.size() < 2) return;
-    const std::size_t column = column_of(shape_.n);
-    const Loop& row = shape_.n[column + 1 == shape_.n.size() ? column - 1 : shape_.n.size() - 1];
-    const auto taps = std::find_if(shape_.k.begin(), shape_.k.end(), [&](const Loop& k) { return meets(row, k); });
-    if (taps != shape_.k.end()) std::rotate(taps, taps + 1, shape_.k.end());
-  }
-
   /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
   void choose_filter() {
     if (packed_ || pack_rows_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
@@ -147,7 +133,8 @@ class Writer {
     row_ = shape_.n.back();
     shape_.n.pop_back();
     // With registers for them, the filter's elements under a pixel stay in these while the tile's rows slide past it.
-    const bool slides = registers_.vectors == 32 && depth_.size > 1 && depth_.size <= kFewTaps && meets(row_, depth_);
+    const bool slides =
+        registers_.vectors == 32 && depth_.size > 1 && depth_.size <= kFewTaps && slides_along(row_, depth_);
     const std::int64_t sums = registers_.vectors - 2 - (slides ? depth_.size : 0);
     const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
     tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);
