@@ -75,19 +75,6 @@ const kernel::LoopVar& innermost(const Axis& axis, const Trial& trial, const std
   return *trial.variables[static_cast<std::size_t>(own - axes.begin())];
 }
 
-/// The divisor by which so many neighbours along `variable` read the same elements, as the windows of pooling do; 1:
-/// none.
-std::int64_t neighbours_alike(const Trial& trial, const kernel::LoopVar& variable) {
-  constexpr std::int64_t kMostAlike = 4;
-  std::int64_t alike = 1;
-  for (const Survey::Access& access : trial.seen.accesses)
-    if (!access.counts_only)
-      access.address.for_each_atom([&](const kernel::Atom& atom) {
-        if (atom.kind == kernel::Atom::Kind::floordiv && *atom.inner == Index(variable)) alike = atom.divisor;
-      });
-  return alike <= kMostAlike && variable.extent % alike == 0 ? alike : 1;
-}
-
 /// Cuts an axis into blocks when memory is contiguous along it where it is not along the vectors.
 void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes, double work_each) {
   // The body is repeated for each step of a block: along joined axes, which are long, only what is cheap.
@@ -105,15 +92,6 @@ void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes,
         walk.blocked = static_cast<std::ptrdiff_t>(a);
         walk.block = block;
       }
-  }
-  if (walk.blocked >= 0 || walk.axes.size() != axes.size()) return;
-  for (std::size_t a = walk.axes.size(); a-- > 0 && walk.blocked < 0;) {
-    const std::int64_t alike = static_cast<std::ptrdiff_t>(a) == walk.vector
-                                   ? 1
-                                   : neighbours_alike(trial, innermost(walk.axes[a], trial, axes));
-    if (alike == 1) continue;
-    walk.blocked = static_cast<std::ptrdiff_t>(a);
-    walk.block = alike;
   }
 }
 
