@@ -3,6 +3,7 @@
 // A, or loads as many vectors of A.
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <utility>
 
 #include <llvm/IR/InlineAsm.h>
@@ -70,6 +71,15 @@ std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
   return sums;
 }
 
+/// `active` elements of an operand as a vector of `width` lanes.
+llvm::Value* Translator::load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active) {
+  llvm::Type* type = arithmetic_.type(dtype, width);
+  llvm::Value* from = b_.CreateConstGEP1_64(arithmetic_.type(dtype), base, static_cast<std::uint64_t>(offset));
+  const llvm::Align align(size_of(dtype));
+  if (active == width) return b_.CreateAlignedLoad(type, from, align);
+  return b_.CreateMaskedLoad(type, from, align, tail_mask(width, active), llvm::Constant::getNullValue(type));
+}
+
 void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const bool pairs = kernel::is_of_pairs(*kernel_, c);
@@ -81,12 +91,8 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
   keep_order();
-  const auto load = [&](DType dtype, llvm::Value* base, std::int64_t offset, int width, int active) -> llvm::Value* {
-    llvm::Type* type = arithmetic_.type(dtype, width);
-    llvm::Value* from = pointer(dtype, base, offset);
-    const llvm::Align align(size_of(dtype));
-    if (active == width) return b_.CreateAlignedLoad(type, from, align);
-    return b_.CreateMaskedLoad(type, from, align, tail_mask(width, active), llvm::Constant::getNullValue(type));
+  const auto load = [&](DType dtype, llvm::Value* base, std::int64_t offset, int width, int active) {
+    return load_operand(dtype, base, offset, width, active);
   };
   const auto factor_of = [&](llvm::Value* loaded, DType from) {
     return pairs ? loaded : arithmetic_.convert(loaded, from, tile.sum);
@@ -108,7 +114,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   for (const std::int64_t row : rows) {
-    const std::int64_t offset = at.a_offset + row * c.a.stride_row;
+    const std::int64_t offset = at.a_offset + c.a.of_row(row);
     llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       const Segment& segment = tile.segments[s];
@@ -117,6 +123,44 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                  : factor_of(load(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
       llvm::Value*& sum = sums[tile.at(row, s)];
       sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
+    }
+  }
+}
+
+// All steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
+// steps of a row remain in order, since both rows and steps go forward in A.
+void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
+  const Contract& c = tile.contract;
+  const Contract::Around& taps = tile.loops.back();
+  const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
+  keep_order();
+  std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(taps.extent));
+  std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::int64_t>>> readers;  // rows and their steps
+  for (std::int64_t tap = 0; tap < taps.extent; ++tap) {
+    std::vector<std::int64_t> steps = at.steps;
+    steps.back() = tap;
+    for (std::int64_t row = 0; row < c.rows; ++row)
+      if (tile.has_row(row, steps)) readers[c.a.of_row(row) + tap * taps.stride_a].emplace_back(row, tap);
+    const std::int64_t offset = at.b_offset + tap * taps.stride_b;
+    llvm::Value* one = c.b.stride_column == 0 ? load_operand(b_type, at.b, offset, 1, 1) : nullptr;
+    if (one) one = arithmetic_.convert(one, b_type, tile.sum);
+    for (const Segment& segment : tile.segments)
+      filters[static_cast<std::size_t>(tap)].push_back(
+          one ? arithmetic_.splat(one, segment.width)
+              : arithmetic_.convert(load_operand(b_type, at.b, offset + segment.offset, segment.width, segment.active),
+                                    b_type, tile.sum));
+  }
+  for (const auto& [offset, rows] : readers) {
+    keep_order();
+    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
+      const Segment& segment = tile.segments[s];
+      llvm::Value* elements = arithmetic_.convert(
+          load_operand(a_type, at.a, at.a_offset + offset + segment.offset, segment.width, segment.active), a_type,
+          tile.sum);
+      for (const auto& [row, tap] : rows) {
+        llvm::Value*& sum = sums[tile.at(row, s)];
+        sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);
+      }
     }
   }
 }
@@ -133,6 +177,7 @@ void Translator::keep_order() {
 // before them.
 void Translator::contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums) {
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
+  if (level + 1 == tile.loops.size() && tile.slides(context_.target())) return tile_steps_sliding(tile, at, sums);
   const Contract::Around& loop = tile.loops[level];
   const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
     Place next = from;

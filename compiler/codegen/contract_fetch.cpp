@@ -67,7 +67,8 @@ void Translator::fetch_rows_below(const Tile& tile) {
   const Contract& c = tile.contract;
   const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(c.a.buffer)];
   const auto size = static_cast<std::int64_t>(size_of(buffer.dtype));
-  const bool short_rows = c.a.stride_depth == 1 && c.a.stride_column == 0 && c.depth * size <= kFewLines * kLineBytes;
+  const bool short_rows =
+      c.a.stride_depth == 1 && c.a.stride_column == 0 && c.a.run == 0 && c.depth * size <= kFewLines * kLineBytes;
   if (!short_rows || c.a.stride_row <= c.depth || c.depth == 0 || buffer.elements * size <= kNearBytes) return;
   for (std::int64_t row = c.rows; row < 2 * c.rows; ++row)
     for (std::int64_t k = 0; k < c.depth; k += kLineBytes / size)

@@ -91,6 +91,20 @@ void Translator::Tile::choose_written_out() {
   }
 }
 
+bool Translator::Tile::slides(const Target& target) const {
+  const Contract::Around& taps = loops.back();
+  const std::int64_t across = contract.a.stride_row, along = taps.stride_a;
+  if (contract.a.stride_column == 0 || contract.a.run != 0 || contract.copy.buffer >= 0 || !written.back())
+    return false;
+  if (taps.extent < 2 || contract.rows < 2 || across <= 0 || along <= 0) return false;
+  const auto vectors = static_cast<std::int64_t>(segments.size());
+  const std::int64_t filters = taps.extent * (contract.b.stride_column == 0 ? 1 : vectors);
+  // Row r meets in step t what row r + 1 meets in an earlier one, or row r + 2, or ...
+  bool meet = false;
+  for (std::int64_t tap = 1; tap < taps.extent; ++tap) meet = meet || tap * along % across == 0;
+  return meet && sums() + filters < target.vector_registers;
+}
+
 std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
   if (level + 1 != written_out) return 1;
   return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);

@@ -54,6 +54,9 @@ struct Translator::Tile {
     });
   }
   void choose_written_out();
+  /// Do rows of vectors meet the same elements of A in different steps of the innermost loop, with registers enough to
+  /// hold what all of these steps read of B?
+  bool slides(const Target& target) const;
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;

@@ -44,6 +44,7 @@ class Writer {
     emitter_.note(*group.op);
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
+    if (registers_.vectors == 32) order_taps(shape_);
     const ContractionSchedule schedule = this->schedule(problem(placement), *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
@@ -120,6 +121,9 @@ class Writer {
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
+  /// Filters of which so many elements stay in registers.
+  static constexpr std::int64_t kFewTaps = 9;
+
   /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
   void choose_filter() {
     if (packed_ || pack_rows_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
@@ -128,7 +132,10 @@ class Writer {
     filters_ = true;
     row_ = shape_.n.back();
     shape_.n.pop_back();
-    const std::int64_t sums = registers_.vectors - 2;
+    // With registers for them, the filter's elements under a pixel stay in these while the tile's rows slide past it.
+    const bool slides =
+        registers_.vectors == 32 && depth_.size > 1 && depth_.size <= kFewTaps && slides_along(row_, depth_);
+    const std::int64_t sums = registers_.vectors - 2 - (slides ? depth_.size : 0);
     const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
     tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);
     tile_.rows = std::min(row_.size, sums / tile_.vectors);

@@ -76,6 +76,18 @@ void swap_operands(ContractionShape& shape) {
   std::swap(shape.a_offset, shape.b_offset);
 }
 
+bool slides_along(const Loop& row, const Loop& step) {
+  return row.b > 0 && step.b > 0 && (step.b % row.b == 0 || row.b % step.b == 0) && step.b * (step.size - 1) >= row.b;
+}
+
+void order_taps(ContractionLoops& loops) {
+  if (!loops.m.empty() || loops.n.size() < 2 || loops.k.size() < 2) return;
+  const std::size_t last = loops.n.size() - 1;
+  const Loop& row = loops.n[column_of(loops.n) == last ? last - 1 : last];
+  const auto taps = std::find_if(loops.k.begin(), loops.k.end(), [&](const Loop& k) { return slides_along(row, k); });
+  if (taps != loops.k.end()) std::rotate(taps, taps + 1, loops.k.end());
+}
+
 TileLoops take_tile_loops(ContractionLoops& loops) {
   const auto take = [](std::vector<Loop>& from, std::size_t position) {
     if (from.empty()) return Loop{};

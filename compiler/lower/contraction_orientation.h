@@ -28,4 +28,9 @@ struct TileLoops {
 /// Takes them out of `loops`: what remains is around the tile.
 TileLoops take_tile_loops(ContractionLoops& loops);
 
+/// Do rows meet what other rows meet in an earlier step, as those of an image do that a filter slides along?
+bool slides_along(const Loop& row, const Loop& step);
+/// Where each channel has a filter (A has no rows), the steps in which rows of pixels meet others are walked last.
+void order_taps(ContractionLoops& loops);
+
 }  // namespace pullback::lower

@@ -59,13 +59,23 @@ std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::I
               {d}};
     // A tap that lies alone may still be out of bounds.
     if (loop.size == 1 && !(role == Role::k && bounded(loop))) continue;
-    if (join && !loops.empty() && !bounded(loop) && !bounded(loops.back())) {
+    const auto surrounds = [](const Loop& outer, const Loop& inner) {
+      return outer.a == inner.a * inner.size && outer.b == inner.b * inner.size && outer.c == inner.c * inner.size;
+    };
+    if (join && !loops.empty() && !bounded(loop) && !bounded(loops.back()) && surrounds(loops.back(), loop)) {
       Loop& outer = loops.back();
-      if (outer.a == loop.a * loop.size && outer.b == loop.b * loop.size && outer.c == loop.c * loop.size) {
-        outer = {outer.size * loop.size, loop.a, loop.b, loop.c, outer.dimensions};
-        outer.dimensions.push_back(d);
-        continue;
-      }
+      outer = {outer.size * loop.size, loop.a, loop.b, loop.c, outer.dimensions};
+      outer.dimensions.push_back(d);
+      continue;
+    }
+    // Later dimensions may lie outside of earlier ones, as taps do of channels.
+    const auto inner = std::find_if(loops.begin(), loops.end(), [&](const Loop& candidate) {
+      return join && role == Role::n && !bounded(loop) && !bounded(candidate) && surrounds(loop, candidate);
+    });
+    if (inner != loops.end()) {
+      inner->size *= loop.size;
+      inner->dimensions.insert(inner->dimensions.begin(), d);
+      continue;
     }
     loops.push_back(std::move(loop));
   }

@@ -74,6 +74,7 @@ class DirectWriter {
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
     choose_row();
+    join_row();
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
     if (images_) outer_.insert(outer_.begin(), images_->loop());
@@ -174,6 +175,27 @@ class DirectWriter {
     if (best < 0) return;
     row_ = shape_.n[static_cast<std::size_t>(best)];
     shape_.n.erase(shape_.n.begin() + best);
+  }
+
+  /// So few rows that their sums wait for each other, as those of the taps of one row of a filter do: the taps of its
+  /// other rows belong to the tile, too, where C has all of them one behind the other.
+  void join_row() {
+    constexpr std::int64_t kFewSums = 8, kMostSums = 28;
+    if (registers_.vectors < 32 || row_.size < 2 || is_bounded(row_)) return;
+    const std::int64_t vectors = std::min((column_.size + registers_.width - 1) / registers_.width, kFewSums);
+    if (row_.size * vectors >= kFewSums) return;
+    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
+      const Loop loop = shape_.n[i];
+      const std::int64_t rows = loop.size * row_.size;
+      if (loop.c != row_.c * row_.size || is_bounded(loop) || rows * vectors > kMostSums) continue;
+      if (tile_for(rows).rows < rows) continue;
+      run_ = row_.size;
+      stride_run_ = loop.b;
+      row_.size = rows;
+      row_.dimensions.insert(row_.dimensions.begin(), loop.dimensions.begin(), loop.dimensions.end());
+      shape_.n.erase(shape_.n.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    }
   }
 
   bool bounds_row(const Loop& loop) const {
@@ -431,7 +453,7 @@ class DirectWriter {
       w += block_at[i] * blocks_[i].loop.a;
     }
     statement.depth = is_empty_ ? 0 : depth.size;
-    statement.a = {x_, x + tile.row * row_.b + tile.column * column_.b, row_.b, depth.b, column_.b};
+    statement.a = {x_, x + tile.row * row_.b + tile.column * column_.b, row_.b, depth.b, column_.b, run_, stride_run_};
     statement.b = {w_, w + tile.column, depth.a};
     for (std::size_t i = 0; i + 1 < shape_.k.size(); ++i)
       statement.around.push_back({shape_.k[i].size, shape_.k[i].b, shape_.k[i].a});
@@ -497,8 +519,9 @@ class DirectWriter {
   std::int64_t bytes_ = 4;  ///< of an element of the sums
   Registers registers_;
   int x_ = -1, w_ = -1, sums_ = -1;
-  Loop row_, column_;        ///< what the tile covers
-  std::vector<Loop> outer_;  ///< batch and the rest of n
+  Loop row_, column_;                      ///< what the tile covers
+  std::int64_t run_ = 0, stride_run_ = 0;  ///< rows that are two loops: see kernel::Contract::A
+  std::vector<Loop> outer_;                ///< batch and the rest of n
   std::vector<Index> outer_at_;
   Tile tile_;
   /// Of a loop over k, the rest of which is in shape_.k: how often a block of `size` iterations.

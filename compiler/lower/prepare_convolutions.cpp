@@ -147,11 +147,32 @@ bool is_worth_moving(const Convolution& c) {
   return has_windows && channels >= kFewChannels && uses >= kFewUses && lines >= kFewBytes;
 }
 
+/// The order in memory in which the elements of one dimension, here the first, are neighbours.
+ir::Integers first_innermost(std::size_t rank) {
+  ir::Integers order(rank);
+  std::iota(order.begin(), order.end() - 1, 1);
+  order.back() = 0;
+  return order;
+}
+
+/// Is the operand x of the gradient of the kernels worth such a copy? The rows of its tiles are channels: many that lie
+/// half a page apart, or a page, meet in one or two sets of the first level.
+bool is_worth_moving_rows(const Convolution& c, std::int64_t lanes) {
+  constexpr std::int64_t kManyRows = 12, kFewUses = 64, kHalfPage = 2048;
+  // With fewer registers, rows of a tile are fewer than ways of the cache.
+  if (lanes < 16 || c.groups * c.batch_groups > 1 || !sums_over_images(c)) return false;
+  const std::int64_t apart = strides_in_place(c.x)[0] * static_cast<std::int64_t>(size_of(c.x.dtype()));
+  std::int64_t uses = c.w.size(0).constant();
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) uses *= c.result[d + 2].constant();
+  return c.x.size(0).constant() >= kManyRows && uses >= kFewUses && apart > 0 && apart % kHalfPage == 0;
+}
+
 /// x with its channels as neighbours, where that pays.
-Value moved(const Convolution& c) {
-  if (!is_worth_moving(c)) return c.x;
+Value moved(const Convolution& c, std::int64_t lanes) {
+  const bool rows = is_worth_moving_rows(c, lanes);
+  if (!rows && !is_worth_moving(c)) return c.x;
   const Value copy = copied(c.x);
-  ir::set_layout(*copy.value->definer, ops::channels_last(copy.rank()));
+  ir::set_layout(*copy.value->definer, rows ? first_innermost(copy.rank()) : ops::channels_last(copy.rank()));
   return copy;
 }
 
@@ -188,7 +209,7 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
   const std::size_t rank = c.x.rank();
   Value sum;
   Convolution part = c;
-  if (c.channels_last) part.x = moved(c);  // once for all phases
+  if (c.channels_last) part.x = moved(c, lanes);  // once for all phases
   for (std::int64_t phase = 0; phase < std::min(dilation, size); ++phase) {
     const std::int64_t first = ((low - phase) % dilation + dilation) % dilation;
     if (first >= taps) continue;  // zeros
@@ -260,21 +281,30 @@ bool skips_padding(const Convolution& c) {
   return true;
 }
 
-Value prepared_direct(const Convolution& c) {
+/// The gradient of the kernels of few channels: these and neighbouring taps are the rows of its tiles together, where
+/// they are neighbours both in x, which then has its padding in memory, and in the result.
+bool interleaves_taps(const Convolution& c, bool with_padding) {
+  return with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
+}
+
+Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
-  const bool with_padding = is_padded(windows) && !skips_padding(c);
-  const bool is_moved = !with_padding && is_worth_moving(c);
-  const Value x = is_moved ? moved(c) : for_direct(c, with_padding, windows);
+  const bool with_padding = is_padded(windows) && !skips_padding(c), interleaves = interleaves_taps(c, with_padding);
+  const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
+  const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
+  if (interleaves) ir::set_layout(*x.value->definer, first_innermost(x.rank()));
   const Value w = is_along_channels(c.w) ? c.w : sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
   const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
-  ir::set_layout(*result.value->definer, ops::channels_last(c.result.size()));
+  ir::Integers order = ops::channels_last(c.result.size());
+  if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  ir::set_layout(*result.value->definer, order);
   return result;
 }
 
 Value prepared(const Convolution& c, std::int64_t lanes) {
-  if (is_one_kernel_in_phases(c)) return prepared_direct(c);
+  if (is_one_kernel_in_phases(c)) return prepared_direct(c, lanes);
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
-  if (c.channels_last) return prepared_direct(c);
+  if (c.channels_last) return prepared_direct(c, lanes);
   Windows windows = c.windows;
   const Value x = is_padded(windows) ? padded(c.x, windows) : c.x;
   const std::int64_t outputs = c.w.size(0).constant() / (c.groups * c.batch_groups);

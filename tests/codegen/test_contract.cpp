@@ -79,6 +79,57 @@ TEST_CASE("tiles of all row counts and depths") {
   for (std::int64_t depth = 0; depth <= 18; ++depth) check_tile({4, 20, depth, true}, f32, f32, depth % 2 == 1);
 }
 
+TEST_CASE("rows of A in runs") {
+  for (const std::int64_t columns : {16, 21, 32})
+    for (const bool vectors : {false, true})
+      test::check_plain([&](Kernel& k) {
+        constexpr std::int64_t run = 3, runs = 3, depth = 7;
+        Builder b(k);
+        const int a = b.buffer("a", f32, (20 * runs + run + depth) * columns, Access::in);
+        const int x = b.buffer("b", f32, depth * columns, Access::in);
+        const int c = b.buffer("c", f32, run * runs * columns, Access::out);
+        Contract tile = product(run * runs, columns, depth, a, x);
+        const std::int64_t pixel = vectors ? columns : 1;
+        tile.a = {a, Index(0), pixel, pixel, vectors ? 1 : 0, run, 20 * pixel};
+        store_tile(b, std::move(tile), f32, c);
+      });
+}
+
+TEST_CASE("rows slide along the steps of a filter") {
+  struct Sizes {
+    std::int64_t rows, row, columns, taps, tap;
+    DType dtype = f32;
+  };
+  // Dilated and strided ones, more taps than there are registers for, and filters for each column.
+  for (const Sizes& s : {Sizes{7, 1, 28, 3, 1},
+                         {14, 1, 14, 5, 1},
+                         {5, 1, 33, 3, 2},
+                         {6, 2, 16, 3, 1},
+                         {4, 3, 7, 9, 1},
+                         {7, 1, 32, 3, 3},
+                         {2, 1, 16, 2, 1, f64},
+                         {3, 1, 20, 9, 1, bf16}})
+    for (const bool by_column : {false, true})
+      for (const bool bounded : {false, true}) {
+        CAPTURE(s.rows, s.columns, s.taps, by_column, bounded);
+        test::check_plain([&](Kernel& k) {
+          constexpr std::int64_t pitch = 40, around = 3;
+          const DType sum = s.dtype == f64 ? f64 : f32;
+          Builder b(k);
+          const std::int64_t pixels = s.rows * s.row + s.taps * s.tap;
+          const int a = b.buffer("a", s.dtype, pixels * pitch + around, Access::in);
+          const int x = b.buffer("b", s.dtype, around * s.taps * s.columns, Access::in);
+          const int c = b.buffer("c", sum, s.rows * s.columns, Access::out);
+          Contract tile = product(s.rows, s.columns, s.taps, a, x);
+          tile.a = {a, Index(bounded ? -pitch : 0), s.row * pitch, s.tap * pitch, 1};
+          tile.b = {x, Index(0), by_column ? s.columns : 1, by_column ? 1 : 0};
+          tile.around = {{around, 1, by_column ? s.taps * s.columns : s.taps}};
+          if (bounded) tile.bounds.push_back({Index(-1), s.rows * s.row, s.row, {0, s.tap}});
+          store_tile(b, std::move(tile), sum, c);
+        });
+      }
+}
+
 TEST_CASE("tiles stored as their transposes") {
   for (DType dtype : {f32, f64})
     for (std::int64_t rows : {2, 3, 7, 8, 10, 14})

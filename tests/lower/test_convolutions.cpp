@@ -366,6 +366,23 @@ TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small 
 }
 
 // A prime number of rows is cut into single ones, of which the first and the last lie beyond the border for some taps.
+TEST_CASE("taps and few channels are rows of the kernels' gradient together", "[lower]") {
+  // x is read as [channels, images, h, w]; three channels, one, and channels that lie a page apart.
+  for (const auto& [channels, outputs, size, type] :
+       {std::tuple{3, 16, 9, "f32"}, {2, 17, 7, "f64"}, {1, 32, 8, "f32"}, {1, 20, 7, "f64"}, {16, 16, 32, "f32"}}) {
+    CAPTURE(channels, outputs, size, type);
+    check_lowering(fmt::format(R"(func @f(%x: {3}[2,{0},{2},{2}], %g: {3}[2,{1},{2},{2}]) {{
+      %a: {3}[{0},2,{2},{2}] = transpose(%x) {{permutation = [1,0,2,3]}}
+      %b: {3}[{1},2,{2},{2}] = transpose(%g) {{permutation = [1,0,2,3]}}
+      %w: {3}[{0},{1},3,3] = convolution(%a, %b) {{strides = [1,1], low = shape[1,1], high = shape[1,1],
+          base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}}
+      %e: {3}[{0},{1},3,3] = abs(%w)
+      return e = %e
+    }})",
+                               channels, outputs, size, type));
+  }
+}
+
 TEST_CASE("blocks of a single row of images keep their bounds", "[lower]") {
   const std::string text = gradient_of_kernels(8, 13, 67);
   check_lowering(text);

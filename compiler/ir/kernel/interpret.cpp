@@ -203,7 +203,7 @@ class Machine {
         add_product(two_a << 16 & 0xffff0000, two_b << 16 & 0xffff0000);
       }
     };
-    run(run, 0, address(c.a.base) + row * c.a.stride_row + column * c.a.stride_column,
+    run(run, 0, address(c.a.base) + c.a.of_row(row) + column * c.a.stride_column,
         address(c.b.base) + column * c.b.stride_column);
     return sum;
   }

@@ -192,7 +192,7 @@ struct If {
 /// One register tile of a contraction: for row in [0, rows), column in [0, columns)
 ///   c = start ? start.buffer[start.base + row*start.stride_row + column] : 0
 ///   for k in [0, depth) in order: c = fma(A, B, c)
-///       A = a.buffer[a.base + row*a.stride_row + k*a.stride_depth + column*a.stride_column]
+///       A = a.buffer[a.base + a.of_row(row) + k*a.stride_depth + column*a.stride_column]
 ///                                                    (any strides; broadcast along columns, or contiguous)
 ///       B = b.buffer[b.base + k*b.stride_depth + column*b.stride_column]  (contiguous along columns, or broadcast)
 ///   within the loops of `around`, outermost first, each of which moves A and B by strides of its own;
@@ -213,7 +213,12 @@ struct Contract {
     int buffer = -1;
     Index base;
     std::int64_t stride_row = 0, stride_depth = 0;
-    std::int64_t stride_column = 0;  ///< 0, or 1: channel by channel, as depthwise convolutions multiply
+    std::int64_t stride_column = 0;        ///< 0, or 1: channel by channel, as depthwise convolutions multiply
+    std::int64_t run = 0, stride_run = 0;  ///< 0, or: rows are `run` by `run`, so far from one run to the next
+
+    std::int64_t of_row(std::int64_t row) const {
+      return run == 0 ? row * stride_row : row / run * stride_run + row % run * stride_row;
+    }
   };
   struct B {
     int buffer = -1;

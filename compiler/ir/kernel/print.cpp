@@ -170,6 +170,7 @@ class Printer {
   std::string statement(const std::unique_ptr<Contract>& c) {
     std::string head = fmt::format("contract {}x{} depth {}: a = {} row {} depth {}", c->rows, c->columns, c->depth,
                                    address(c->a.buffer, c->a.base), c->a.stride_row, c->a.stride_depth);
+    if (c->a.run != 0) head += fmt::format(" run {} {}", c->a.run, c->a.stride_run);
     if (c->a.stride_column != 0) head += fmt::format(" column {}", c->a.stride_column);
     head += fmt::format(", b = {} depth {}", address(c->b.buffer, c->b.base), c->b.stride_depth);
     if (c->b.stride_column != 1) head += fmt::format(" column {}", c->b.stride_column);

@@ -355,7 +355,10 @@ class Verifier {
       address(b, base + reach.high, in_branch_ > 0);
     };
     Reach a, b, start;
-    a.add(c->rows, c->a.stride_row);
+    const std::int64_t run = c->a.run == 0 ? c->rows : c->a.run;
+    require(run >= 1 && c->rows % run == 0, "a contract of {} rows in runs of {}", c->rows, run);
+    a.add(run, c->a.stride_row);
+    a.add(c->rows / run, c->a.stride_run);
     a.add(c->depth, c->a.stride_depth);
     require(c->a.stride_column == 0 || c->a.stride_column == 1, "a of a contract in steps of {} along columns",
             c->a.stride_column);
