@@ -147,6 +147,9 @@ bool is_worth_moving(const Convolution& c) {
   return has_windows && channels >= kFewChannels && uses >= kFewUses && lines >= kFewBytes;
 }
 
+/// Elements of a vector from which on the gradients of kernels are laid out anew: with 32 registers.
+constexpr std::int64_t kWideLanes = 16;
+
 /// The order in memory in which the elements of one dimension, here the first, are neighbours.
 ir::Integers first_innermost(std::size_t rank) {
   ir::Integers order(rank);
@@ -160,7 +163,7 @@ ir::Integers first_innermost(std::size_t rank) {
 bool is_worth_moving_rows(const Convolution& c, std::int64_t lanes) {
   constexpr std::int64_t kManyRows = 12, kFewUses = 64, kHalfPage = 2048;
   // With fewer registers, rows of a tile are fewer than ways of the cache.
-  if (lanes < 16 || c.groups * c.batch_groups > 1 || !sums_over_images(c)) return false;
+  if (lanes < kWideLanes || c.groups * c.batch_groups > 1 || !sums_over_images(c)) return false;
   const std::int64_t apart = strides_in_place(c.x)[0] * static_cast<std::int64_t>(size_of(c.x.dtype()));
   std::int64_t uses = c.w.size(0).constant();
   for (std::size_t d = 0; d < c.windows.rank(); ++d) uses *= c.result[d + 2].constant();
@@ -283,13 +286,14 @@ bool skips_padding(const Convolution& c) {
 
 /// The gradient of the kernels of few channels: these and neighbouring taps are the rows of its tiles together, where
 /// they are neighbours both in x, which then has its padding in memory, and in the result.
-bool interleaves_taps(const Convolution& c, bool with_padding) {
-  return with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
+bool interleaves_taps(const Convolution& c, bool with_padding, std::int64_t lanes) {
+  return lanes >= kWideLanes && with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
 }
 
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
-  const bool with_padding = is_padded(windows) && !skips_padding(c), interleaves = interleaves_taps(c, with_padding);
+  const bool with_padding = is_padded(windows) && !skips_padding(c),
+             interleaves = interleaves_taps(c, with_padding, lanes);
   const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
   if (interleaves) ir::set_layout(*x.value->definer, first_innermost(x.rank()));
