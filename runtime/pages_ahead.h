@@ -10,9 +10,9 @@
 
 namespace pullback::runtime {
 
-/// Touches pages in a thread of its own, which lives as long as there are any to touch: the system clears a page when it
-/// is touched first, and that may take longer than computing what goes there. Changes nothing in memory, so that others
-/// may write to it at any time. Where the machine has one core it does nothing.
+/// Touches pages in a thread of its own, which lives as long as there are any to touch: the system clears a page when
+/// it is touched first, and that may take longer than computing what goes there. Changes nothing in memory, so that
+/// others may write to it at any time. Where the machine has one core it does nothing.
 class PagesAhead {
  public:
   PagesAhead() = default;

@@ -1,5 +1,7 @@
 #include "compiler/lower/view.h"
 
+#include <algorithm>
+
 #include "compiler/ir/layout.h"
 #include "compiler/ops/op_def.h"
 
@@ -10,6 +12,13 @@ using kernel::Index;
 std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
                             const std::function<bool(const ir::Value&)>& stored) {
   const std::vector<std::int64_t> dims = dims_of(value);
+  const bool is_empty = std::find(dims.begin(), dims.end(), 0) != dims.end();
+  if (!is_empty && stored(value)) {  // most are read as they lie
+    View view{&value, 0, ir::strides_of(value)};
+    for (std::size_t d = 0; d < dims.size(); ++d)
+      if (dims[d] == 1) view.strides[d] = 0;
+    return view;
+  }
   std::vector<kernel::LoopVar> variables;
   for (std::int64_t d : dims) variables.push_back({"i", d, static_cast<int>(variables.size())});
   std::vector<Index> indices;
