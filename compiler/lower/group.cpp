@@ -230,13 +230,23 @@ class Grouper {
     for (const ir::Value* input : consumer.inputs) inputs += producer.inputs.count(input) == 0 ? 1 : 0;
     if (static_cast<int>(inputs) > limits_.buffers) return {};
     for (Group& space : joint_spaces(producer.group, consumer.group)) {
-      const bool in_step = std::all_of(space.anchors.begin(), space.anchors.end(), [&](const ir::Value* anchor) {
-        return reads_in_step(*anchor, space) && (!shared || reads_along(*anchor, *shared, space));
-      });
-      if (!in_step || operands_meet(space) || scatters(space)) continue;
+      if (!are_in_step(producer.group, consumer.group, space, shared) ||
+          !are_in_step(consumer.group, producer.group, space, shared) || operands_meet(space) || scatters(space))
+        continue;
       if (!reaches_indirectly(a, b) && !reaches_indirectly(b, a)) return std::move(space);
     }
     return {};
+  }
+
+  /// Do the anchors of `part` read other members, those of the part itself or of `other`, in step? What they read of
+  /// their own part was found to be when that became a group, if the loops are still the same.
+  bool are_in_step(const Group& part, const Group& other, const Group& space, const ir::Value* shared) {
+    const bool same_loops =
+        part.kind == space.kind && part.rows == space.rows && part.inner == space.inner && part.slabs == space.slabs;
+    return std::all_of(part.anchors.begin(), part.anchors.end(), [&](const ir::Value* anchor) {
+      return reads_in_step(*anchor, space, same_loops ? other : space) &&
+             (!shared || reads_along(*anchor, *shared, space));
+    });
   }
 
   /// Is one of the members an operand of the space's contraction?
@@ -264,13 +274,13 @@ class Grouper {
            has_spread_elements(space.op->def->contraction(*space.op));
   }
 
-  /// Does the anchor read the other members where the loops are when they reach its own element?
-  bool reads_in_step(const ir::Value& anchor, const Group& space) {
+  /// Does the anchor read `members` where the loops are when they reach its own element?
+  bool reads_in_step(const ir::Value& anchor, const Group& space, const Group& members) {
     const std::vector<AnchorRead>* reads = reads_.find(&anchor);
     if (!reads) return true;  // the contraction itself
     const OpAccess& access = accesses_.of(*anchor.definer);
     return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
-      if (!is_member(*read.value, space)) return true;
+      if (!is_member(*read.value, members)) return true;
       const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
       return is_in_step(space, anchor, access, along, read.address);
     });
