@@ -95,7 +95,7 @@ class Slab {
   /// A State grows block by block, and what is in them is often zeros at first, to be written by the first step: pages
   /// come ahead of that, and a few ahead of further blocks.
   void touch_ahead() {
-    if (used_ <= 2 * kHugePage) return;  // a small State does without
+    if (used_ <= 4 * kHugePage) return;  // a small State does without
     const std::size_t end = std::min(round_up(used_ + used_ / 4, kHugePage), kBytes);
     pages_->touch(memory_ + touched_, memory_ + end);
     touched_ = end;
