@@ -1,6 +1,7 @@
 #include "runtime/executable.h"
 
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,8 @@ namespace pullback::runtime {
 namespace {
 
 constexpr std::size_t kInternalSlots = 2;  // the arena and the constants
+/// An arena of this size on gets its pages in the background as the first run begins.
+constexpr std::size_t kLargeArena = std::size_t{8} << 20;
 
 bool is_empty(const ExternalSlot& slot) {
   for (const std::int64_t dim : slot.dims)
@@ -70,6 +73,8 @@ void Executable::run(std::span<void* const> external) {
     }
     bases_[kInternalSlots + i] = base;
   }
+  if (!std::exchange(has_run_, true) && image_.arena_bytes >= kLargeArena)
+    pages_.touch(arena_.get(), arena_.get() + image_.arena_bytes);
   const std::int32_t status = run_entry();
   if (status != 0) fail(status);
 }

@@ -14,6 +14,7 @@
 #include <pullback/error.h>
 
 #include "runtime/abi.h"
+#include "runtime/pages_ahead.h"
 
 namespace pullback::runtime {
 
@@ -91,6 +92,8 @@ class Executable {
   ExecutableImage image_;
   ThreadPool& pool_;
   std::shared_ptr<std::byte> arena_;
+  PagesAhead pages_;  ///< of the arena
+  bool has_run_ = false;
   std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
   Profile profile_;
   std::mutex running_;

@@ -6,11 +6,14 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include <sys/mman.h>
 
 #include <pullback/error.h>
+
+#include "runtime/pages_ahead.h"
 
 namespace pullback::runtime {
 
@@ -73,6 +76,7 @@ class Slab {
 
   Slab() : memory_(map_zeros(kBytes)) {}
   ~Slab() {
+    pages_.reset();
     if (memory_) ::munmap(memory_, kBytes);
   }
   Slab(const Slab&) = delete;
@@ -83,12 +87,23 @@ class Slab {
     const std::size_t begin = (colour ? round_up(used_, kPage) : round_up(used_, kAlignment)) + colour;
     if (!memory_ || begin + bytes > kBytes) return nullptr;
     used_ = begin + bytes;
+    if (used_ > touched_) touch_ahead();
     return memory_ + begin;
   }
 
  private:
+  /// A State grows block by block, and what is in them is often zeros at first, to be written by the first step: pages
+  /// come ahead of that, and a few ahead of further blocks.
+  void touch_ahead() {
+    if (used_ <= 4 * kHugePage) return;  // a small State does without
+    const std::size_t end = std::min(round_up(used_ + used_ / 4, kHugePage), kBytes);
+    pages_->touch(memory_ + touched_, memory_ + end);
+    touched_ = end;
+  }
+
   std::byte* memory_;
-  std::size_t used_ = 0;
+  std::size_t used_ = 0, touched_ = 0;
+  std::optional<PagesAhead> pages_{std::in_place};  ///< gone before the memory
 };
 
 }  // namespace

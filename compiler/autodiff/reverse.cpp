@@ -224,20 +224,18 @@ void require_floating(std::span<ir::Value* const> values, const std::string& wha
 }
 
 ir::Value* find_argument(const ir::Function& function, const std::string& name, const std::string& what) {
-  std::vector<std::string> names;
-  for (const auto& argument : function.body.arguments) {
+  for (const auto& argument : function.body.arguments)
     if (argument->name == name) return argument.get();
-    names.push_back(argument->name);
-  }
+  std::vector<std::string> names;
+  for (const auto& argument : function.body.arguments) names.push_back(argument->name);
   throw Error(fmt::format("{}: {} has no argument {}; there are: {}", what, function.name, name, joined(names)));
 }
 
 ir::Value* find_result(const ir::Function& function, const std::string& name, const std::string& what) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < function.results.size(); ++i) {
+  for (std::size_t i = 0; i < function.results.size(); ++i)
     if (function.results[i].name == name) return function.body.results[i];
-    names.push_back(function.results[i].name);
-  }
+  std::vector<std::string> names;
+  for (const ir::FunctionResult& result : function.results) names.push_back(result.name);
   throw Error(fmt::format("{}: {} has no result {}; there are: {}", what, function.name, name, joined(names)));
 }
 

@@ -149,6 +149,7 @@ std::int64_t count_of(const ir::Value& value) {
 }
 
 kernel::Index substitute(const kernel::Index& address, const kernel::LoopVar& variable, const Index& replacement) {
+  if (address.is_variable(variable)) return replacement;  // most ops read where they write
   return address.substitute([&](const kernel::LoopVar& v) { return &v == &variable ? replacement : Index(v); });
 }
 

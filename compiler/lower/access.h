@@ -35,6 +35,19 @@ struct OpAccess {
   kernel::Index reduced_index() const { return reduced.extent <= 1 ? kernel::Index(0) : kernel::Index(reduced); }
 };
 
+/// Element (i0, i1, ...) of a value is at offset + sum of strides[d] * i_d in the memory of `base`.
+struct View {
+  const ir::Value* base = nullptr;
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> strides;
+};
+
+/// The view that a value was found to be of `base`, if it is one.
+struct KnownView {
+  const ir::Value* base = nullptr;
+  std::optional<View> view;
+};
+
 /// Looks ops up, analyzing each form once.
 class Accesses {
  public:
@@ -43,8 +56,11 @@ class Accesses {
   const OpAccess& of(const ir::Op& op);
   /// A place for what is_contraction() found of the op.
   std::optional<bool>& contraction(const ir::Op& op) { return contractions_[&op]; }
+  /// A place for what view_of() found of the value last: what is stored may have changed since then.
+  KnownView& view(const ir::Value& value) { return views_[&value]; }
 
  private:
+  PointerMap<KnownView> views_;
   PointerMap<std::shared_ptr<const OpAccess>> cache_;
   std::unordered_map<std::string, std::shared_ptr<const OpAccess>> by_form_;
   PointerMap<std::optional<bool>> contractions_;

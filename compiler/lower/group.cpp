@@ -226,47 +226,63 @@ class Grouper {
   std::optional<Group> merged(std::size_t a, std::size_t b, const ir::Value* shared = nullptr) {
     const Node &producer = nodes_[a], &consumer = nodes_[b];
     if (static_cast<int>(producer.group.anchors.size() + consumer.group.anchors.size()) > limits_.anchors) return {};
-    std::set<const ir::Value*> inputs = producer.inputs;
-    inputs.insert(consumer.inputs.begin(), consumer.inputs.end());
-    if (static_cast<int>(inputs.size()) > limits_.buffers) return {};
+    std::size_t inputs = producer.inputs.size();
+    for (const ir::Value* input : consumer.inputs) inputs += producer.inputs.count(input) == 0 ? 1 : 0;
+    if (static_cast<int>(inputs) > limits_.buffers) return {};
     for (Group& space : joint_spaces(producer.group, consumer.group)) {
-      const std::set<const ir::Value*> members(space.anchors.begin(), space.anchors.end());
-      const bool in_step = std::all_of(members.begin(), members.end(), [&](const ir::Value* anchor) {
-        return reads_in_step(*anchor, members, space) && (!shared || reads_along(*anchor, *shared, space));
-      });
-      if (!in_step || operands_meet(members, space) || scatters(space)) continue;
+      if (!are_in_step(producer.group, consumer.group, space, shared) ||
+          !are_in_step(consumer.group, producer.group, space, shared) || operands_meet(space) || scatters(space))
+        continue;
       if (!reaches_indirectly(a, b) && !reaches_indirectly(b, a)) return std::move(space);
     }
     return {};
   }
 
+  /// Do the anchors of `part` read other members, those of the part itself or of `other`, in step? What they read of
+  /// their own part was found to be when that became a group, if the loops are still the same.
+  bool are_in_step(const Group& part, const Group& other, const Group& space, const ir::Value* shared) {
+    const bool same_loops =
+        part.kind == space.kind && part.rows == space.rows && part.inner == space.inner && part.slabs == space.slabs;
+    return std::all_of(part.anchors.begin(), part.anchors.end(), [&](const ir::Value* anchor) {
+      return reads_in_step(*anchor, space, same_loops ? other : space) &&
+             (!shared || reads_along(*anchor, *shared, space));
+    });
+  }
+
   /// Is one of the members an operand of the space's contraction?
-  bool operands_meet(const std::set<const ir::Value*>& members, const Group& space) const {
+  bool operands_meet(const Group& space) const {
     if (space.kind != Kind::contraction) return false;
     std::set<const ir::Value*> operands;
     for (const ir::Value* operand : space.op->operands) add_base(operand, operands);
-    return std::any_of(operands.begin(), operands.end(), [&](const ir::Value* v) { return members.count(v) != 0; });
+    return std::any_of(operands.begin(), operands.end(), [&](const ir::Value* v) { return is_member(*v, space); });
+  }
+
+  static bool is_member(const ir::Value& value, const Group& space) {
+    return std::find(space.anchors.begin(), space.anchors.end(), &value) != space.anchors.end();
   }
 
   /// Tiles of a result that is computed in phases have neighbouring columns only: in another layout each element would
   /// be a store of its own.
   static bool scatters(const Group& space) {
-    if (space.kind != Kind::contraction || !has_spread_elements(space.op->def->contraction(*space.op))) return false;
+    if (space.kind != Kind::contraction) return false;
     const ir::Integers layout = ir::layout_of(*space.op->result());
-    return std::any_of(space.anchors.begin(), space.anchors.end(), [&](const ir::Value* anchor) {
-      return anchor->type.rank() == space.op->result()->type.rank() && ir::layout_of(*anchor) != layout;
-    });
+    return std::any_of(space.anchors.begin(), space.anchors.end(),
+                       [&](const ir::Value* anchor) {
+                         return anchor->type.rank() == space.op->result()->type.rank() &&
+                                ir::layout_of(*anchor) != layout;
+                       }) &&
+           has_spread_elements(space.op->def->contraction(*space.op));
   }
 
-  /// Does the anchor read the other members where the loops are when they reach its own element?
-  bool reads_in_step(const ir::Value& anchor, const std::set<const ir::Value*>& members, const Group& space) {
+  /// Does the anchor read `members` where the loops are when they reach its own element?
+  bool reads_in_step(const ir::Value& anchor, const Group& space, const Group& members) {
     const std::vector<AnchorRead>* reads = reads_.find(&anchor);
     if (!reads) return true;  // the contraction itself
     const OpAccess& access = accesses_.of(*anchor.definer);
     return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
-      if (!members.count(read.value)) return true;
+      if (!is_member(*read.value, members)) return true;
       const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
-      return position_in_step(space, anchor, access, along) == read.address;
+      return is_in_step(space, anchor, access, along, read.address);
     });
   }
 
@@ -276,7 +292,7 @@ class Grouper {
     if (!reads) return false;
     const OpAccess& access = accesses_.of(*anchor.definer);
     return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
-      return read.value != &value || position_in_step(space, anchor, access, Along::full) == read.address;
+      return read.value != &value || is_in_step(space, anchor, access, Along::full, read.address);
     });
   }
 
@@ -284,14 +300,12 @@ class Grouper {
   /// two is looked at.
   bool reaches_indirectly(std::size_t from, std::size_t to) {
     if (nodes_[from].rank > nodes_[to].rank) return false;
-    bool found = false;
-    visit_between(from, to, [&](std::size_t i) { found = found || nodes_[i].consumers.count(to) != 0; });
-    return found;
+    return visit_between(from, to, [&](std::size_t i) { return nodes_[i].consumers.count(to) != 0; });
   }
 
-  /// Calls `visit` for each node behind `from` that comes before `to` in rank.
+  /// Calls `visit` for each node behind `from` that comes before `to` in rank, until it returns true.
   template <class Visit>
-  void visit_between(std::size_t from, std::size_t to, const Visit& visit) {
+  bool visit_between(std::size_t from, std::size_t to, const Visit& visit) {
     ++searches_;
     std::vector<std::size_t> open{from};
     while (!open.empty()) {
@@ -301,10 +315,11 @@ class Grouper {
         Node& node = nodes_[next];
         if (node.rank >= nodes_[to].rank || node.seen == searches_) continue;
         node.seen = searches_;
-        visit(next);
+        if (visit(next)) return true;
         open.push_back(next);
       }
     }
+    return false;
   }
 
   /// Gives both nodes, which are about to become one, neighbouring ranks: what is behind the first of them and before
@@ -312,7 +327,7 @@ class Grouper {
   void bring_together(std::size_t a, std::size_t b) {
     const std::size_t first = nodes_[a].rank < nodes_[b].rank ? a : b, second = first == a ? b : a;
     std::vector<std::size_t> behind;
-    visit_between(first, second, [](std::size_t) {});
+    visit_between(first, second, [](std::size_t) { return false; });
     std::size_t next = nodes_[first].rank;
     const std::size_t end = nodes_[second].rank;
     const auto place = [&](std::size_t node) {

@@ -73,16 +73,16 @@ class Lives {
   /// Is the value in memory from now on until `position`, whatever is given up? Arguments and constants are.
   bool available(const ir::Value& value, std::size_t position) const {
     if (is_leaf(value)) return true;
-    const auto found = index_.find(&value);
-    if (found == index_.end()) return false;
-    const LiveRange& life = all_[found->second];
+    const std::size_t* found = index_.find(&value);
+    if (!found) return false;
+    const LiveRange& life = all_[*found];
     return life.made < position && life.last() >= position;
   }
   /// The first and the last group that compute the op: its own, or those that its value is computed within.
   struct Span {
     std::size_t first = 0, last = 0;
   };
-  const Span& computed(const ir::Op& op) const { return computed_.at(&op); }
+  const Span& computed(const ir::Op& op) const { return *computed_.find(&op); }
 
  private:
   void add(const ir::Value* value, std::size_t position) {
@@ -106,9 +106,9 @@ class Lives {
         if (const std::vector<AnchorRead>* reads = grouping_.reads.find(anchor))
           for (const AnchorRead& read : *reads) inputs.insert(read.value);
     for (const ir::Value* input : inputs) {
-      const auto found = index_.find(input);
-      if (found == index_.end()) continue;
-      LiveRange& life = all_[found->second];
+      const std::size_t* found = index_.find(input);
+      if (!found) continue;
+      LiveRange& life = all_[*found];
       const bool is_operand = operands.count(input) != 0;
       life.read.insert(position);
       life.read_in_step = goes_in_step(g) && !is_operand;
@@ -157,26 +157,21 @@ class Lives {
   }
 
   void find_where_computed() {
-    std::unordered_map<const ir::Op*, std::vector<const ir::Op*>> users;
-    for (const auto& op : region_.ops)
-      for (const ir::Value* operand : op->operands)
-        if (operand->definer) users[operand->definer].push_back(op.get());
-    for (std::size_t i = region_.ops.size(); i-- > 0;) {
+    for (const auto& op : region_.ops) computed_[op.get()] = {grouping_.groups.size(), 0};
+    for (std::size_t i = region_.ops.size(); i-- > 0;) {  // readers come first
       const ir::Op& op = *region_.ops[i];
-      Span span{grouping_.groups.size(), 0};
-      bool grouped = false;
+      Span span = *computed_.find(&op);
       for (const auto& result : op.results) {
         const auto found = grouping_.group_of.find(result.get());
-        if (found == grouping_.group_of.end()) continue;
-        span = {found->second, found->second};
-        grouped = true;
-      }
-      for (const ir::Op* user : users[&op]) {
-        if (grouped) break;
-        span.first = std::min(span.first, computed_.at(user).first);
-        span.last = std::max(span.last, computed_.at(user).last);
+        if (found != grouping_.group_of.end()) span = {found->second, found->second};
       }
       computed_[&op] = span;
+      for (const ir::Value* operand : op.operands) {
+        if (!operand->definer) continue;
+        Span& inner = computed_[operand->definer];
+        inner.first = std::min(inner.first, span.first);
+        inner.last = std::max(inner.last, span.last);
+      }
     }
   }
 
@@ -185,8 +180,8 @@ class Lives {
   Grouping grouping_;
   PointerSet anchors_;
   std::vector<LiveRange> all_;
-  std::unordered_map<const ir::Value*, std::size_t> index_;
-  std::unordered_map<const ir::Op*, Span> computed_;
+  PointerMap<std::size_t> index_;
+  PointerMap<Span> computed_;
   std::size_t peak_ = 0;
   std::int64_t peak_bytes_ = 0;
 };
@@ -207,7 +202,10 @@ class Round {
  public:
   Round(ir::Region& region, Accesses& accesses, const Rule& rule)
       : region_(region), rule_(rule), lives_(region, accesses) {
-    for (std::size_t i = 0; i < region.ops.size(); ++i) position_[region.ops[i].get()] = i;
+    for (std::size_t i = 0; i < region.ops.size(); ++i) {
+      position_[region.ops[i].get()] = i;
+      for (const ir::Value* operand : region.ops[i]->operands) readers_[operand].push_back(i);
+    }
   }
 
   std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
@@ -352,13 +350,22 @@ class Round {
     const std::size_t before = region_.ops.size();
     ir::Builder builder(region_);
     ir::ValueMap map{{candidate.value, again.at(candidate.value)}};
-    for (std::size_t i = 0; i < before; ++i) {
+    std::set<std::size_t> open;  // ops that read what is in `map`, in their order
+    const auto add_readers = [&](const ir::Value* value) {
+      if (const auto* readers = readers_.find(value)) open.insert(readers->begin(), readers->end());
+    };
+    add_readers(candidate.value);
+    while (!open.empty()) {
+      const std::size_t i = *open.begin();
+      open.erase(open.begin());
       ir::Op& op = *region_.ops[i];
       const auto known = [&](const ir::Value* operand) { return map.count(operand) != 0; };
       const Lives::Span& computed = lives_.computed(op);
+      // An op may have been given other operands since readers were noted.
       if (computed.last <= lives_.peak() || std::none_of(op.operands.begin(), op.operands.end(), known)) continue;
       if (computed.first <= lives_.peak()) {
         builder.copy(op, map);  // computed within groups on both sides of the peak
+        for (const auto& result : op.results) add_readers(result.get());
         continue;
       }
       for (ir::Value*& operand : op.operands)
@@ -405,10 +412,13 @@ class Round {
   }
 
   void insert(std::vector<Copy> copies) {
+    std::stable_sort(copies.begin(), copies.end(),
+                     [](const Copy& a, const Copy& b) { return a.position < b.position; });
     std::vector<std::unique_ptr<ir::Op>> ops;
+    auto next = copies.begin();
     for (std::size_t i = 0; i <= region_.ops.size(); ++i) {
-      for (Copy& copy : copies)
-        if (copy.position == i) std::move(copy.ops.begin(), copy.ops.end(), std::back_inserter(ops));
+      for (; next != copies.end() && next->position == i; ++next)
+        std::move(next->ops.begin(), next->ops.end(), std::back_inserter(ops));
       if (i < region_.ops.size()) ops.push_back(std::move(region_.ops[i]));
     }
     region_.ops = std::move(ops);
@@ -420,6 +430,7 @@ class Round {
   const Rule rule_;
   Lives lives_;
   std::unordered_map<const ir::Op*, std::size_t> position_;
+  PointerMap<std::vector<std::size_t>> readers_;  ///< of each value, as the round begins: positions
 };
 
 }  // namespace

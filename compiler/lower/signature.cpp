@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <type_traits>
-#include <unordered_map>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 namespace {
@@ -118,11 +118,14 @@ class Describer {
   }
 
   void value(const ir::Value* v) {
-    const auto [entry, fresh] = values_.try_emplace(v, values_.size());
-    if (!fresh) {
+    std::size_t& number = values_[v];
+    if (number > 0) {
       write_.number(Tag::seen);
-      write_.number(entry->second);
-    } else if (v->definer && is_leaf(*v)) {
+      write_.number(number);
+      return;
+    }
+    number = ++value_count_;
+    if (v->definer && is_leaf(*v)) {
       constant(*v);
     } else if (!v->definer || (placement_.has(v) && !is_member(v))) {
       write_.number(Tag::memory);
@@ -151,21 +154,23 @@ class Describer {
   /// Which of the storages it is, by the order of appearance.
   void place(const ir::Value* v) {
     const std::vector<const ir::Value*>& places = signature_.places;
-    const auto same = [&](const ir::Value* other) { return is_same_place(*v, *other); };
-    const auto known = std::find_if(places.begin(), places.end(), same);
-    write_.number(known - places.begin());
-    if (known != places.end()) return;
-    signature_.places.push_back(v);
     const std::optional<std::size_t> storage = placement_.find(*v);
+    std::size_t i = 0;
+    while (i < places.size() && !is_same_place(*v, storage, *places[i], storages_[i])) ++i;
+    write_.number(i);
+    if (i < places.size()) return;
+    signature_.places.push_back(v);
+    storages_.push_back(storage);
     write_.number(storage.has_value());
     if (!storage) return;
     write_.number(placement_.draft().storages[*storage].dtype);
     write_.number(placement_.draft().storages[*storage].elements);
   }
 
-  bool is_same_place(const ir::Value& a, const ir::Value& b) const {
+  /// Of two values and the storages that they have.
+  static bool is_same_place(const ir::Value& a, std::optional<std::size_t> x, const ir::Value& b,
+                            std::optional<std::size_t> y) {
     if (&a == &b) return true;
-    const std::optional<std::size_t> x = placement_.find(a), y = placement_.find(b);
     if (x || y) return x == y;
     // Neither has a storage yet: constants, which get the same one when they are equal.
     return is_leaf(a) && is_leaf(b) && a.definer && b.definer &&
@@ -173,9 +178,11 @@ class Describer {
   }
 
   void op(const ir::Op& op) {
-    const auto [entry, fresh] = ops_.try_emplace(&op, ops_.size());
+    std::size_t& number = ops_[&op];
+    const bool fresh = number == 0;
+    if (fresh) number = signature_.ops.size() + 1;
     write_.number(fresh);
-    write_.number(entry->second);
+    write_.number(number);
     if (!fresh) return;
     signature_.ops.push_back(&op);
     has_regions_ |= !op.regions.empty();
@@ -198,8 +205,9 @@ class Describer {
   const Placement& placement_;
   Signature signature_;
   KeyWriter write_;
-  std::unordered_map<const ir::Value*, std::size_t> values_;
-  std::unordered_map<const ir::Op*, std::size_t> ops_;
+  std::vector<std::optional<std::size_t>> storages_;  ///< of the signature's places
+  PointerMap<std::size_t> values_, ops_;              ///< from 1 on, in the order of appearance
+  std::size_t value_count_ = 0;
   bool has_regions_ = false;
 };
 

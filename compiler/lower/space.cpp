@@ -158,4 +158,16 @@ std::optional<Index> position_in_step(const Group& space, const ir::Value& ancho
   return std::nullopt;
 }
 
+bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Along along,
+                const Index& address) {
+  // Mostly it is the element's own, which is told without an Index being made.
+  const auto is_own = [&] {
+    if (space.kind != Kind::rows) return true;
+    const Along own = space.along.at(&anchor);
+    return own == along ? own != Along::fold : own == Along::column && along == Along::fold;
+  };
+  if (access.result.extent != 1 && is_own()) return address.is_variable(access.result);
+  return position_in_step(space, anchor, access, along) == address;
+}
+
 }  // namespace pullback::lower

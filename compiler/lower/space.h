@@ -19,5 +19,8 @@ std::vector<Group> joint_spaces(const Group& a, const Group& b);
 /// over the variables of `access`. None: that member is not known there.
 std::optional<kernel::Index> position_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access,
                                               Group::Along along);
+/// Is that position `address`?
+bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Group::Along along,
+                const kernel::Index& address);
 
 }  // namespace pullback::lower

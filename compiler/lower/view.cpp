@@ -7,32 +7,55 @@ namespace pullback::lower {
 
 using kernel::Index;
 
-std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
-                            const std::function<bool(const ir::Value&)>& stored) {
+namespace {
+
+/// The view of `value` on `base`, which it is made of by ops that rearrange elements.
+std::optional<View> view_on(const ir::Value& value, const ir::Value& base, Accesses& accesses) {
   const std::vector<std::int64_t> dims = dims_of(value);
+  if (&value == &base) {  // most are read as they lie
+    View view{&value, 0, ir::strides_of(value)};
+    for (std::size_t d = 0; d < dims.size(); ++d)
+      if (dims[d] == 1) view.strides[d] = 0;
+    return view;
+  }
   std::vector<kernel::LoopVar> variables;
   for (std::int64_t d : dims) variables.push_back({"i", d, static_cast<int>(variables.size())});
   std::vector<Index> indices;
   for (const kernel::LoopVar& v : variables) indices.push_back(v.extent == 1 ? Index(0) : Index(v));
 
-  View view{&value};
+  View view{&base, 0, {}};
   Index position = kernel::flatten(indices, dims);
-  while (!stored(*view.base)) {
-    const ir::Op* op = view.base->definer;
-    if (!op || !op->def->traits.moves_data || !op->def->element) return std::nullopt;
-    const OpAccess& access = accesses.of(*op);
-    if (access.reads.size() != 1 || access.cost > 0) return std::nullopt;
+  for (const ir::Value* v = &value; v != &base;) {
+    const ir::Op& op = *v->definer;
+    const OpAccess& access = accesses.of(op);
     position = substitute(access.reads[0].address, access.result, position);
-    view.base = op->operand(access.reads[0].operand);
+    v = op.operand(access.reads[0].operand);
   }
-  const std::vector<Index> at = kernel::unflatten(position, dims_of(*view.base));
-  const ir::Integers strides = ir::strides_of(*view.base);
+  const std::vector<Index> at = kernel::unflatten(position, dims_of(base));
+  const ir::Integers strides = ir::strides_of(base);
   Index address;
   for (std::size_t d = 0; d < at.size(); ++d) address += at[d] * strides[d];
   if (!address.is_affine()) return std::nullopt;
   view.offset = address.constant();
   for (const kernel::LoopVar& v : variables) view.strides.push_back(address.coefficient(v));
   return view;
+}
+
+}  // namespace
+
+std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
+                            const std::function<bool(const ir::Value&)>& stored) {
+  const ir::Value* base = &value;
+  while (!stored(*base)) {
+    const ir::Op* op = base->definer;
+    if (!op || !op->def->traits.moves_data || !op->def->element) return std::nullopt;
+    const OpAccess& access = accesses.of(*op);
+    if (access.reads.size() != 1 || access.cost > 0) return std::nullopt;
+    base = op->operand(access.reads[0].operand);
+  }
+  KnownView& known = accesses.view(value);
+  if (known.base != base) known = {base, view_on(value, *base, accesses)};
+  return known.view;
 }
 
 }  // namespace pullback::lower

@@ -9,13 +9,6 @@
 
 namespace pullback::lower {
 
-/// Element (i0, i1, ...) of a value is at offset + sum of strides[d] * i_d in the memory of `base`.
-struct View {
-  const ir::Value* base = nullptr;
-  std::int64_t offset = 0;
-  std::vector<std::int64_t> strides;
-};
-
 /// Follows ops that only rearrange elements until `stored` says yes. Nothing when an op computes something, or when the
 /// elements do not lie in strides. Values must not be empty.
 std::optional<View> view_of(const ir::Value& value, Accesses& accesses,

@@ -101,8 +101,10 @@ TEST_CASE("simplified indices are the functions they came from") {
     }
     INFO("round " << round << ": " << to_string(both.index) << " in " << range.low << ".." << range.high);
     REQUIRE(wrong == 0);
-    for (const LoopVar& v : space.variables)
+    for (const LoopVar& v : space.variables) {
       if (!both.index.depends_on(v)) REQUIRE(both.index.has_stride(v, 0));
+      REQUIRE(both.index.is_variable(v) == (v.extent != 1 && both.index == Index(v)));
+    }
   }
 }
 

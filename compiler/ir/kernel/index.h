@@ -68,6 +68,10 @@ class Index {
   const std::vector<Term>& terms() const { return terms_; }
   std::int64_t constant() const { return constant_; }
   bool is_constant() const { return terms_.empty(); }
+  /// Is it the variable itself?
+  bool is_variable(const LoopVar& variable) const {
+    return terms_.size() == 1 && constant_ == 0 && terms_[0].coefficient == 1 && terms_[0].atom->variable == &variable;
+  }
 
   Range range() const;
   /// The coefficient of the variable itself, not of floordiv or mod that contain it.
