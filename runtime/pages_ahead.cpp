@@ -12,7 +12,7 @@ constexpr std::size_t kStep = 4096;  // the smallest page
 
 /// An atomic write that leaves the byte as it is: whatever another thread writes at the same time stays.
 __attribute__((no_sanitize("thread"))) void touch_page(std::byte* at) {
-  __atomic_fetch_or(reinterpret_cast<unsigned char*>(at), static_cast<unsigned char>(0), __ATOMIC_RELAXED);
+  __atomic_fetch_or(reinterpret_cast<volatile unsigned char*>(at), static_cast<unsigned char>(0), __ATOMIC_RELAXED);
 }
 
 }  // namespace

@@ -177,7 +177,9 @@ void Translator::keep_order() {
 // before them.
 void Translator::contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums) {
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
-  if (level + 1 == tile.loops.size() && tile.slides(context_.target())) return tile_steps_sliding(tile, at, sums);
+  if (level + 1 == tile.loops.size() && !tile.range(level) && !kernel::is_of_pairs(*kernel_, tile.contract) &&
+      tile.slides(context_.target()))
+    return tile_steps_sliding(tile, at, sums);
   const Contract::Around& loop = tile.loops[level];
   const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
     Place next = from;

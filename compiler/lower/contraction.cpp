@@ -133,8 +133,8 @@ class Writer {
     row_ = shape_.n.back();
     shape_.n.pop_back();
     // With registers for them, the filter's elements under a pixel stay in these while the tile's rows slide past it.
-    const bool slides =
-        registers_.vectors == 32 && depth_.size > 1 && depth_.size <= kFewTaps && slides_along(row_, depth_);
+    const bool slides = registers_.vectors == 32 && !nested_.empty() && depth_.size > 1 && depth_.size <= kFewTaps &&
+                        slides_along(row_, depth_);
     const std::int64_t sums = registers_.vectors - 2 - (slides ? depth_.size : 0);
     const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
     tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);

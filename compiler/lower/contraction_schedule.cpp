@@ -150,7 +150,7 @@ class ScheduleChooser {
   /// So many columns that narrower tiles at their end do not weigh, and rows of A that are read as they lie.
   bool has_wide_result() const {
     constexpr std::int64_t kManyColumnVectors = 64;
-    return has_many_registers() && tiled_.one_k_loop && row_.a != 1 &&
+    return has_many_registers() && tiled_.one_k_loop && row_.size > kTallRows && row_.a != 1 &&
            column_.size >= kManyColumnVectors * registers_.width;
   }
   Tile tall_tile() const {
@@ -307,7 +307,7 @@ class ScheduleChooser {
     const std::int64_t a_bytes = row_.size * schedule_.blocking.depth * extents_.bytes;
     // Rows that are neighbours lie on another line at each step of k.
     const bool across = row_.a == 1;
-    if (!across && has_many_registers()) return rows_collide() && are_few_tall();
+    if (!across && has_many_registers()) return rows_collide() && are_few_tall() && may_pack_colliding();
     const std::int64_t apart = (across ? depth_.a : row_.a) * extents_.bytes;
     const std::int64_t far = has_many_registers() ? kPage : across ? kPage / 4 : kPage;
     // Bytes of A that stay in the cache with B beside them.

@@ -147,7 +147,7 @@ bool is_worth_moving(const Convolution& c) {
   return has_windows && channels >= kFewChannels && uses >= kFewUses && lines >= kFewBytes;
 }
 
-/// Elements of a vector from which on the gradients of kernels are laid out anew: with 32 registers.
+/// Elements of a vector from which on the gradients of kernels are laid out anew: f32 with 32 registers.
 constexpr std::int64_t kWideLanes = 16;
 
 /// The order in memory in which the elements of one dimension, here the first, are neighbours.
@@ -284,8 +284,8 @@ bool skips_padding(const Convolution& c) {
   return true;
 }
 
-/// The gradient of the kernels of few channels: these and neighbouring taps are the rows of its tiles together, where
-/// they are neighbours both in x, which then has its padding in memory, and in the result.
+/// The gradient of kernels, with padding: channels, of which a first layer has few, and neighbouring taps are the rows
+/// of its tiles together, where they are neighbours both in x, which then has its padding in memory, and in the result.
 bool interleaves_taps(const Convolution& c, bool with_padding, std::int64_t lanes) {
   return lanes >= kWideLanes && with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
 }

@@ -56,6 +56,24 @@ std::string product(const std::string& dtype, const std::string& arguments, cons
          "}\n  " + more + "\n}";
 }
 
+/// What the rules choose for a product of A, which may lie transposed, and B on a target with this second level.
+lower::ContractionSchedule choose_for(const std::string& name, std::int64_t second_level, std::int64_t m,
+                                      std::int64_t n, std::int64_t k, bool transposed) {
+  Target target = Target::parse(name);
+  target.second_level = second_level;
+  const auto text = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "," + std::to_string(b); };
+  const auto function = parse_function(
+      product("f32", "%x: f32[" + (transposed ? text(k, m) : text(m, k)) + "], %y: f32[" + text(k, n) + "]", text(m, n),
+              std::string("contract = [") + (transposed ? "0" : "1") + "]x[0], batch = []x[]"));
+  lower::ContractionSchedule schedule;
+  lower::lower(*function, target, {.schedules = [&](const lower::ContractionProblem& problem) {
+    return schedule = lower::choose_schedule(problem);
+  }});
+  INFO(lower::describe(schedule));
+  CHECK_FALSE(schedule.transposed);
+  return schedule;
+}
+
 }  // namespace
 
 TEST_CASE("forced schedules: products as they are, and transposed", "[lower]") {
@@ -116,20 +134,9 @@ TEST_CASE("measured schedules must fit the problem", "[lower]") {
 }
 
 TEST_CASE("the rules cut products for 16 registers of 8 numbers and 512 KiB", "[lower]") {
-  Target target = Target::parse("x86-64-v3");
-  target.second_level = 512 << 10;
+  constexpr std::int64_t kSecondLevel = 512 << 10;
   const auto chosen = [&](std::int64_t m, std::int64_t n, std::int64_t k, bool transposed = false) {
-    const auto text = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "," + std::to_string(b); };
-    const auto function = parse_function(
-        product("f32", "%x: f32[" + (transposed ? text(k, m) : text(m, k)) + "], %y: f32[" + text(k, n) + "]",
-                text(m, n), std::string("contract = [") + (transposed ? "0" : "1") + "]x[0], batch = []x[]"));
-    lower::ContractionSchedule schedule;
-    lower::lower(*function, target, {.schedules = [&](const lower::ContractionProblem& problem) {
-      return schedule = lower::choose_schedule(problem);
-    }});
-    INFO(lower::describe(schedule));
-    CHECK_FALSE(schedule.transposed);
-    return schedule;
+    return choose_for("x86-64-v3", kSecondLevel, m, n, k, transposed);
   };
   // Wide, or a multiple of three vectors: 4x3.
   CHECK(chosen(600, 1024, 600).tile == lower::Tile{4, 3});
@@ -142,7 +149,7 @@ TEST_CASE("the rules cut products for 16 registers of 8 numbers and 512 KiB", "[
   const lower::ContractionSchedule copied = chosen(32, 1024, 1024);
   CHECK(copied.pack_columns);
   CHECK(copied.blocking.depth <= 256);
-  CHECK(copied.blocking.depth * copied.blocking.columns * 4 <= target.second_level * 3 / 8);
+  CHECK(copied.blocking.depth * copied.blocking.columns * 4 <= kSecondLevel * 3 / 8);
   // A row times a matrix from far away reads few bytes of each of its rows at a time.
   CHECK(chosen(1, 1024, 256).tile == lower::Tile{1, 6});
   CHECK(chosen(1, 4096, 1024).tile == lower::Tile{1, 3});
@@ -151,11 +158,73 @@ TEST_CASE("the rules cut products for 16 registers of 8 numbers and 512 KiB", "[
   const lower::ContractionSchedule shallow = chosen(1024, 1024, 8);
   CHECK(shallow.tile == lower::Tile{4, 2});
   CHECK(shallow.blocking == lower::Blocking{4, 1024, 8});
-  CHECK(chosen(1024, 1024, 32).blocking.columns * 32 * 4 <= target.second_level / 8);
+  CHECK(chosen(1024, 1024, 32).blocking.columns * 32 * 4 <= kSecondLevel / 8);
   CHECK(chosen(1024, 1024, 8, true).pack_rows);
   CHECK(chosen(300, 700, 5).blocking.rows >= 300);
   // Transposed A is copied in long runs.
   const lower::ContractionSchedule across = chosen(1024, 1024, 1024, true);
   CHECK(across.pack_rows);
   CHECK(across.blocking.rows >= 512);
+}
+
+TEST_CASE("the rules cut products for 32 registers of 16 numbers and 1 MiB", "[lower]") {
+  const auto chosen = [&](std::int64_t m, std::int64_t n, std::int64_t k, bool transposed = false) {
+    return choose_for("x86-64-v4", 1 << 20, m, n, k, transposed);
+  };
+  // Panels of B that leave the first level are copied, others are not.
+  CHECK(chosen(512, 512, 512).pack_columns);
+  CHECK(chosen(512, 512, 512).tile == lower::Tile{8, 2});
+  CHECK_FALSE(chosen(256, 256, 256).pack_columns);
+  CHECK(chosen(1000, 2048, 512).tile == lower::Tile{8, 3});
+  // A few tall tiles read B in place, in short blocks if there are very few.
+  const lower::ContractionSchedule tall = chosen(128, 512, 784);
+  CHECK(tall.tile == lower::Tile{13, 2});
+  CHECK_FALSE(tall.pack_columns);
+  CHECK(tall.blocking.depth == 392);
+  CHECK(chosen(20, 1000, 2000).blocking.depth == 125);
+  CHECK(chosen(64, 64, 64).tile == lower::Tile{8, 2});
+  // Rows a page apart meet in the first level: copied for a tall tile, if there are columns enough.
+  CHECK(chosen(40, 1024, 1024).pack_rows);
+  CHECK(chosen(40, 1024, 1024).tile == lower::Tile{14, 2});
+  CHECK_FALSE(chosen(40, 64, 1024).pack_rows);
+  CHECK(chosen(40, 64, 1024).tile.rows == 8);
+  // Other rows are read where they are, in blocks of 4 MiB, unless they lie across and a page apart.
+  CHECK_FALSE(chosen(2048, 2048, 2048).pack_rows);
+  CHECK(chosen(1024, 1024, 1024).blocking.rows == 1024);
+  CHECK(chosen(1024, 1024, 1024, true).pack_rows);
+  CHECK_FALSE(chosen(512, 512, 512, true).pack_rows);
+  // Short sums are written in long runs.
+  CHECK(chosen(128, 512, 10).tile == lower::Tile{4, 4});
+  CHECK(chosen(128, 32, 10).tile.vectors == 2);
+}
+
+TEST_CASE("what the rules choose can be done, whatever the problem", "[lower]") {
+  std::mt19937 random(1);
+  const auto pick = [&](const std::vector<std::int64_t>& from) { return from[random() % from.size()]; };
+  const std::vector<std::int64_t> sizes{1, 2, 8, 13, 40, 64, 129, 512, 1000, 2048};
+  for (int i = 0; i < 4000; ++i) {
+    const std::int64_t m = pick(sizes), n = pick(sizes), k = pick(sizes);
+    // Neighbours lie along one dimension of an operand, or along none of these, as beside a batch; rows may be one.
+    const auto strides = [&](std::int64_t outer, std::int64_t inner) {
+      const std::int64_t step = pick({1, 1, 1, 4}), line = inner * step;
+      return random() % 2 ? std::pair(pick({line, line, 1024, 0}), step) : std::pair(step, outer * step);
+    };
+    lower::ContractionProblem problem;
+    const auto [a_row, a_depth] = strides(m, k);
+    const auto [b_depth, b_column] = strides(k, n);
+    problem.loops.m = {{m, a_row, 0, n}};
+    problem.loops.n = {{n, 0, b_column, 1}};
+    problem.loops.k = {{k, a_depth, b_depth, 0}};
+    problem.a.dtype = problem.b.dtype = random() % 4 ? DType::f32 : DType::bf16;
+    problem.a.stored = random() % 8 != 0;
+    problem.b.stored = random() % 8 != 0;
+    problem.keeps_sums = random() % 2;
+    const bool has_many = random() % 2;
+    problem.registers = has_many ? lower::Registers{32, 16} : lower::Registers{16, 8};
+    problem.second_level = has_many ? 1 << 20 : 512 << 10;
+    problem.has_bf16_dot = has_many && random() % 2;
+    const lower::ContractionSchedule schedule = lower::choose_schedule(problem);
+    INFO(lower::describe(problem) << ": " << lower::describe(schedule));
+    REQUIRE(lower::is_valid(problem, schedule));
+  }
 }

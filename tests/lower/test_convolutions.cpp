@@ -365,7 +365,6 @@ TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small 
   CHECK(kernels.find("serial p in") == std::string::npos);
 }
 
-// A prime number of rows is cut into single ones, of which the first and the last lie beyond the border for some taps.
 TEST_CASE("taps and few channels are rows of the kernels' gradient together", "[lower]") {
   // x is read as [channels, images, h, w]; three channels, one, and channels that lie a page apart.
   for (const auto& [channels, outputs, size, type] :
@@ -383,6 +382,7 @@ TEST_CASE("taps and few channels are rows of the kernels' gradient together", "[
   }
 }
 
+// A prime number of rows is cut into single ones, of which the first and the last lie beyond the border for some taps.
 TEST_CASE("blocks of a single row of images keep their bounds", "[lower]") {
   const std::string text = gradient_of_kernels(8, 13, 67);
   check_lowering(text);
