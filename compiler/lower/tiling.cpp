@@ -75,7 +75,7 @@ std::int64_t even_piece(std::int64_t total, std::int64_t most) {
 Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registers& registers,
                          std::int64_t second_level, bool whole_depth) {
   constexpr std::int64_t kDepth = 4096;                  // bytes: what C's traffic costs is halved by twice the depth
-  const std::int64_t columns_bytes = 8 * second_level;   // of B: a part of the third level
+  constexpr std::int64_t kColumns = 4 << 20;             // bytes of B
   const std::int64_t rows_bytes = second_level * 3 / 8;  // of A: a good part of the second level
   const std::int64_t all_rows_bytes = second_level * 9 / 16;  // what may fill it but for a panel of B
   Blocking blocking;
@@ -90,7 +90,7 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
     return unit * even_piece(divide_up(total, unit), std::max<std::int64_t>(1, bytes / (unit * line)));
   };
   blocking.rows = all_rows ? tile.rows * divide_up(extents.rows, tile.rows) : cut(extents.rows, tile.rows, rows_bytes);
-  blocking.columns = cut(extents.columns, panel, columns_bytes);
+  blocking.columns = cut(extents.columns, panel, kColumns);
   return blocking;
 }
 
