@@ -91,21 +91,19 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
   keep_order();
-  const auto load = [&](DType dtype, llvm::Value* base, std::int64_t offset, int width, int active) {
-    return load_operand(dtype, base, offset, width, active);
-  };
   const auto factor_of = [&](llvm::Value* loaded, DType from) {
     return pairs ? loaded : arithmetic_.convert(loaded, from, tile.sum);
   };
   const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   llvm::SmallVector<llvm::Value*, 4> columns;
-  llvm::Value* filter = c.b.stride_column == 0 ? factor_of(load(b_type, at.b, at.b_offset, 1, 1), b_type) : nullptr;
+  llvm::Value* filter =
+      c.b.stride_column == 0 ? factor_of(load_operand(b_type, at.b, at.b_offset, 1, 1), b_type) : nullptr;
   for (const Segment& segment : tile.segments) {
     if (filter) {
       columns.push_back(arithmetic_.splat(filter, segment.width));
       continue;
     }
-    llvm::Value* loaded = load(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
+    llvm::Value* loaded = load_operand(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
     columns.push_back(factor_of(loaded, b_type));
     if (!at.copy) continue;
     const DType to = dtype_of(c.copy.buffer);
@@ -115,12 +113,14 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   for (const std::int64_t row : rows) {
     const std::int64_t offset = at.a_offset + c.a.of_row(row);
-    llvm::Value* scalar = c.a.stride_column == 0 ? factor_of(load(a_type, at.a, offset, 1, 1), a_type) : nullptr;
+    llvm::Value* scalar =
+        c.a.stride_column == 0 ? factor_of(load_operand(a_type, at.a, offset, 1, 1), a_type) : nullptr;
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       const Segment& segment = tile.segments[s];
       llvm::Value* factor =
-          scalar ? arithmetic_.splat(scalar, segment.width)
-                 : factor_of(load(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
+          scalar
+              ? arithmetic_.splat(scalar, segment.width)
+              : factor_of(load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
       llvm::Value*& sum = sums[tile.at(row, s)];
       sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
     }

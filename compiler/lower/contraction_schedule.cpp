@@ -35,7 +35,8 @@ constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
 /// With 32 registers a tile of two vectors has so many rows, and reads B half as often as the other tiles: in place, if
 /// there are few of them.
 constexpr std::int64_t kTallRows = 14, kTallVectors = 2, kFewTallTiles = 10, kWideRows = 8;
-/// Steps of a panel that is read in place: for so few tiles each row of it is met on another page most of the time.
+/// Most steps of a panel that is read in place. Of so few tiles the first, which meets each row of the panel on a page
+/// that was not looked up before, takes much of the time: the panels beside find the pages of fewer steps still known.
 constexpr std::int64_t kHardlyAnyTiles = 3, kHardlyAnyDepth = 128, kDepthInPlace = 512;
 /// Bytes of a panel that stay in the first level beside rows of A, and those of a block of A that is read where it is.
 constexpr std::int64_t kNearPanel = 32 << 10, kBlockInPlace = 4 << 20;
