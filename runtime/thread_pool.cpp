@@ -102,9 +102,10 @@ std::int64_t take(std::atomic<std::uint64_t>& left, bool from_front) {
   }
 }
 
-/// Where piece `i` of `pieces` about equal ones of 0..count begins.
+/// Where piece `i` of `pieces` about equal ones of 0..count begins. The larger ones are spread evenly, so that threads
+/// with neighbouring pieces have equal shares, too.
 std::int64_t begin_of(std::int64_t i, std::int64_t pieces, std::int64_t count) {
-  return i * (count / pieces) + std::min(i, count % pieces);
+  return i * (count / pieces) + i * (count % pieces) / pieces;
 }
 
 }  // namespace

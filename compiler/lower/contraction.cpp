@@ -75,10 +75,12 @@ class Writer {
                         static_cast<double>(ContractionShape::product(shape_.k) * nested_steps() * inner_steps());
     if (!options_.parallel || work < kParallelFlops)
       run_serial(outer);
-    else if (outer >= kOuterParts)
-      build().parallel_loop("p", outer, [&](const Index& p) { run_outer(p, whole()); });
-    else
+    else if (outer < kOuterParts)
       run_parts(outer, work);
+    else if (const Grid grid = choose_row_parts(outer, work); are_row_parts(grid))
+      run_row_parts(grid);
+    else
+      build().parallel_loop("p", outer, [&](const Index& p) { run_outer(p, whole()); });
   }
 
  private:
@@ -180,11 +182,37 @@ class Writer {
     build().serial_loop("o", outer, [&](const Index& o) { run_outer(o, whole()); });
   }
 
+  Grid choose_parts(const Extents& extents, double work, std::int64_t outer) const {
+    const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
+    return choose_grid(extents, tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_,
+                       options_.second_level);
+  }
+
+  /// Panels of B, one for each step of the outer loops, are columns of a wider one: tasks may be some of the rows for
+  /// many panels, rather than a panel each.
+  Grid choose_row_parts(std::int64_t outer, double work) const {
+    Extents all = extents();
+    all.columns *= outer;
+    return choose_parts(all, work, 1);
+  }
+  bool are_row_parts(const Grid& grid) const {
+    return shape_.batch.empty() && shape_.m.empty() && !filters_ && grid.rows.count > 1 &&
+           grid.columns.size % column_.size == 0 && grid.columns.last == grid.columns.size;
+  }
+  void run_row_parts(const Grid& grid) {
+    const std::int64_t panels = grid.columns.size / column_.size;
+    build().parallel_loop("p", grid.count(), [&](const Index& p) {
+      const Index row = kernel::floordiv(p, grid.columns.count), first = kernel::mod(p, grid.columns.count) * panels;
+      each_size(grid.rows, row, [&](std::int64_t rows) {
+        const Part part{row * grid.rows.size, Index(0), rows, column_.size};
+        emitter_.scoped([&] { repeat("o", {0, panels, 1}, [&](const Index& o) { run_outer(first + o, part); }); });
+      });
+    });
+  }
+
   /// Cuts C into tasks.
   void run_parts(std::int64_t outer, double work) {
-    const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
-    const Grid grid = choose_grid(extents(), tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_,
-                                  packed_, options_.second_level);
+    const Grid grid = choose_parts(extents(), work, outer);
     build().parallel_loop("p", outer * grid.count(), [&](const Index& p) {
       const Index column = kernel::mod(p, grid.columns.count);
       const Index row = kernel::mod(kernel::floordiv(p, grid.columns.count), grid.rows.count);
@@ -206,9 +234,7 @@ class Writer {
 
   /// One batch element (or outer m, n): `position` runs over all of outer_.
   void run_outer(const Index& position, const Part& part) {
-    std::vector<std::int64_t> sizes;
-    for (const Loop& loop : outer_) sizes.push_back(loop.size);
-    outer_at_ = kernel::unflatten(position, sizes);
+    outer_at_ = positions_in(outer_, position);
     emitter_.scoped([&] { run_part(part); });
   }
 
@@ -300,14 +326,6 @@ class Writer {
     });
   }
 
-  static std::vector<Segment> pieces(std::int64_t total, std::int64_t most) {
-    const std::int64_t whole = total / most;
-    std::vector<Segment> segments;
-    if (whole) segments.push_back({0, whole, most});
-    if (total % most) segments.push_back({whole * most, 1, total % most});
-    return segments;
-  }
-
   /// All columns for rows of A that stay in the cache.
   void run_rows(const Part& part) {
     if (pack_rows_) pack_rows(part);
@@ -338,15 +356,13 @@ class Writer {
 
   /// For a tile's rows all of the inner loops, and in each all columns.
   void run_inner(const Part& part) {
-    std::vector<std::int64_t> sizes;
-    for (const Loop& loop : inner_) sizes.push_back(loop.size);
     std::int64_t before = 0;
     for (const Segment& rows : balanced(part.rows, tile_.rows)) {
       repeat("it", rows.count, [&](const Index& i) {
         const Index first = rows.begin + i * rows.size;
         packed_row_ = packed_rows_.base(i + Index(before), first);
         repeat("n", inner_steps(), [&](const Index& position) {
-          inner_at_ = kernel::unflatten(position, sizes);
+          inner_at_ = positions_in(inner_, position);
           for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
             repeat("jt", columns, [&](const Index& column) {
               run_tile({part.row + first, part.column + column, rows.size, columns.size});
@@ -369,32 +385,20 @@ class Writer {
   void run_tile(const Part& tile) {
     const std::int64_t steps = ContractionShape::product(shape_.k);
     if (steps == 1) return contract(tile, {}, !block_.first, block_.last);
-    contract(tile, k_at(Index(0)), false, false);
+    contract(tile, positions_in(shape_.k, Index(0)), false, false);
     if (steps > 2)
       build().serial_loop("ks", steps - 2, [&](const Index& s) {
-        emitter_.scoped([&] { contract(tile, k_at(s + Index(1)), true, false); });
+        emitter_.scoped([&] { contract(tile, positions_in(shape_.k, s + Index(1)), true, false); });
       });
-    contract(tile, k_at(Index(steps - 1)), true, true);
-  }
-
-  std::vector<Index> k_at(const Index& position) const {
-    std::vector<std::int64_t> sizes;
-    for (const Loop& loop : shape_.k) sizes.push_back(loop.size);
-    return kernel::unflatten(position, sizes);
-  }
-
-  static Index walk(const std::vector<Loop>& loops, const std::vector<Index>& at, std::int64_t Loop::* stride) {
-    Index position;
-    for (std::size_t i = 0; i < at.size(); ++i) position += at[i] * (loops[i].*stride);
-    return position;
+    contract(tile, positions_in(shape_.k, Index(steps - 1)), true, true);
   }
 
   Index a_base(const Index& row, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::a) + walk(shape_.k, k, &Loop::a) + row * row_.a + block_.begin * depth_.a +
-           shape_.a_offset;
+    return walked(outer_, outer_at_, &Loop::a) + walked(shape_.k, k, &Loop::a) + row * row_.a +
+           block_.begin * depth_.a + shape_.a_offset;
   }
   Index b_base(const Index& column, const std::vector<Index>& k) const {
-    return walk(outer_, outer_at_, &Loop::b) + walk(inner_, inner_at_, &Loop::b) + walk(shape_.k, k, &Loop::b) +
+    return walked(outer_, outer_at_, &Loop::b) + walked(inner_, inner_at_, &Loop::b) + walked(shape_.k, k, &Loop::b) +
            column * column_.b + block_.begin * depth_.b + shape_.b_offset;
   }
 
@@ -446,11 +450,9 @@ class Writer {
       pack_panel(build(), columns_from(b_base(column, k) + from), columns, panel_buffer(), to, panel_width());
     };
     if (nested_.empty()) return copy(Index(0), Index(0));
-    std::vector<std::int64_t> sizes;
-    for (const Loop& loop : nested_) sizes.push_back(loop.size);
     build().serial_loop("kn", nested_steps(), [&](const Index& i) {
       emitter_.scoped(
-          [&] { copy(walk(nested_, kernel::unflatten(i, sizes), &Loop::b), i * (block_.depth * panel_width())); });
+          [&] { copy(walked(nested_, positions_in(nested_, i), &Loop::b), i * (block_.depth * panel_width())); });
     });
   }
 

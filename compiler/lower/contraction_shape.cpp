@@ -117,6 +117,19 @@ std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& ac
   return std::move(shapes.front());
 }
 
+std::vector<kernel::Index> positions_in(const std::vector<Loop>& loops, const kernel::Index& position) {
+  std::vector<std::int64_t> sizes;
+  for (const Loop& loop : loops) sizes.push_back(loop.size);
+  return kernel::unflatten(position, sizes);
+}
+
+kernel::Index walked(const std::vector<Loop>& loops, const std::vector<kernel::Index>& at,
+                     std::int64_t Loop::* stride) {
+  kernel::Index position;
+  for (std::size_t i = 0; i < at.size(); ++i) position += at[i] * (loops[i].*stride);
+  return position;
+}
+
 ops::Indices indices_in_c(const ops::ContractionSpec& spec, const std::vector<LoopPosition>& positions) {
   std::vector<kernel::Index> at(spec.dimensions.size());
   for (const LoopPosition& position : positions) {

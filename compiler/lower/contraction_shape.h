@@ -56,6 +56,11 @@ std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& acc
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 
+/// Where each of the loops is at `position` of all of them together.
+std::vector<kernel::Index> positions_in(const std::vector<Loop>& loops, const kernel::Index& position);
+/// How far the loops have moved through an operand.
+kernel::Index walked(const std::vector<Loop>& loops, const std::vector<kernel::Index>& at, std::int64_t Loop::* stride);
+
 /// A loop, and where it is.
 struct LoopPosition {
   const Loop* loop = nullptr;

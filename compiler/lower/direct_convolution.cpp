@@ -78,6 +78,8 @@ class DirectWriter {
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
     if (images_) outer_.insert(outer_.begin(), images_->loop());
+    work_ = 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
+            static_cast<double>(ContractionShape::product(shape_.k));
     tile_ = tile_for(row_.size);
     order_depth();
     if (!images_) choose_block();
@@ -99,7 +101,7 @@ class DirectWriter {
     const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
       each_block([&](const Index& block, bool first, bool last) {
         repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
-          outer_at_ = positions(first_position + o);
+          outer_at_ = positions_in(outer_, first_position + o);
           sums_at_ = o;
           sums_column_ = column;
           row_tiles(column, size, block, first, last);
@@ -114,10 +116,8 @@ class DirectWriter {
     }
   }
 
-  double work() const {
-    return 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
-           static_cast<double>(ContractionShape::product(shape_.k));
-  }
+  /// Floating operations of all blocks.
+  double work() const { return work_; }
 
  private:
   kernel::Builder& build() { return emitter_.build(); }
@@ -306,7 +306,7 @@ class DirectWriter {
 
   std::vector<Segment> columns() const { return balanced_columns(column_.size, registers_.width, tile_.vectors); }
 
-  bool is_parallel() const { return options_.parallel && work() >= kParallelFlops; }
+  bool is_parallel() const { return options_.parallel && work_ >= kParallelFlops; }
 
   /// What runs in parallel: tiles of columns, each for all positions, or else equal parts of the outer loops.
   struct Tasks {
@@ -363,14 +363,15 @@ class DirectWriter {
     const bool by_columns = parts > 1;
     if (apart && !by_columns)
       for (const Loop& loop : outer_) {
-        if (parts * loop.size > kMostParts) break;
-        parts *= loop.size;
+        const std::int64_t pieces = divisor(loop.size, kMostParts / parts);
+        parts *= pieces;
+        if (pieces < loop.size) break;
       }
     const auto run = [&](const Index& part) {
       const auto block = [&](const Index& b, bool first, bool last) {
         const Index begin = by_columns ? Index(0) : part * (outer / parts);
         repeat("o", {0, by_columns ? outer : outer / parts, 1}, [&](const Index& o) {
-          outer_at_ = positions(begin + o);
+          outer_at_ = positions_in(outer_, begin + o);
           sums_at_ = begin + o;
           for (const Segment& segment : segments) {
             if (by_columns) {
@@ -393,12 +394,6 @@ class DirectWriter {
     if (segment.count == 1) return emitter_.scoped([&] { body(Index(segment.begin)); });
     build().serial_loop(name, segment.count,
                         [&](const Index& i) { emitter_.scoped([&] { body(segment.begin + i * segment.size); }); });
-  }
-
-  std::vector<Index> positions(const Index& position) const {
-    std::vector<std::int64_t> sizes;
-    for (const Loop& loop : outer_) sizes.push_back(loop.size);
-    return kernel::unflatten(position, sizes);
   }
 
   /// All rows under some columns. Tiles that reach out of bounds are written one by one, others share a loop.
@@ -434,20 +429,14 @@ class DirectWriter {
     bool cut = false;  ///< some rows reach out of bounds
   };
 
-  static Index walk(const std::vector<Loop>& loops, const std::vector<Index>& at, std::int64_t Loop::* stride) {
-    Index position;
-    for (std::size_t i = 0; i < at.size(); ++i) position += at[i] * (loops[i].*stride);
-    return position;
-  }
-
   void contract(const Part& tile, const Index& block, bool first, bool last) {
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;
     const Loop none, depth = shape_.k.empty() ? none : shape_.k.back();
     const std::vector<Index> block_at = this->block_at(block);
-    Index x = walk(outer_, outer_at_, &Loop::b) + shape_.b_offset,
-          w = walk(outer_, outer_at_, &Loop::a) + shape_.a_offset;
+    Index x = walked(outer_, outer_at_, &Loop::b) + shape_.b_offset,
+          w = walked(outer_, outer_at_, &Loop::a) + shape_.a_offset;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       x += block_at[i] * blocks_[i].loop.b;
       w += block_at[i] * blocks_[i].loop.a;
@@ -517,6 +506,7 @@ class DirectWriter {
   ImageTasks* images_;  ///< null: tasks are equal parts of the outer loops, or of columns
   DType accumulate_ = DType::f32;
   std::int64_t bytes_ = 4;  ///< of an element of the sums
+  double work_ = 0;
   Registers registers_;
   int x_ = -1, w_ = -1, sums_ = -1;
   Loop row_, column_;                      ///< what the tile covers

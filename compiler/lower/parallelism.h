@@ -11,11 +11,11 @@ struct Target;
 
 namespace pullback::lower {
 
-/// Work of a kernel, in scalar instructions (survey.h), below which one thread does it all: about the microseconds that
-/// handing it to another thread takes.
-inline constexpr double kParallelWork = 1e5;
+/// Work of a kernel, in scalar instructions (survey.h), below which one thread does it all: a microsecond or two.
+/// Handing a part to a waiting thread and hearing of its end takes 0.3, beside what the part's data take to get there.
+inline constexpr double kParallelWork = 4e4;
 /// The same for the floating operations of a contraction, of which a microsecond holds more.
-inline constexpr double kParallelFlops = 1e6;
+inline constexpr double kParallelFlops = 3e5;
 
 /// Is the whole worth several threads? Small steps live in the caches of one core: handing a weight's halves back and
 /// forth costs more than two cores gain.

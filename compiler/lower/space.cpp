@@ -12,9 +12,9 @@ using kernel::Index;
 using Kind = Group::Kind;
 using Along = Group::Along;
 
-/// Reductions that run in one piece, or in few, stay apart from other work on more positions than this, which then can
-/// run in parallel.
-constexpr std::int64_t kSerialPositions = 65536;
+/// Reductions that run in one piece, or in few, stay apart from other work on so many positions, which then can run in
+/// parallel.
+constexpr std::int64_t kManyPositions = 32768;
 constexpr std::int64_t kFewPieces = 8;
 /// Folds over fewer rows than this are loops inside of elementwise work: the rows are read side by side.
 constexpr std::int64_t kFewFoldedRows = 8;
@@ -58,16 +58,25 @@ bool loses_parallelism(const Group& space, const Group& a, const Group& b) {
   const auto positions = [](const Group& g) { return g.rows * g.inner; };
   for (const Group* g : {&a, &b}) {
     const std::int64_t pieces = g->kind == Kind::rows ? pieces_of(*g) : positions(*g);
-    if (positions(*g) > kSerialPositions && pieces >= kFewPieces) return true;
+    if (positions(*g) >= kManyPositions && pieces >= kFewPieces) return true;
   }
   return false;
+}
+
+/// Where what is read lies in memory.
+Index place_of(const AnchorRead& read) {
+  const ir::Integers strides = ir::strides_of(*read.value);
+  const ops::Indices indices = kernel::unflatten(read.address, dims_of(*read.value));
+  Index place;
+  for (std::size_t d = 0; d < indices.size(); ++d) place += indices[d] * strides[d];
+  return place;
 }
 
 /// Is memory contiguous along the reduction, as behind a transpose? Then vectors belong to it.
 bool runs_along_memory(const OpAccess& access, const std::vector<AnchorRead>& reads) {
   int along = 0, across = 0;
   for (const AnchorRead& read : reads)
-    if (read.address.depends_on(access.reduced)) ++(read.address.is_contiguous_in(access.reduced) ? along : across);
+    if (read.address.depends_on(access.reduced)) ++(place_of(read).is_contiguous_in(access.reduced) ? along : across);
   return along > across;
 }
 

@@ -39,6 +39,14 @@ std::vector<Segment> balanced_columns(std::int64_t columns, std::int64_t width, 
   return segments;
 }
 
+std::vector<Segment> pieces(std::int64_t total, std::int64_t size) {
+  const std::int64_t whole = total / size, rest = total % size;
+  std::vector<Segment> segments;
+  if (whole) segments.push_back({0, whole, size});
+  if (rest) segments.push_back({whole * size, 1, rest});
+  return segments;
+}
+
 Tile choose_tile(std::int64_t m, std::int64_t n, const Registers& registers) {
   const std::int64_t available = registers.vectors - 1, vectors_of_n = divide_up(n, registers.width);
   const auto rows_for = [&](std::int64_t vectors) { return (available - vectors) / vectors; };
@@ -94,8 +102,10 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
   return blocking;
 }
 
-Split split(std::int64_t total, std::int64_t unit, std::int64_t most) {
-  const std::int64_t units = divide_up(total, unit);
+Split split(std::int64_t total, std::int64_t unit, std::int64_t grain, std::int64_t most) {
+  const std::int64_t units = divide_up(total, unit), pieces = std::min(units, most), equal = total / pieces;
+  if (equal * pieces == total && equal % grain == 0 && pieces * divide_up(equal, unit) == units)
+    return {pieces, equal, equal};
   const std::int64_t each = divide_up(units, std::min(units, most));
   const std::int64_t size = each * unit, count = divide_up(total, size);
   return {count, size, total - (count - 1) * size};
@@ -110,8 +120,8 @@ Grid choose_grid(const Extents& extents, const Tile& tile, const Registers& regi
   double least = 0;
   for (std::int64_t by_rows = 1; by_rows <= most; ++by_rows)
     for (std::int64_t by_columns = 1; by_rows * by_columns <= most; ++by_columns) {
-      const Grid grid{split(extents.rows, tile.rows, by_rows),
-                      split(extents.columns, tile.vectors * registers.width, by_columns)};
+      const Grid grid{split(extents.rows, tile.rows, 1, by_rows),
+                      split(extents.columns, tile.vectors * registers.width, registers.width, by_columns)};
       // The time of the slowest of two and of four threads, as a multiple of an even share.
       double cost = 0;
       for (const std::int64_t threads : {2, 4})

@@ -17,6 +17,9 @@ std::vector<Segment> balanced(std::int64_t total, std::int64_t most);
 /// The same for columns in vectors of `width`, the last of which may be partial; sizes are in elements.
 std::vector<Segment> balanced_columns(std::int64_t columns, std::int64_t width, std::int64_t vectors);
 
+/// Cuts `total` into pieces of `size`, and one of what is left.
+std::vector<Segment> pieces(std::int64_t total, std::int64_t size);
+
 struct Registers {
   std::int64_t vectors = 16;  ///< how many there are
   std::int64_t width = 8;     ///< elements in each
@@ -52,8 +55,9 @@ Blocking choose_blocking(const Extents& extents, const Tile& tile, const Registe
 struct Split {
   std::int64_t count = 1, size = 1, last = 1;
 };
-/// Cuts `total` into at most `most` pieces of whole units of `unit`.
-Split split(std::int64_t total, std::int64_t unit, std::int64_t most);
+/// Cuts `total` into at most `most` pieces: equal ones, multiples of `grain`, where they take no more units of `unit`
+/// than there are in all, else whole units and what is left.
+Split split(std::int64_t total, std::int64_t unit, std::int64_t grain, std::int64_t most);
 
 /// A grid of parts that run in parallel.
 struct Grid {
