@@ -48,7 +48,7 @@ class Chooser {
     const bool composed = op.def->element && !is_contraction(op, accesses_);
     if (!composed) {
       for (std::size_t i = 0; i < op.operands.size(); ++i)
-        if (inlinable(op.operand(i)) && !can_be_read(op, i)) anchors_.insert(stored_for(op, op.operand(i)));
+        if (inlinable(op.operand(i)) && !can_be_read(op, i)) anchors_.insert(stored_for(op, i));
       for (const auto& result : op.results) anchors_.insert(result.get());
       return;
     }
@@ -158,10 +158,12 @@ class Chooser {
 
   /// By an op that writes its own kernel, or a contraction, without being stored first.
   bool can_be_read(const ir::Op& op, std::size_t i) {
-    if (is_contraction(op, accesses_)) return is_view(op.operand(i)) || is_prologue(op, op.operand(i));
+    const auto stored = [&](const ir::Value& v) { return !inlinable(&v); };
+    if (is_contraction(op, accesses_))
+      return is_read_in_place(op, i, accesses_, stored) || is_prologue(op, op.operand(i));
     switch (op.def->reading ? op.def->reading(op, i) : ops::Reading::stored) {
       case ops::Reading::in_place:
-        return is_view(op.operand(i));
+        return view_of(*op.operand(i), accesses_, stored).has_value();
       case ops::Reading::composed:
         return cones_[op.operand(i)].cost <= limits_.cone;
       case ops::Reading::stored:
@@ -170,18 +172,20 @@ class Chooser {
     return false;
   }
 
-  /// What is stored so that `op` can read the operand: of a part of something, the whole, if it reads in place.
-  const ir::Value* stored_for(const ir::Op& op, const ir::Value* operand) const {
+  /// What is stored so that `op` can read operand `i`: of a part of something, the whole, if it reads in place; of
+  /// something in another order, the thing itself, if only a loop for each part of an axis reads that in place.
+  const ir::Value* stored_for(const ir::Op& op, std::size_t i) {
+    const ir::Value* operand = op.operand(i);
     if (!is_contraction(op, accesses_)) return operand;
     const ir::Value* whole = operand;
     while (whole->definer->def == &ops::op_slice && inlinable(whole->definer->operand(0)))
       whole = whole->definer->operand(0);
+    for (const ir::Value* base = operand; only_moves(*base) && inlinable(base->definer->operand(0));) {
+      base = base->definer->operand(0);
+      const auto stored = [&](const ir::Value& v) { return &v == base || !inlinable(&v); };
+      if (!view_of(*operand, accesses_, stored) && is_read_in_place(op, i, accesses_, stored)) whole = base;
+    }
     return whole;
-  }
-
-  /// A contraction reads the operand in place when it is a strided view of something stored.
-  bool is_view(const ir::Value* operand) {
-    return view_of(*operand, accesses_, [&](const ir::Value& v) { return !inlinable(&v); }).has_value();
   }
 
   /// Is the operand computed as the contraction packs it, rather than stored first? Each element is packed about once,

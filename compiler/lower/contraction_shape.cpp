@@ -43,6 +43,49 @@ std::vector<CoordinateBound> bounds_of(const ops::ContractionSpec& spec) {
   return bounds;
 }
 
+/// The terms of a coordinate that walks its whole axis as several nested loops do, outermost first; otherwise nothing.
+std::vector<ops::ContractionSpec::Coordinate::Term> nested_terms(const ops::ContractionSpec& spec,
+                                                                 const ops::ContractionSpec::Coordinate& coordinate,
+                                                                 std::int64_t size) {
+  auto terms = coordinate.terms;
+  if (terms.size() < 2 || coordinate.offset != 0 || coordinate.spread != 1) return {};
+  std::sort(terms.begin(), terms.end(), [](const auto& x, const auto& y) { return x.coefficient > y.coefficient; });
+  for (const auto& term : terms) {
+    const std::int64_t extent = spec.dimensions[term.dimension].size;
+    if (extent == 0 || term.coefficient * extent != size) return {};
+    size = term.coefficient;
+  }
+  return size == 1 ? terms : decltype(terms){};
+}
+
+/// An operand with an axis for each loop of those axes that are walked by several: groups, and channels in them, say.
+ops::ContractionSpec::Map with_split_axes(const ops::ContractionSpec& spec, const ops::ContractionSpec::Map& map) {
+  ops::ContractionSpec::Map split{{}, {}, map.bounded};
+  for (std::size_t axis = 0; axis < map.sizes.size(); ++axis) {
+    const auto terms = nested_terms(spec, map.coordinates[axis], map.sizes[axis]);
+    for (const auto& term : terms) {
+      split.sizes.push_back(spec.dimensions[term.dimension].size);
+      split.coordinates.push_back({0, {{term.dimension, 1}}});
+    }
+    if (!terms.empty()) continue;
+    split.sizes.push_back(map.sizes[axis]);
+    split.coordinates.push_back(map.coordinates[axis]);
+  }
+  return split;
+}
+
+/// The operand in place, if it lies in strides along the axes of `map` or, which replaces them then, along those.
+std::optional<View> operand_view(const ir::Value& operand, const ops::ContractionSpec& spec,
+                                 ops::ContractionSpec::Map& map, Accesses& accesses,
+                                 const std::function<bool(const ir::Value&)>& stored) {
+  if (std::optional<View> view = view_of(operand, accesses, stored)) return view;
+  ops::ContractionSpec::Map split = with_split_axes(spec, map);
+  if (split.sizes.size() == map.sizes.size()) return std::nullopt;
+  std::optional<View> view = view_of(operand, split.sizes, accesses, stored);
+  if (view) map = std::move(split);
+  return view;
+}
+
 std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::Integers& c_strides, bool join = true) {
   std::vector<Loop> loops;
   const auto bounded = [&](const Loop& loop) {
@@ -86,10 +129,10 @@ std::vector<Loop> loops_of(Role role, const ContractionShape& shape, const ir::I
 
 std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& accesses,
                                                  const std::function<bool(const ir::Value&)>& stored) {
-  const ops::ContractionSpec whole = op.def->contraction(op);
+  ops::ContractionSpec whole = op.def->contraction(op);
   if (whole.a.bounded) return {};
-  const std::optional<View> a = view_of(*op.operand(whole.lhs), accesses, stored);
-  const std::optional<View> b = view_of(*op.operand(whole.rhs), accesses, stored);
+  const std::optional<View> a = operand_view(*op.operand(whole.lhs), whole, whole.a, accesses, stored);
+  const std::optional<View> b = operand_view(*op.operand(whole.rhs), whole, whole.b, accesses, stored);
   if (!a || !b) return {};
   const ir::Integers c_strides = ir::strides_of(*op.result());
   std::vector<ContractionShape> shapes;
@@ -108,6 +151,12 @@ std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& acc
     shape.k = loops_of(Role::k, shape, c_strides);
   }
   return shapes;
+}
+
+bool is_read_in_place(const ir::Op& op, std::size_t i, Accesses& accesses,
+                      const std::function<bool(const ir::Value&)>& stored) {
+  ops::ContractionSpec spec = op.def->contraction(op);
+  return operand_view(*op.operand(i), spec, i == spec.lhs ? spec.a : spec.b, accesses, stored).has_value();
 }
 
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,

@@ -52,6 +52,10 @@ struct ContractionShape : ContractionLoops {
 std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& accesses,
                                                  const std::function<bool(const ir::Value&)>& stored);
 
+/// Can operand `i` of the contraction be read in place, as a strided view of something stored?
+bool is_read_in_place(const ir::Op& op, std::size_t i, Accesses& accesses,
+                      const std::function<bool(const ir::Value&)>& stored);
+
 /// The only one or, if they can be written together, the one with most products.
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);

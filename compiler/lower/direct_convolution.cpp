@@ -352,17 +352,20 @@ class DirectWriter {
     return kernel::unflatten(number, sizes);
   }
 
-  /// Parts in parallel, or one after the other where all sums together would take much of the cache: tiles of columns
-  /// where there are two to four, else equal parts of the outer loops. In each, one block after the other.
+  /// Parts in parallel, or one after the other where all sums together would take much of the cache, or read different
+  /// blocks: tiles of columns where there are two to four, else equal parts of the outer loops. In each, one block
+  /// after the other.
   void run_blocks() {
     const std::vector<Segment> segments = columns();
     const std::int64_t outer = ContractionShape::product(outer_);
     const bool is_parallel = this->is_parallel();
-    const bool apart = is_parallel || outer * row_.size * column_.size * bytes_ > options_.second_level / 4;
-    std::int64_t parts = apart && segments.size() == 1 && segments[0].count <= 4 ? segments[0].count : 1;
-    const bool by_columns = parts > 1;
+    const bool in_slabs = !shape_.batch.empty();
+    const bool apart = is_parallel || in_slabs || outer * row_.size * column_.size * bytes_ > options_.second_level / 4;
+    const bool by_columns =
+        apart && !in_slabs && segments.size() == 1 && segments[0].count > 1 && segments[0].count <= 4;
+    std::int64_t parts = by_columns ? segments[0].count : 1;
     if (apart && !by_columns)
-      for (const Loop& loop : outer_) {
+      for (const Loop& loop : in_slabs && !is_parallel ? shape_.batch : outer_) {
         const std::int64_t pieces = divisor(loop.size, kMostParts / parts);
         parts *= pieces;
         if (pieces < loop.size) break;

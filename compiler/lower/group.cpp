@@ -148,10 +148,12 @@ class Grouper {
     }
   }
 
-  /// Are there enough images for threads, each small enough?
+  /// Are there enough images for threads, each small enough? And are the kernels, which all of them read, no more than
+  /// they are? In the gradient of kernels these are images themselves.
   bool goes_by_images(const Group& group) {
     if (group.op->def != &ops::op_convolution) return false;
     const ir::Value* result = group.op->result();
+    if (count_of(*group.op->operand(1)) > count_of(*result)) return false;
     const std::int64_t images = slabs_of(*result);
     if (images < limits_.images || bytes_of(*result) / images > limits_.image_bytes) return false;
     const std::optional<ContractionShape> shape = contraction_shape(

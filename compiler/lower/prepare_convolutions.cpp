@@ -290,6 +290,40 @@ bool interleaves_taps(const Convolution& c, bool with_padding, std::int64_t lane
   return lanes >= kWideLanes && with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
 }
 
+/// How many parts the sum over images is cut into that makes up the gradient of the kernels: threads then read the
+/// images that they have, rather than all, for some of few results each. It depends on the shape alone.
+std::int64_t slabs_of(const Convolution& c) {
+  constexpr double kFewProducts = 1e6;
+  if (!sums_over_images(c) || c.groups * c.batch_groups > 1 || size_of(c.x.dtype()) < 4) return 1;
+  std::int64_t results = 1;
+  for (const Dim& size : c.result) results *= size.constant();
+  const std::int64_t images = c.x.size(1).constant(), operands = count_of(*c.x.value) + count_of(*c.w.value);
+  const std::int64_t sum = count_of(*c.w.value) / std::max<std::int64_t>(c.w.size(0).constant(), 1);
+  if (static_cast<double>(results) * static_cast<double>(sum) < kFewProducts) return 1;
+  for (const std::int64_t slabs : {8, 4, 2})
+    if (images % slabs == 0 && images > slabs && 4 * slabs * results <= operands) return slabs;
+  return 1;
+}
+
+/// The convolution as slabs of its sums, and those added up.
+Value in_slabs(const Value& x, const Value& w, const Windows& windows, std::int64_t slabs, const ir::Integers& layout) {
+  const std::int64_t outputs = w.size(0).constant(), each = w.size(1).constant() / slabs;
+  Shape cut = w.shape(), merged = w.shape();
+  cut[1] = merged[1] = each;
+  cut.insert(cut.begin() + 1, slabs);
+  merged[0] = slabs * outputs;
+  ir::Integers order(cut.size());  // [O,S,N/S,...] -> [S,O,N/S,...]
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[0], order[1]);
+  const Value grouped = ops::reshape(ops::transpose(ops::reshape(w, cut), order), merged);
+  const Value partial = ops::convolution(x, grouped, windows, slabs, 1);
+  ir::set_layout(*partial.value->definer, layout);
+  Shape apart = partial.shape();
+  apart[1] = outputs;
+  apart.insert(apart.begin() + 1, slabs);
+  return ops::reduce_sum(ops::reshape(partial, apart), {1});
+}
+
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
   const bool with_padding = is_padded(windows) && !skips_padding(c),
@@ -298,9 +332,11 @@ Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
   if (interleaves) ir::set_layout(*x.value->definer, first_innermost(x.rank()));
   const Value w = is_along_channels(c.w) ? c.w : sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
-  const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
   ir::Integers order = ops::channels_last(c.result.size());
   if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  const std::int64_t slabs = slabs_of(c);
+  const Value result =
+      slabs > 1 ? in_slabs(x, w, windows, slabs, order) : ops::convolution(x, w, windows, c.groups, c.batch_groups);
   ir::set_layout(*result.value->definer, order);
   return result;
 }

@@ -9,10 +9,24 @@ using kernel::Index;
 
 namespace {
 
-/// The view of `value` on `base`, which it is made of by ops that rearrange elements.
-std::optional<View> view_on(const ir::Value& value, const ir::Value& base, Accesses& accesses) {
-  const std::vector<std::int64_t> dims = dims_of(value);
-  if (&value == &base) {  // most are read as they lie
+/// What `value` is made of by ops that only rearrange elements.
+const ir::Value* base_of(const ir::Value& value, Accesses& accesses,
+                         const std::function<bool(const ir::Value&)>& stored) {
+  const ir::Value* base = &value;
+  while (!stored(*base)) {
+    const ir::Op* op = base->definer;
+    if (!op || !op->def->traits.moves_data || !op->def->element) return nullptr;
+    const OpAccess& access = accesses.of(*op);
+    if (access.reads.size() != 1 || access.cost > 0) return nullptr;
+    base = op->operand(access.reads[0].operand);
+  }
+  return base;
+}
+
+/// The view of `value`, with `dims`, on `base`.
+std::optional<View> view_on(const ir::Value& value, const std::vector<std::int64_t>& dims, const ir::Value& base,
+                            Accesses& accesses) {
+  if (&value == &base && dims == dims_of(value)) {  // most are read as they lie
     View view{&value, 0, ir::strides_of(value)};
     for (std::size_t d = 0; d < dims.size(); ++d)
       if (dims[d] == 1) view.strides[d] = 0;
@@ -45,17 +59,17 @@ std::optional<View> view_on(const ir::Value& value, const ir::Value& base, Acces
 
 std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
                             const std::function<bool(const ir::Value&)>& stored) {
-  const ir::Value* base = &value;
-  while (!stored(*base)) {
-    const ir::Op* op = base->definer;
-    if (!op || !op->def->traits.moves_data || !op->def->element) return std::nullopt;
-    const OpAccess& access = accesses.of(*op);
-    if (access.reads.size() != 1 || access.cost > 0) return std::nullopt;
-    base = op->operand(access.reads[0].operand);
-  }
+  const ir::Value* base = base_of(value, accesses, stored);
+  if (!base) return std::nullopt;
   KnownView& known = accesses.view(value);
-  if (known.base != base) known = {base, view_on(value, *base, accesses)};
+  if (known.base != base) known = {base, view_on(value, dims_of(value), *base, accesses)};
   return known.view;
+}
+
+std::optional<View> view_of(const ir::Value& value, const std::vector<std::int64_t>& dims, Accesses& accesses,
+                            const std::function<bool(const ir::Value&)>& stored) {
+  const ir::Value* base = base_of(value, accesses, stored);
+  return base ? view_on(value, dims, *base, accesses) : std::nullopt;
 }
 
 }  // namespace pullback::lower

@@ -14,4 +14,8 @@ namespace pullback::lower {
 std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
                             const std::function<bool(const ir::Value&)>& stored);
 
+/// The same of the value with other dims, of as many elements: an axis that is walked as two may have two strides.
+std::optional<View> view_of(const ir::Value& value, const std::vector<std::int64_t>& dims, Accesses& accesses,
+                            const std::function<bool(const ir::Value&)>& stored);
+
 }  // namespace pullback::lower
