@@ -525,7 +525,7 @@ class Writer {
     const std::vector<std::int64_t> dims = dims_of(*c);
     std::int64_t expected = 1;
     for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
-      if (strides[d] != expected) return false;
+      if (dims[d] != 1 && strides[d] != expected) return false;
     return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
            c->type.dtype == accumulate_;
   }

@@ -548,8 +548,17 @@ const Loop* image_loop(const ContractionShape& shape) {
   return loop == shape.n.end() ? nullptr : &*loop;
 }
 
+namespace {
+
+/// Without windows, and with images as one run of pixels, a convolution is a product of matrices.
+bool is_matrix_product(const ContractionShape& shape) {
+  return shape.bounds.empty() && shape.batch.empty() && shape.n.size() <= 1 && shape.k.size() == 1;
+}
+
+}  // namespace
+
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
-  if (op.def != &ops::op_convolution) return false;
+  if (op.def != &ops::op_convolution || is_matrix_product(shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
@@ -290,6 +291,35 @@ bool interleaves_taps(const Convolution& c, bool with_padding, std::int64_t lane
   return lanes >= kWideLanes && with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
 }
 
+/// Is each element of the result a product of one pixel with the kernels?
+bool has_no_windows(const Convolution& c) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows)) return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  return true;
+}
+
+/// Are all images one matrix of pixels x channels in memory? Their product with the kernels, a matrix, too, then copies
+/// of these what it needs as any product does.
+bool is_product_of_pixels(const Convolution& c) {
+  if (!has_no_windows(c)) return false;
+  const std::vector<std::int64_t> strides = strides_in_place(c.x);
+  std::int64_t expected = 1;
+  ir::Integers order = ops::channels_last(c.x.rank());
+  std::reverse(order.begin(), order.end());
+  return std::all_of(order.begin(), order.end(), [&](std::int64_t axis) {
+    const std::int64_t size = c.x.size(static_cast<std::size_t>(axis)).constant(),
+                       stride = std::exchange(expected, expected * size);
+    return size == 1 || strides[static_cast<std::size_t>(axis)] == stride;
+  });
+}
+
+/// The kernels as tiles read them.
+Value kernels_for_tiles(const Convolution& c) {
+  if (is_along_channels(c.w) || is_product_of_pixels(c)) return c.w;
+  return sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
+}
+
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
   const bool with_padding = is_padded(windows) && !skips_padding(c),
@@ -297,8 +327,7 @@ Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
   if (interleaves) ir::set_layout(*x.value->definer, first_innermost(x.rank()));
-  const Value w = is_along_channels(c.w) ? c.w : sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
-  const Value result = ops::convolution(x, w, windows, c.groups, c.batch_groups);
+  const Value result = ops::convolution(x, kernels_for_tiles(c), windows, c.groups, c.batch_groups);
   ir::Integers order = ops::channels_last(c.result.size());
   if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
   ir::set_layout(*result.value->definer, order);
@@ -319,10 +348,7 @@ Value prepared(const Convolution& c, std::int64_t lanes) {
 /// Are there no windows, and channels apart in both the images and the result? Then each image is a matrix of channels
 /// x pixels, and the result its product with the kernels, with vectors of pixels.
 bool is_product(const Convolution& c, const ir::Integers& layout) {
-  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !std::is_sorted(layout.begin(), layout.end()))
-    return false;
-  for (std::size_t d = 0; d < c.windows.rank(); ++d)
-    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  if (!has_no_windows(c) || !std::is_sorted(layout.begin(), layout.end())) return false;
   const std::vector<std::int64_t> strides = strides_in_place(c.x);
   return strides[1] != 1 && strides.back() == 1;
 }
