@@ -299,19 +299,29 @@ bool has_no_windows(const Convolution& c) {
   return true;
 }
 
+/// Does x lie in memory in this order, without gaps?
+bool lies_in_order(const Value& x, ir::Integers order) {
+  const std::vector<std::int64_t> strides = strides_in_place(x);
+  std::int64_t expected = 1;
+  std::reverse(order.begin(), order.end());
+  return std::all_of(order.begin(), order.end(), [&](std::int64_t axis) {
+    const std::int64_t size = x.size(static_cast<std::size_t>(axis)).constant();
+    return size == 1 || strides[static_cast<std::size_t>(axis)] == std::exchange(expected, expected * size);
+  });
+}
+
 /// Are all images one matrix of pixels x channels in memory? Their product with the kernels, a matrix, too, then copies
 /// of these what it needs as any product does.
 bool is_product_of_pixels(const Convolution& c) {
-  if (!has_no_windows(c)) return false;
-  const std::vector<std::int64_t> strides = strides_in_place(c.x);
-  std::int64_t expected = 1;
-  ir::Integers order = ops::channels_last(c.x.rank());
-  std::reverse(order.begin(), order.end());
-  return std::all_of(order.begin(), order.end(), [&](std::int64_t axis) {
-    const std::int64_t size = c.x.size(static_cast<std::size_t>(axis)).constant(),
-                       stride = std::exchange(expected, expected * size);
-    return size == 1 || strides[static_cast<std::size_t>(axis)] == stride;
-  });
+  return has_no_windows(c) && lies_in_order(c.x, ops::channels_last(c.x.rank()));
+}
+
+/// The gradient of such kernels, whose transpose, that of the kernels themselves, is wanted row-major.
+bool is_product_over_pixels(const Convolution& c) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !sums_over_images(c)) return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.result[d + 2] != Dim(1) || c.windows.window_dilation[d] != 1) return false;
+  return lies_in_order(c.x, first_innermost(c.x.rank())) && lies_in_order(c.w, first_innermost(c.w.rank()));
 }
 
 /// The kernels as tiles read them.
@@ -330,6 +340,7 @@ Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   const Value result = ops::convolution(x, kernels_for_tiles(c), windows, c.groups, c.batch_groups);
   ir::Integers order = ops::channels_last(c.result.size());
   if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  if (is_product_over_pixels(c)) order = first_innermost(c.result.size());
   ir::set_layout(*result.value->definer, order);
   return result;
 }
