@@ -279,8 +279,9 @@ bool skips_padding(const Convolution& c) {
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
-    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
-    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows) return false;
+    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels. Those
+    // that are depthwise walk along an image's pixels, and only the outermost of these are cut.
+    if (padded && sums_over_images(c, d) && !depthwise_axis(c) && c.result[0].constant() < kFewRows) return false;
   }
   return true;
 }
