@@ -56,6 +56,9 @@ std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& acc
 std::optional<ContractionShape> contraction_shape(const ir::Op& op, Accesses& accesses,
                                                   const std::function<bool(const ir::Value&)>& stored);
 
+/// A convolution's loop over the images, the first dimension of the result; null: it has none of its own.
+const Loop* image_loop(const ContractionShape& shape);
+
 /// A loop, and where it is.
 struct LoopPosition {
   const Loop* loop = nullptr;

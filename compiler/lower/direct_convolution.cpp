@@ -546,15 +546,6 @@ class DirectWriter {
 
 }  // namespace
 
-const Loop* image_loop(const ContractionShape& shape) {
-  const auto& images = shape.spec.c.coordinates.front();
-  if (images.offset != 0 || images.terms.size() != 1 || images.terms.front().coefficient != 1) return nullptr;
-  const std::vector<std::size_t> dimensions{images.terms.front().dimension};
-  const auto loop = std::find_if(shape.n.begin(), shape.n.end(),
-                                 [&](const Loop& candidate) { return candidate.dimensions == dimensions; });
-  return loop == shape.n.end() ? nullptr : &*loop;
-}
-
 namespace {
 
 /// Without windows, and with images as one run of pixels, a convolution is a product of matrices.
