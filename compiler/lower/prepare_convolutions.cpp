@@ -189,10 +189,18 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// Sums of so many products that to copy an operand, or what they make up, costs little beside them.
+constexpr std::int64_t kManyProducts = 128;
+
 /// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+/// Not where all but one are zeros, and that one is a large product: a kernel of its own spreads it.
 bool is_one_kernel_in_phases(const Convolution& c) {
   constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
   if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  const auto& taps = c.windows.sizes;
+  const bool is_product = c.groups * c.batch_groups == 1 &&
+                          std::all_of(taps.begin(), taps.end(), [](const Dim& size) { return size == Dim(1); });
+  if (is_product && c.w.size(1).constant() >= kManyProducts) return false;
   std::int64_t phases = 1;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     if (c.windows.base_dilation[d] == 1) continue;
@@ -380,22 +388,42 @@ bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int
   return windows.strides.back() == 1 && strides_in_place(c.x).back() == 1 && !runs_over_channels(c, outputs, lanes);
 }
 
-/// A product of the pixels that strides leave: these are copied, which costs less than to store a result element by
-/// element.
-std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout) {
-  const auto& strides = c.windows.strides;
-  if (std::all_of(strides.begin(), strides.end(), [](std::int64_t stride) { return stride == 1; })) return std::nullopt;
-  Convolution dense = c;
+/// A convolution without windows, or the gradient of its kernels, of only those pixels that strides leave: these are
+/// copied. Nothing, where strides leave all.
+std::optional<Convolution> of_pixels_left(const Convolution& c) {
+  const Windows& windows = c.windows;
+  if (c.groups * c.batch_groups > 1) return std::nullopt;
+  const bool sums = sums_over_images(c);
   Shape start(c.x.rank(), 0), limit = c.x.shape();
   ir::Integers step{1, 1};
-  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
-    step.push_back(strides[d]);
-    limit[d + 2] = (c.result[d + 2].constant() - 1) * strides[d] + 1;
-    dense.windows.strides[d] = 1;
+  for (std::size_t d = 0; d < windows.rank(); ++d) {
+    const Dim &taps = windows.sizes[d], &size = c.result[d + 2];
+    if ((sums ? size : taps) != Dim(1) || windows.low[d] != Dim(0) || windows.base_dilation[d] > 1) return std::nullopt;
+    step.push_back(sums ? windows.window_dilation[d] : windows.strides[d]);
+    limit[d + 2] = ((sums ? taps : size).constant() - 1) * step.back() + 1;
+    if (limit[d + 2].constant() > c.x.size(d + 2).constant()) return std::nullopt;
   }
-  if (!is_product(dense, layout)) return std::nullopt;
-  const Value x = copied(ops::slice(c.x, start, limit, step));
-  return ops::convolution(x, c.w, dense.windows, c.groups, c.batch_groups);
+  if (std::all_of(step.begin(), step.end(), [](std::int64_t each) { return each == 1; })) return std::nullopt;
+  Convolution dense = c;
+  dense.x = copied(ops::slice(c.x, start, limit, step));
+  dense.windows.strides.assign(windows.rank(), 1);
+  dense.windows.window_dilation.assign(windows.rank(), 1);
+  dense.windows.high.assign(windows.rank(), 0);
+  return dense;
+}
+
+/// A product of the pixels that strides leave: with its channels first, where to copy these costs less than to store a
+/// result element by element; with its channels last, where it costs little beside the product.
+std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
+  const std::optional<Convolution> dense = of_pixels_left(c);
+  if (!dense) return std::nullopt;
+  if (is_product(*dense, layout)) return ops::convolution(dense->x, c.w, dense->windows, c.groups, c.batch_groups);
+  const ir::Integers order = sums_over_images(c) ? first_innermost(c.x.rank()) : ops::channels_last(c.x.rank());
+  if (!c.channels_last || c.w.size(0).constant() < kManyProducts ||
+      strides_in_place(c.x)[static_cast<std::size_t>(order.back())] != 1)
+    return std::nullopt;
+  ir::set_layout(*dense->x.value->definer, order);
+  return prepared_direct(*dense, lanes);
 }
 
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
@@ -412,9 +440,9 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
   const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
-  if (const std::optional<Value> value = thinned(c, layout)) return {value->value};
   if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
-  Value result = prepared(c, lanes);
+  const std::optional<Value> dense = thinned(c, layout, lanes);
+  Value result = dense ? *dense : prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {
     if (result.value->definer->def == &ops::op_convolution) result = copied(result);
     ir::set_layout(*result.value->definer, layout);
