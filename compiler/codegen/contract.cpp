@@ -24,7 +24,7 @@ using kernel::LoopVar;
 struct Translator::Place {
   llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
   std::int64_t a_offset = 0, b_offset = 0, copy_offset = 0;
-  std::vector<std::int64_t> steps;  ///< of the loops that are repeated in the code, by level; 0 of others
+  std::vector<std::int64_t> steps;  ///< of each loop, by level, as far as rows depend on it
 };
 
 void Translator::contract(const Contract& source) {
@@ -174,36 +174,41 @@ void Translator::keep_order() {
 }
 
 // The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one
-// before them.
+// before them, and those of which some rows take no part.
 void Translator::contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums) {
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
   if (level + 1 == tile.loops.size() && !tile.range(level) && !kernel::is_of_pairs(*kernel_, tile.contract) &&
       tile.slides(context_.target()))
     return tile_steps_sliding(tile, at, sums);
+  if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
   const Contract::Around& loop = tile.loops[level];
   const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
     Place next = from;
     next.a_offset += i * loop.stride_a;
     next.b_offset += i * loop.stride_b;
     next.copy_offset += i * tile.contract.copy.stride_depth;
-    if (tile.written[level]) next.steps[level] = i;
     contract_loops(tile, level + 1, next, state);
   };
-  if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
-  const std::int64_t steps = tile.unrolled_steps(level, context_.target());
-  const std::int64_t whole = loop.extent / steps * steps;
-  std::int64_t done = 0;
-  if (!tile.written[level] && whole > steps) {
-    sums = counted_loop("k", b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(whole)), steps, sums,
-                        [&](Bound position, std::span<llvm::Value* const> carried) {
-                          std::vector<llvm::Value*> next(carried.begin(), carried.end());
-                          const Place here = moved(tile, loop, at, position.value);
-                          for (std::int64_t i = 0; i < steps; ++i) step(here, i, next);
-                          return next;
-                        });
-    done = whole;
+  const auto [first, end] = tile.looped_steps(level);
+  const std::int64_t steps = tile.unrolled_steps(level, context_.target()), whole = (end - first) / steps * steps;
+  for (std::int64_t i = 0; i < loop.extent; ++i) {
+    if (i == first && whole > steps) {
+      const auto number = [&](std::int64_t value) { return b_.getInt64(static_cast<std::uint64_t>(value)); };
+      sums = counted_loop("k", number(first), number(first + whole), steps, sums,
+                          [&](Bound position, std::span<llvm::Value* const> carried) {
+                            std::vector<llvm::Value*> next(carried.begin(), carried.end());
+                            Place here = moved(tile, loop, at, position.value);
+                            here.steps[level] = first;
+                            for (std::int64_t u = 0; u < steps; ++u) step(here, u, next);
+                            return next;
+                          });
+      i += whole;
+      if (i == loop.extent) break;
+    }
+    Place here = at;
+    here.steps[level] = i;
+    step(here, i, sums);
   }
-  for (std::int64_t i = done; i < loop.extent; ++i) step(at, i, sums);
 }
 
 /// Where iteration `position` of a loop begins.

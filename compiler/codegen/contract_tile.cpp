@@ -76,11 +76,11 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
   choose_written_out();
 }
 
-// Whether a row is in bounds must be known where the code is written: all loops that move it are repeated. So are the
-// innermost loops, if they are short.
+// Whether a row is in bounds must be known where the code is written: all loops that move it are repeated, or their
+// first and last steps. So are the innermost loops, if they are short.
 void Translator::Tile::choose_written_out() {
   written.assign(loops.size(), false);
-  for (std::size_t level = 0; level < loops.size(); ++level) written[level] = bounds_rows(level);
+  for (std::size_t level = 0; level < loops.size(); ++level) written[level] = bounds_rows(level) && !peels(level);
   written_out = loops.size();
   const auto more = [&](std::size_t level) {
     return written[level] || (!range(level) && written_steps * loops[level].extent <= kWrittenSteps);
@@ -89,6 +89,31 @@ void Translator::Tile::choose_written_out() {
     written_steps *= loops[--written_out].extent;
     written[written_out] = true;
   }
+}
+
+bool Translator::Tile::peels(std::size_t level) const {
+  if (loops[level].extent <= kWrittenSteps) return false;
+  return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const Contract::Bound& bound) {
+    if (bound.step_row == 0 || bound.steps[level] == 0) return true;
+    return std::count(bound.steps.begin(), bound.steps.end(), 0) + 1 == std::ssize(bound.steps);
+  });
+}
+
+std::pair<std::int64_t, std::int64_t> Translator::Tile::looped_steps(std::size_t level) const {
+  if (written[level]) return {0, 0};
+  std::int64_t first = 0, end = loops[level].extent;
+  if (!bounds_rows(level)) return {first, end};
+  std::vector<std::int64_t> steps(loops.size());
+  const auto have_all_rows = [&](std::int64_t step) {
+    steps[level] = step;
+    return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const Contract::Bound& bound) {
+      if (bound.step_row == 0 || bound.steps[level] == 0) return true;
+      return is_within(bound, 0, steps) && is_within(bound, contract.rows - 1, steps);
+    });
+  };
+  while (first < end && !have_all_rows(first)) ++first;
+  while (end > first && !have_all_rows(end - 1)) --end;
+  return {first, end};
 }
 
 bool Translator::Tile::slides(const Target& target) const {
@@ -115,9 +140,10 @@ std::int64_t Translator::Tile::steps_in_code(const Target& target) const {
   std::int64_t count = 1;
   for (std::size_t level = 0; level < loops.size(); ++level) {
     if (range(level)) continue;
-    const std::int64_t extent = loops[level].extent, steps = unrolled_steps(level, target);
-    const bool loops_in_code = !written[level] && extent / steps > 1;
-    count *= loops_in_code ? steps + extent % steps : extent;
+    const auto [first, end] = looped_steps(level);
+    const std::int64_t looped = end - first, steps = unrolled_steps(level, target);
+    const std::int64_t written_in_code = loops[level].extent - looped;
+    count *= written_in_code + (looped / steps > 1 ? steps + looped % steps : looped);
   }
   return count;
 }

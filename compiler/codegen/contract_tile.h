@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "compiler/codegen/translator.h"
@@ -44,14 +45,22 @@ struct Translator::Tile {
       return bound.step_row != 0 && bound.steps[level] != 0;
     });
   }
+  /// Is a loop that bounds rows so long that only those of its steps are repeated which some row takes no part in? No
+  /// other loop then moves these rows.
+  bool peels(std::size_t level) const;
+  /// From the first to behind the last of the steps that are a loop in the code, all with the same rows.
+  std::pair<std::int64_t, std::int64_t> looped_steps(std::size_t level) const;
   /// Does the row take part in the given steps of the loops that are repeated in the code?
   bool has_row(std::int64_t row, const std::vector<std::int64_t>& steps) const {
     return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const kernel::Contract::Bound& bound) {
-      if (bound.step_row == 0) return true;
-      std::int64_t coordinate = bound.base.constant() + row * bound.step_row;
-      for (std::size_t level = 0; level < steps.size(); ++level) coordinate += bound.steps[level] * steps[level];
-      return coordinate >= 0 && coordinate < bound.size;
+      return bound.step_row == 0 || is_within(bound, row, steps);
     });
+  }
+  static bool is_within(const kernel::Contract::Bound& bound, std::int64_t row,
+                        const std::vector<std::int64_t>& steps) {
+    std::int64_t coordinate = bound.base.constant() + row * bound.step_row;
+    for (std::size_t level = 0; level < steps.size(); ++level) coordinate += bound.steps[level] * steps[level];
+    return coordinate >= 0 && coordinate < bound.size;
   }
   void choose_written_out();
   /// Do rows of vectors meet the same elements of A in different steps of the innermost loop, with registers enough to

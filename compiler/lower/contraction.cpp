@@ -74,7 +74,7 @@ class Writer {
     const double work = 2.0 * static_cast<double>(outer * row_.size * column_.size * depth_.size) *
                         static_cast<double>(ContractionShape::product(shape_.k) * nested_steps() * inner_steps());
     if (!options_.parallel || work < kParallelFlops)
-      run_serial(outer);
+      repeat("o", outer, [&](const Index& o) { run_outer(o, whole()); });
     else if (outer < kOuterParts)
       run_parts(outer, work);
     else if (const Grid grid = choose_row_parts(outer, work); are_row_parts(grid))
@@ -177,11 +177,6 @@ class Writer {
 
   Part whole() const { return {Index(0), Index(0), row_.size, column_.size}; }
 
-  void run_serial(std::int64_t outer) {
-    if (outer == 1) return run_outer(Index(0), whole());
-    build().serial_loop("o", outer, [&](const Index& o) { run_outer(o, whole()); });
-  }
-
   Grid choose_parts(const Extents& extents, double work, std::int64_t outer) const {
     const auto most = std::min<std::int64_t>(kMostParts, static_cast<std::int64_t>(work / kParallelFlops) + 1);
     return choose_grid(extents, tile_, registers_, std::max<std::int64_t>(1, most / outer), pack_rows_, packed_,
@@ -205,7 +200,7 @@ class Writer {
       const Index row = kernel::floordiv(p, grid.columns.count), first = kernel::mod(p, grid.columns.count) * panels;
       each_size(grid.rows, row, [&](std::int64_t rows) {
         const Part part{row * grid.rows.size, Index(0), rows, column_.size};
-        emitter_.scoped([&] { repeat("o", {0, panels, 1}, [&](const Index& o) { run_outer(first + o, part); }); });
+        emitter_.scoped([&] { repeat("o", panels, [&](const Index& o) { run_outer(first + o, part); }); });
       });
     });
   }
@@ -527,7 +522,7 @@ class Writer {
     const std::vector<std::int64_t> dims = dims_of(*c);
     std::int64_t expected = 1;
     for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
-      if (strides[d] != expected) return false;
+      if (dims[d] != 1 && strides[d] != expected) return false;
     return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
            c->type.dtype == accumulate_;
   }

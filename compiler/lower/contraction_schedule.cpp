@@ -31,6 +31,8 @@ constexpr std::int64_t kShallowSum = 128, kShallowRows = 4, kShallowVectors = 2,
 
 /// Numbers of row tiles for which a copy of B is much of the work, and steps of panels that stay in the first level.
 constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
+/// The same where each step reads a row of either operand in place: of both, a block stays in the first level.
+constexpr std::int64_t kShortStrip = 64;
 
 /// With 32 registers a tile of two vectors has so many rows, and reads B half as often as the other tiles: in place, if
 /// there are few of them.
@@ -198,7 +200,8 @@ class ScheduleChooser {
       return row_tiles() > kFewTallTiles && depth_.size * step > kNearPanel;
     if (!is_narrow() || depth_.b <= panel_width()) return false;
     const bool is_far = depth_.size * step > kNearNarrow, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
-    return is_far ? row_tiles() > kManyTiles : lies_between_lines && row_tiles() > kSeveralTiles;
+    if (is_far) return row_tiles() > (lies_across() ? kSeveralTiles : kManyTiles);
+    return lies_between_lines && row_tiles() > kSeveralTiles;
   }
 
   /// Panels of B that are not copied one by one, as a row tile meets them, but strips of them at once.
@@ -267,7 +270,8 @@ class ScheduleChooser {
     Blocking& blocking = schedule_.blocking;
     if (row_tiles() < 2 || blocking.rows < row_.size) return;
     const bool short_panels = row_tiles() <= kFewTiles || !schedule_.pack_columns;
-    const std::int64_t most_depth = short_panels ? kShortPanel : 2 * kShortPanel;
+    const bool short_strips = lies_across() && !schedule_.pack_columns;
+    const std::int64_t most_depth = short_strips ? kShortStrip : short_panels ? kShortPanel : 2 * kShortPanel;
     if (row_tiles() <= kSeveralTiles && !schedule_.paired && blocking.depth > most_depth)
       blocking.depth = even_piece(extents_.depth, most_depth);
     if (!schedule_.pack_columns) return;

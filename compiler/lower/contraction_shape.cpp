@@ -179,6 +179,15 @@ kernel::Index walked(const std::vector<Loop>& loops, const std::vector<kernel::I
   return position;
 }
 
+const Loop* image_loop(const ContractionShape& shape) {
+  const auto& images = shape.spec.c.coordinates.front();
+  if (images.offset != 0 || images.terms.size() != 1 || images.terms.front().coefficient != 1) return nullptr;
+  const std::vector<std::size_t> dimensions{images.terms.front().dimension};
+  const auto loop = std::find_if(shape.n.begin(), shape.n.end(),
+                                 [&](const Loop& candidate) { return candidate.dimensions == dimensions; });
+  return loop == shape.n.end() ? nullptr : &*loop;
+}
+
 ops::Indices indices_in_c(const ops::ContractionSpec& spec, const std::vector<LoopPosition>& positions) {
   std::vector<kernel::Index> at(spec.dimensions.size());
   for (const LoopPosition& position : positions) {

@@ -65,6 +65,9 @@ std::vector<kernel::Index> positions_in(const std::vector<Loop>& loops, const ke
 /// How far the loops have moved through an operand.
 kernel::Index walked(const std::vector<Loop>& loops, const std::vector<kernel::Index>& at, std::int64_t Loop::* stride);
 
+/// A convolution's loop over the images, the first dimension of the result; null: it has none of its own.
+const Loop* image_loop(const ContractionShape& shape);
+
 /// A loop, and where it is.
 struct LoopPosition {
   const Loop* loop = nullptr;

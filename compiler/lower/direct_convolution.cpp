@@ -69,7 +69,8 @@ class DirectWriter {
     is_empty_ = ContractionShape::product(shape_.k) == 0;
     if (is_empty_) shape_.k.clear();
     if (is_empty_) shape_.bounds.clear();
-    std::vector<Loop>& columns = is_depthwise(shape_) ? shape_.batch : shape_.m;
+    is_depthwise_ = is_depthwise(shape_);
+    std::vector<Loop>& columns = is_depthwise_ ? shape_.batch : shape_.m;
     column_ = columns.front();
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
@@ -129,16 +130,19 @@ class DirectWriter {
     return tile;
   }
 
-  /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written.
+  /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written. Of one loop that
+  /// cuts rows only the ends are repeated: it may be long where no other one runs in it.
   bool can_be_row(const Loop& loop) const {
     return std::all_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
       if (bound.step(loop) == 0) return true;
-      std::int64_t taps = 1;
+      std::int64_t taps = 1, loops = 0;
       for (const auto& term : bound.terms) {
-        taps *= extent_of(shape_.k, term.dimension);
+        const std::int64_t extent = extent_of(shape_.k, term.dimension);
+        taps *= extent;
+        loops += extent > 1 ? 1 : 0;
         if (term.dimension != loop.dimensions[0] && extent_of(shape_.n, term.dimension) > 1) return false;
       }
-      return taps <= kMostTaps;
+      return taps <= kMostTaps || (is_depthwise_ && loops == 1);
     });
   }
 
@@ -208,10 +212,12 @@ class DirectWriter {
   }
 
   /// Loops over k as x lies in memory. But the code is repeated for each tap of a loop that cuts rows, and in it a loop
-  /// over channels runs: between the taps of one pixel, elements of x would be kept in registers that there are not.
+  /// over channels runs: between the taps of one pixel, elements of x would be kept in registers that there are not. A
+  /// depthwise convolution has no sum over channels.
   void order_depth() {
     const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.b) > std::abs(y.b); };
     std::stable_sort(shape_.k.begin(), shape_.k.end(), far);
+    if (is_depthwise_) return;
     if (std::none_of(shape_.k.begin(), shape_.k.end(), [&](const Loop& loop) { return bounds_row(loop); })) return;
     const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? 1 : is_bounded(loop) ? 0 : 2; };
     std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
@@ -525,24 +531,25 @@ class DirectWriter {
   std::vector<Blocks> blocks_;  ///< outermost first; none: a tile's sums are computed in one go
   bool by_channels_ = false;    ///< blocks are of channels, for all positions of an image
   bool chained_in_result_ = false;
-  bool is_empty_ = false;        ///< sums are over nothing
+  bool is_empty_ = false;  ///< sums are over nothing
+  bool is_depthwise_ = false;
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
   std::int64_t sums_pitch_ = 1;
 };
 
 }  // namespace
 
-const Loop* image_loop(const ContractionShape& shape) {
-  const auto& images = shape.spec.c.coordinates.front();
-  if (images.offset != 0 || images.terms.size() != 1 || images.terms.front().coefficient != 1) return nullptr;
-  const std::vector<std::size_t> dimensions{images.terms.front().dimension};
-  const auto loop = std::find_if(shape.n.begin(), shape.n.end(),
-                                 [&](const Loop& candidate) { return candidate.dimensions == dimensions; });
-  return loop == shape.n.end() ? nullptr : &*loop;
+namespace {
+
+/// Without windows, and with images as one run of pixels, a convolution is a product of matrices.
+bool is_matrix_product(const ContractionShape& shape) {
+  return shape.bounds.empty() && shape.batch.empty() && shape.n.size() <= 1 && shape.k.size() == 1;
 }
 
+}  // namespace
+
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
-  if (op.def != &ops::op_convolution) return false;
+  if (op.def != &ops::op_convolution || is_matrix_product(shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
 

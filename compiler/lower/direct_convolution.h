@@ -10,11 +10,9 @@
 namespace pullback::lower {
 
 /// Are the columns of the result, and of the operand A (the kernels), neighbours in memory? Columns are output
-/// channels; of a depthwise convolution, B (the images) has them as neighbours, too.
+/// channels; of a depthwise convolution, B (the images) has them as neighbours, too. Not a product of two matrices,
+/// which is cut as any other is.
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape);
-
-/// Its loop over the images, the first dimension of the result; null: it has none of its own.
-const Loop* image_loop(const ContractionShape& shape);
 
 /// Writes the kernel of such a contraction group; `phases` compute the whole result together.
 void write_direct_convolution(const Group& group, Unit& unit, Placement& placement,

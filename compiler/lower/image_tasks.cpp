@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "compiler/lower/direct_convolution.h"
-
 namespace pullback::lower {
 
 using kernel::Index;

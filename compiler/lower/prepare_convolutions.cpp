@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
@@ -188,10 +189,18 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// Sums of so many products that to copy an operand, or what they make up, costs little beside them.
+constexpr std::int64_t kManyProducts = 128;
+
 /// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+/// Not where all but one are zeros, and that one is a large product: a kernel of its own spreads it.
 bool is_one_kernel_in_phases(const Convolution& c) {
   constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
   if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  const auto& taps = c.windows.sizes;
+  const bool is_product = c.groups * c.batch_groups == 1 &&
+                          std::all_of(taps.begin(), taps.end(), [](const Dim& size) { return size == Dim(1); });
+  if (is_product && c.w.size(1).constant() >= kManyProducts) return false;
   std::int64_t phases = 1;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     if (c.windows.base_dilation[d] == 1) continue;
@@ -270,16 +279,23 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
   return x;
 }
 
+/// The gradient of depthwise kernels walks along an image's pixels, of which only the outermost are cut. But where it
+/// has few vectors of channels, and registers for all taps as a tile's rows, these need the same pixels.
+bool cuts_pixels(const Convolution& c, std::int64_t lanes) {
+  constexpr std::int64_t kFewVectors = 2;
+  return depthwise_axis(c) && (lanes < kWideLanes || c.w.size(0).constant() > kFewVectors * lanes);
+}
+
 /// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
 /// and worth it where each tap has many channels.
-bool skips_padding(const Convolution& c) {
+bool skips_padding(const Convolution& c, std::int64_t lanes) {
   constexpr std::int64_t kFewRows = 4;
   if (is_one_kernel_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
     // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
-    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows) return false;
+    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !cuts_pixels(c, lanes)) return false;
   }
   return true;
 }
@@ -290,11 +306,51 @@ bool interleaves_taps(const Convolution& c, bool with_padding, std::int64_t lane
   return lanes >= kWideLanes && with_padding && sums_over_images(c) && c.groups * c.batch_groups == 1;
 }
 
+/// Is each element of the result a product of one pixel with the kernels?
+bool has_no_windows(const Convolution& c) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows)) return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  return true;
+}
+
+/// Does x lie in memory in this order, without gaps?
+bool lies_in_order(const Value& x, ir::Integers order) {
+  const std::vector<std::int64_t> strides = strides_in_place(x);
+  std::int64_t expected = 1;
+  std::reverse(order.begin(), order.end());
+  return std::all_of(order.begin(), order.end(), [&](std::int64_t axis) {
+    const std::int64_t size = x.size(static_cast<std::size_t>(axis)).constant();
+    return size == 1 || strides[static_cast<std::size_t>(axis)] == std::exchange(expected, expected * size);
+  });
+}
+
+/// Are all images one matrix of pixels x channels in memory? Their product with the kernels, a matrix, too, then copies
+/// of these what it needs as any product does.
+bool is_product_of_pixels(const Convolution& c) {
+  return has_no_windows(c) && lies_in_order(c.x, ops::channels_last(c.x.rank()));
+}
+
+/// The gradient of such kernels, whose transpose, that of the kernels themselves, is wanted row-major.
+bool is_product_over_pixels(const Convolution& c) {
+  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !sums_over_images(c)) return false;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d)
+    if (c.result[d + 2] != Dim(1) || c.windows.window_dilation[d] != 1) return false;
+  return lies_in_order(c.x, first_innermost(c.x.rank())) && lies_in_order(c.w, first_innermost(c.w.rank()));
+}
+
+/// The kernels as tiles read them.
+Value kernels_for_tiles(const Convolution& c) {
+  if (is_along_channels(c.w) || is_product_of_pixels(c)) return c.w;
+  return sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
+}
+
 /// How many parts the sum over images is cut into that makes up the gradient of the kernels: threads then read the
 /// images that they have, rather than all, for some of few results each. It depends on the shape alone.
 std::int64_t slabs_of(const Convolution& c) {
   constexpr double kFewProducts = 1e6;
-  if (!sums_over_images(c) || c.groups * c.batch_groups > 1 || size_of(c.x.dtype()) < 4) return 1;
+  if (!sums_over_images(c) || is_product_over_pixels(c)) return 1;
+  if (c.groups * c.batch_groups > 1 || size_of(c.x.dtype()) < 4) return 1;
   std::int64_t results = 1;
   for (const Dim& size : c.result) results *= size.constant();
   const std::int64_t images = c.x.size(1).constant(), operands = count_of(*c.x.value) + count_of(*c.w.value);
@@ -326,14 +382,15 @@ Value in_slabs(const Value& x, const Value& w, const Windows& windows, std::int6
 
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
-  const bool with_padding = is_padded(windows) && !skips_padding(c),
+  const bool with_padding = is_padded(windows) && !skips_padding(c, lanes),
              interleaves = interleaves_taps(c, with_padding, lanes);
   const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
   if (interleaves) ir::set_layout(*x.value->definer, first_innermost(x.rank()));
-  const Value w = is_along_channels(c.w) ? c.w : sums_over_images(c) ? along_channels(c.w) : for_tiles(c.w);
+  const Value w = kernels_for_tiles(c);
   ir::Integers order = ops::channels_last(c.result.size());
   if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+  if (is_product_over_pixels(c)) order = first_innermost(c.result.size());
   const std::int64_t slabs = slabs_of(c);
   const Value result =
       slabs > 1 ? in_slabs(x, w, windows, slabs, order) : ops::convolution(x, w, windows, c.groups, c.batch_groups);
@@ -355,10 +412,7 @@ Value prepared(const Convolution& c, std::int64_t lanes) {
 /// Are there no windows, and channels apart in both the images and the result? Then each image is a matrix of channels
 /// x pixels, and the result its product with the kernels, with vectors of pixels.
 bool is_product(const Convolution& c, const ir::Integers& layout) {
-  if (c.groups * c.batch_groups > 1 || is_padded(c.windows) || !std::is_sorted(layout.begin(), layout.end()))
-    return false;
-  for (std::size_t d = 0; d < c.windows.rank(); ++d)
-    if (c.windows.sizes[d] != Dim(1) || c.windows.strides[d] != 1) return false;
+  if (!has_no_windows(c) || !std::is_sorted(layout.begin(), layout.end())) return false;
   const std::vector<std::int64_t> strides = strides_in_place(c.x);
   return strides[1] != 1 && strides.back() == 1;
 }
@@ -378,22 +432,42 @@ bool runs_over_pixels(const Convolution& c, const ir::Integers& layout, std::int
   return windows.strides.back() == 1 && strides_in_place(c.x).back() == 1 && !runs_over_channels(c, outputs, lanes);
 }
 
-/// A product of the pixels that strides leave: these are copied, which costs less than to store a result element by
-/// element.
-std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout) {
-  const auto& strides = c.windows.strides;
-  if (std::all_of(strides.begin(), strides.end(), [](std::int64_t stride) { return stride == 1; })) return std::nullopt;
-  Convolution dense = c;
+/// A convolution without windows, or the gradient of its kernels, of only those pixels that strides leave: these are
+/// copied. Nothing, where strides leave all.
+std::optional<Convolution> of_pixels_left(const Convolution& c) {
+  const Windows& windows = c.windows;
+  if (c.groups * c.batch_groups > 1) return std::nullopt;
+  const bool sums = sums_over_images(c);
   Shape start(c.x.rank(), 0), limit = c.x.shape();
   ir::Integers step{1, 1};
-  for (std::size_t d = 0; d < c.windows.rank(); ++d) {
-    step.push_back(strides[d]);
-    limit[d + 2] = (c.result[d + 2].constant() - 1) * strides[d] + 1;
-    dense.windows.strides[d] = 1;
+  for (std::size_t d = 0; d < windows.rank(); ++d) {
+    const Dim &taps = windows.sizes[d], &size = c.result[d + 2];
+    if ((sums ? size : taps) != Dim(1) || windows.low[d] != Dim(0) || windows.base_dilation[d] > 1) return std::nullopt;
+    step.push_back(sums ? windows.window_dilation[d] : windows.strides[d]);
+    limit[d + 2] = ((sums ? taps : size).constant() - 1) * step.back() + 1;
+    if (limit[d + 2].constant() > c.x.size(d + 2).constant()) return std::nullopt;
   }
-  if (!is_product(dense, layout)) return std::nullopt;
-  const Value x = copied(ops::slice(c.x, start, limit, step));
-  return ops::convolution(x, c.w, dense.windows, c.groups, c.batch_groups);
+  if (std::all_of(step.begin(), step.end(), [](std::int64_t each) { return each == 1; })) return std::nullopt;
+  Convolution dense = c;
+  dense.x = copied(ops::slice(c.x, start, limit, step));
+  dense.windows.strides.assign(windows.rank(), 1);
+  dense.windows.window_dilation.assign(windows.rank(), 1);
+  dense.windows.high.assign(windows.rank(), 0);
+  return dense;
+}
+
+/// A product of the pixels that strides leave: with its channels first, where to copy these costs less than to store a
+/// result element by element; with its channels last, where it costs little beside the product.
+std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout, std::int64_t lanes) {
+  const std::optional<Convolution> dense = of_pixels_left(c);
+  if (!dense) return std::nullopt;
+  if (is_product(*dense, layout)) return ops::convolution(dense->x, c.w, dense->windows, c.groups, c.batch_groups);
+  const ir::Integers order = sums_over_images(c) ? first_innermost(c.x.rank()) : ops::channels_last(c.x.rank());
+  if (!c.channels_last || c.w.size(0).constant() < kManyProducts ||
+      strides_in_place(c.x)[static_cast<std::size_t>(order.back())] != 1)
+    return std::nullopt;
+  ir::set_layout(*dense->x.value->definer, order);
+  return prepared_direct(*dense, lanes);
 }
 
 std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
@@ -410,9 +484,9 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
   const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
-  if (const std::optional<Value> value = thinned(c, layout)) return {value->value};
   if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
-  Value result = prepared(c, lanes);
+  const std::optional<Value> dense = thinned(c, layout, lanes);
+  Value result = dense ? *dense : prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {
     if (result.value->definer->def == &ops::op_convolution) result = copied(result);
     ir::set_layout(*result.value->definer, layout);

@@ -1,20 +1,23 @@
 // Times convolutions, forward and both gradients, and pooling:
-//   bench_convolutions [--threads N] [--benchmark_filter=REGEX] ... (Google Benchmark's options)
+//   bench_convolutions [--channels-last] [--threads N] [--benchmark_filter=REGEX] ... (Google Benchmark's options)
 // Each iteration is a round: a burst of the peak, then calls of the compiled program and of oneDNN, where it is
 // installed. oneDNN gets its operands in the memory layouts that it prefers, and is not charged for bringing them
 // there. Operands are arguments and results of the program, and so lie with the channels first; within a network they
-// rarely do. Reported are medians over the rounds: GFLOP/s, products with padding not counted, the percentage of the
-// peak in the same round, and the ratio to oneDNN within a pair (above 1 Pullback is ahead) with its 95 % confidence
-// interval; all of it for the whole call and, where the name begins with "kernel.", without what only moves operands
-// into other layouts, as for oneDNN. For pooling GB/s of operands and results.
+// rarely do: with --channels-last images are given, and wanted, as they lie there. Reported are medians over the
+// rounds: GFLOP/s, products with padding not counted, the percentage of the peak in the same round, and the ratio to
+// oneDNN within a pair (above 1 Pullback is ahead) with its 95 % confidence interval; all of it for the whole call and,
+// where the name begins with "kernel.", without what only moves operands into other layouts, as for oneDNN. For pooling
+// GB/s of operands and results.
 //
 // A name is PASS/CHANNELS_IN-CHANNELS_OUT/HEIGHTxWIDTH/kKERNEL[/sSTRIDE][/dDILATION][/gGROUPS]/bBATCH.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <random>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -46,6 +49,35 @@ pb::Tensor input(pb::Graph& g, const std::string& name, const pb::Array& array) 
 
 using pb::bench::Pass;
 
+/// Are images [N,H,W,C] for Pullback?
+bool channels_last = false;
+
+/// [N,C,H,W] from how images are given, or back.
+pb::Tensor channels_first(const pb::Tensor& x) {
+  return channels_last ? pb::permute(x, {0, 3, 1, 2}) : x;
+}
+pb::Tensor as_given(const pb::Tensor& x) {
+  return channels_last ? pb::permute(x, {0, 2, 3, 1}) : x;
+}
+std::vector<std::int64_t> dims_as_given(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  return channels_last ? std::vector{n, h, w, c} : std::vector{n, c, h, w};
+}
+
+/// The elements of images of `channels` in the other order.
+std::vector<float> with_channels_moved(std::span<const float> images, std::int64_t channels, std::int64_t pixels,
+                                       bool to_last) {
+  std::vector<float> moved(images.size());
+  const auto each = static_cast<std::size_t>(channels * pixels), c = static_cast<std::size_t>(channels),
+             p = static_cast<std::size_t>(pixels);
+  for (std::size_t image = 0; image < images.size(); image += each)
+    for (std::size_t i = 0; i < c; ++i)
+      for (std::size_t j = 0; j < p; ++j) {
+        const std::size_t first = image + i * p + j, last = image + j * c + i;
+        moved[to_last ? last : first] = images[to_last ? first : last];
+      }
+  return moved;
+}
+
 const char* name_of(Pass pass) {
   constexpr const char* kNames[] = {"forward", "input", "kernel"};
   return kNames[static_cast<int>(pass)];
@@ -61,15 +93,20 @@ struct Convolution : pb::bench::ConvolutionSizes {
     text << "/b" << batch;
     return text.str();
   }
+  std::vector<std::int64_t> x_dims() const { return dims_as_given(batch, in, height, width); }
+  std::vector<std::int64_t> y_dims() const { return dims_as_given(batch, out, result(height), result(width)); }
+
   pb::Program compile(Pass pass, int threads) const {
     const pb::CompileOptions options{.threads = threads, .profile = true};
     pb::Graph g("convolution");
-    const pb::Tensor x = g.input("x", pb::f32, {batch, in, height, width}),
-                     w = g.input("w", pb::f32, {out, in / groups, kernel, kernel});
-    const pb::Tensor y =
-        pb::conv2d(x, w, {.stride = stride, .padding = padding(), .dilation = dilation, .groups = groups});
+    const auto images = [&](const char* name, const std::vector<std::int64_t>& dims) {
+      return g.input(name, pb::f32, std::vector<pb::Dim>(dims.begin(), dims.end()));
+    };
+    const pb::Tensor x = images("x", x_dims()), w = g.input("w", pb::f32, {out, in / groups, kernel, kernel});
+    const pb::Tensor y = as_given(pb::conv2d(
+        channels_first(x), w, {.stride = stride, .padding = padding(), .dilation = dilation, .groups = groups}));
     if (pass == Pass::forward) return g.compile({y}, options);
-    const pb::Tensor dy = g.input("dy", pb::f32, {batch, out, result(height), result(width)});
+    const pb::Tensor dy = images("dy", y_dims());
     return g.gradient(pb::sum(y * dy), {pass == Pass::input_gradient ? x : w}).compile(options);
   }
 };
@@ -81,16 +118,15 @@ struct Bound {
   std::unique_ptr<pb::BoundStep> step;
 
   Bound(pb::Program made, const Convolution& c)
-      : x(random_floats({c.batch, c.in, c.height, c.width})),
+      : x(random_floats(c.x_dims())),
         w(random_floats({c.out, c.in / c.groups, c.kernel, c.kernel})),
-        dy(random_floats({c.batch, c.out, c.result(c.height), c.result(c.width)})),
+        dy(random_floats(c.y_dims())),
         program(std::move(made)) {
     std::vector<pb::Feed> feeds;
     for (const std::string& name : program.input_names())
       feeds.emplace_back(name, name == "x" ? x : name == "w" ? w : dy);
     step = std::make_unique<pb::BoundStep>(program.bind(feeds));
   }
-  static const float* data(const pb::Array& array) { return array.values<float>().data(); }
 };
 
 /// A line of a program's profile.
@@ -138,10 +174,20 @@ void measure(benchmark::State& state, const Convolution& c, Pass pass, int threa
   Bound bound(c.compile(pass, threads), c);
   bound.step->step();
   std::vector<pb::bench::Peer> peers;
-  if (const auto onednn =
-          pb::bench::onednn_convolution(c, pass, bound.data(bound.x), bound.data(bound.w), bound.data(bound.dy))) {
+  const std::int64_t pixels = c.height * c.width, result_pixels = c.result(c.height) * c.result(c.width);
+  const auto first = [](const pb::Array& images, std::int64_t channels, std::int64_t each) {
+    const auto values = images.values<float>();
+    return channels_last ? with_channels_moved(values, channels, each, false)
+                         : std::vector<float>(values.begin(), values.end());
+  };
+  const std::vector<float> x = first(bound.x, c.in, pixels), dy = first(bound.dy, c.out, result_pixels);
+  if (const auto onednn = pb::bench::onednn_convolution(c, pass, x.data(), bound.w.values<float>().data(), dy.data())) {
     onednn->peer.call();
-    pb::bench::require_equal(bound.step->outputs()[0].values<float>(), onednn->result(), onednn->peer.name);
+    std::vector<float> theirs = onednn->result();
+    if (channels_last && pass != Pass::kernel_gradient)
+      theirs = pass == Pass::forward ? with_channels_moved(theirs, c.out, result_pixels, true)
+                                     : with_channels_moved(theirs, c.in, pixels, true);
+    pb::bench::require_equal(bound.step->outputs()[0].values<float>(), theirs, onednn->peer.name);
     peers.push_back(onednn->peer);
   }
   const double flop = bound.program.cost().flop_in_bounds;
@@ -243,5 +289,9 @@ void register_all(int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  char** const last = std::remove_if(argv + std::min(argc, 1), argv + argc,
+                                     [](const char* word) { return std::strcmp(word, "--channels-last") == 0; });
+  channels_last = last != argv + argc;
+  argc = static_cast<int>(last - argv);
   return pb::bench::run_benchmarks(argc, argv, register_all);
 }

@@ -373,6 +373,27 @@ TEST_CASE("products out of bounds are left out and not read") {
     b.contract(std::move(tile), f32,
                [&](const Index& i, const Index& j, Value* value) { b.store(y, i * outputs + j, value); });
   });
+  // A long loop over pixels, of which rows, neighbouring taps, leave out the first and the last ones; with strides, and
+  // so many taps that none meets all pixels.
+  for (const std::int64_t taps : {3, 5, 13})
+    for (const std::int64_t step : {1, 2})
+      test::check_plain([&](Kernel& k) {
+        Builder b(k);
+        const std::int64_t pixels = 11, size = step * pixels, columns = 20, lines = 2;
+        const int x = b.buffer("x", f32, lines * size * columns, Access::in);
+        const int g = b.buffer("g", f32, lines * pixels * columns, Access::in);
+        const int y = b.buffer("y", f32, taps * columns, Access::out);
+        Contract tile;
+        tile.rows = taps;
+        tile.columns = columns;
+        tile.depth = pixels;
+        tile.around = {{lines, size * columns, pixels * columns}};
+        tile.a = {x, Index(-(taps / 2) * columns), columns, step * columns, 1};
+        tile.b = {g, Index(0), columns};
+        tile.bounds = {{Index(-(taps / 2)), size, 1, {0, step}}};
+        b.contract(std::move(tile), f32,
+                   [&](const Index& i, const Index& j, Value* value) { b.store(y, i * columns + j, value); });
+      });
   // Each of `images` starts elsewhere, so that a loop over some of 5 taps is cut at its beginning, its end or wholly.
   for (const std::int64_t step : {1, 2})
     test::check_plain([&](Kernel& k) {

@@ -194,6 +194,83 @@ TEST_CASE("depthwise convolutions multiply channel by channel", "[lower]") {
   })");
 }
 
+TEST_CASE("gradients of depthwise kernels copy no padding", "[lower]") {
+  const auto gradient = [](int size, int stride, const char* type) {
+    return fmt::format(R"(func @f(%x: {0}[19,3,{1},{1}], %g: {0}[19,3,{2},{2}]) {{
+      %a: {0}[19,3,{1},{1}] = abs(%x) {{layout = [1,2,3,0]}}
+      %b: {0}[19,3,{2},{2}] = abs(%g) {{layout = [1,2,3,0]}}
+      %d: {0}[1,19,3,3] = convolution(%a, %b) {{strides = [1,1], low = shape[1,1], high = shape[{3},{3}],
+          base_dilation = [1,1], window_dilation = [{4},{4}], groups = 1, batch_groups = 19, layout = [0,2,3,1]}}
+      %e: {0}[1,19,3,3] = abs(%d)
+      return e = %e
+    }})",
+                       type, size, (size + stride - 1) / stride, size % stride == 0 && stride == 2 ? 0 : 1, stride);
+  };
+  for (const std::string& text :
+       {gradient(14, 1, "f32"), gradient(20, 2, "f32"), gradient(7, 1, "f32"), gradient(13, 1, "f64")}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_of(text) <= 3);  // those of the operands, and the convolution
+  }
+}
+
+TEST_CASE("1x1 on images with their channels last: products of matrices", "[lower]") {
+  const std::string forward = R"(func @f(%x: f32[3,40,7,9], %w: f32[24,40,1,1]) {
+    %a: f32[3,40,7,9] = abs(%x) {layout = [0,2,3,1]}
+    %y: f32[3,24,7,9] = convolution(%a, %w) {strides = [1,1], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[3,24,7,9] = tanh(%y) {layout = [0,2,3,1]}
+    %n: f32[3,24,7,9] = neg(%r)
+    return n = %n
+  })";
+  check_lowering(forward);
+  CHECK(kernels_text(forward).find("24 depth 40: a = ") != std::string::npos);
+  CHECK(kernels_text(forward).find("panel") != std::string::npos);
+  // The gradient of the kernels: one sum over all pixels, whose result is stored as its transpose is wanted.
+  const std::string gradient = R"(func @f(%x: f32[40,3,7,9], %g: f32[24,3,7,9]) {
+    %a: f32[40,3,7,9] = abs(%x) {layout = [1,2,3,0]}
+    %b: f32[24,3,7,9] = abs(%g) {layout = [1,2,3,0]}
+    %d: f32[40,24,1,1] = convolution(%a, %b) {strides = [1,1], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %t: f32[24,40,1,1] = transpose(%d) {permutation = [1,0,2,3]}
+    %e: f32[24,40,1,1] = abs(%t)
+    return e = %e
+  })";
+  check_lowering(gradient);
+  CHECK(kernels_text(gradient).find("depth 189") != std::string::npos);
+}
+
+TEST_CASE("1x1 with strides and many products: what strides leave is copied, and a product", "[lower]") {
+  const std::string forward = R"(func @f(%x: f32[4,20,7,9], %w: f32[130,20,1,1]) {
+    %a: f32[4,20,7,9] = abs(%x) {layout = [0,2,3,1]}
+    %y: f32[4,130,3,3] = convolution(%a, %w) {strides = [3,4], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[4,130,3,3] = tanh(%y)
+    return r = %r
+  })";
+  check_lowering(forward);
+  CHECK(kernels_text(forward).find("depth 20: a = ") != std::string::npos);
+  CHECK(kernels_of(forward) == 2);  // the pixels that are left, and the product
+  const std::string gradient = R"(func @f(%x: f32[20,4,8,9], %g: f32[130,4,4,5]) {
+    %a: f32[20,4,8,9] = abs(%x) {layout = [1,2,3,0]}
+    %b: f32[130,4,4,5] = abs(%g) {layout = [1,2,3,0]}
+    %d: f32[20,130,1,1] = convolution(%a, %b) {strides = [1,1], low = shape[0,0], high = shape[-1,0],
+        base_dilation = [1,1], window_dilation = [2,2], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %t: f32[130,20,1,1] = transpose(%d) {permutation = [1,0,2,3]}
+    return t = %t
+  })";
+  check_lowering(gradient);
+  CHECK(kernels_text(gradient).find("depth 80: a = ") != std::string::npos);  // all pixels of all images
+  const std::string input = R"(func @f(%g: f32[5,130,4,3], %w: f32[20,130,1,1]) {
+    %d: f32[5,20,8,6] = convolution(%g, %w) {strides = [1,1], low = shape[0,0], high = shape[1,1],
+        base_dilation = [2,2], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[5,20,8,6] = tanh(%d)
+    return r = %r
+  })";
+  check_lowering(input);
+  CHECK(kernels_text(input).find("depth 0") == std::string::npos);  // no tiles of zeros
+}
+
 /// The gradient of a strided convolution's input: y of x, whose elements lie apart.
 std::string spread_convolution(const char* x, const char* w, const char* y, const char* windows, int groups = 1,
                                const char* type = "f32") {
