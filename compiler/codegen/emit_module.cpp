@@ -343,7 +343,8 @@ std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
     } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
       size += size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
     } else if (const auto* contract = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
-      size += Translator::code_size(**contract, size_of_code((*contract)->epilogue, target), target);
+      size += Translator::code_size(**contract, target,
+                                    [&](const kernel::Block& ending) { return size_of_code(ending, target); });
     }
   }
   return size;
