@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "compiler/lower/chain.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -98,12 +97,12 @@ class DirectWriter {
   void run_task(const Index& task) {
     const Tasks tasks = this->tasks();
     const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
-      each_block([&](const Index& block, const Chain& chain) {
+      each_block([&](const Index& block, bool first, bool last) {
         repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
           outer_at_ = positions(first_position + o);
           sums_at_ = o;
           sums_column_ = column;
-          row_tiles(column, size, block, chain);
+          row_tiles(column, size, block, first, last);
         });
       });
     };
@@ -337,16 +336,15 @@ class DirectWriter {
       repeat("p", {0, count, 1}, [&](const Index& p) { run_task(p); });
   }
 
-  /// One block after the other; sums go on from each to the next.
-  void each_block(const std::function<void(const Index& number, const Chain& chain)>& body) {
+  /// The first and the last block are code of their own: sums start at zero, and end in the epilogue.
+  void each_block(const std::function<void(const Index& number, bool first, bool last)>& body) {
     std::int64_t count = 1;
     for (const Blocks& blocks : blocks_) count *= blocks.loop.size;
-    if (count == 1) return body(Index(0), {});
-    const bool ends_apart = !chained_in_result_ || images_ || group_.stored.size() > 1 || group_.anchors.size() > 1;
-    build().serial_loop("kb", count, [&](const Index& b) {
-      const Chain chain = chain_of(build(), b, count, true, ends_apart);
-      emitter_.scoped([&] { body(b, chain); });
-    });
+    body(Index(0), true, count == 1);
+    if (count > 2)
+      build().serial_loop("kb", count - 2,
+                          [&](const Index& b) { emitter_.scoped([&] { body(b + Index(1), false, false); }); });
+    if (count > 1) emitter_.scoped([&] { body(Index(count - 1), false, true); });
   }
   std::vector<Index> block_at(const Index& number) const {
     std::vector<std::int64_t> sizes;
@@ -369,17 +367,17 @@ class DirectWriter {
         parts *= loop.size;
       }
     const auto run = [&](const Index& part) {
-      const auto block = [&](const Index& b, const Chain& chain) {
+      const auto block = [&](const Index& b, bool first, bool last) {
         const Index begin = by_columns ? Index(0) : part * (outer / parts);
         repeat("o", {0, by_columns ? outer : outer / parts, 1}, [&](const Index& o) {
           outer_at_ = positions(begin + o);
           sums_at_ = begin + o;
           for (const Segment& segment : segments) {
             if (by_columns) {
-              row_tiles(part * segment.size, segment.size, b, chain);
+              row_tiles(part * segment.size, segment.size, b, first, last);
               continue;
             }
-            repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, b, chain); });
+            repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, b, first, last); });
           }
         });
       };
@@ -404,7 +402,7 @@ class DirectWriter {
   }
 
   /// All rows under some columns. Tiles that reach out of bounds are written one by one, others share a loop.
-  void row_tiles(const Index& column, std::int64_t columns, const Index& block, const Chain& chain) {
+  void row_tiles(const Index& column, std::int64_t columns, const Index& block, bool first, bool last) {
     for (const Segment& segment : balanced(row_.size, tile_.rows)) {
       std::int64_t at = 0;
       while (at < segment.count) {
@@ -413,7 +411,7 @@ class DirectWriter {
         const bool cut = reaches_out(begin(at), segment.size);
         while (!cut && at + together < segment.count && !reaches_out(begin(at + together), segment.size)) ++together;
         repeat("it", {begin(at), together, segment.size},
-               [&](const Index& row) { contract({row, column, segment.size, columns, cut}, block, chain); });
+               [&](const Index& row) { contract({row, column, segment.size, columns, cut}, block, first, last); });
         at += together;
       }
     }
@@ -442,7 +440,7 @@ class DirectWriter {
     return position;
   }
 
-  void contract(const Part& tile, const Index& block, const Chain& chain) {
+  void contract(const Part& tile, const Index& block, bool first, bool last) {
     kernel::Contract statement;
     statement.rows = tile.rows;
     statement.columns = tile.columns;
@@ -461,9 +459,9 @@ class DirectWriter {
       statement.around.push_back({shape_.k[i].size, shape_.k[i].b, shape_.k[i].a});
     for (const CoordinateBound& bound : shape_.bounds)
       if (bound.step(row_) == 0 || tile.cut) statement.bounds.push_back(bound_of(bound, tile, block_at));
-    if (chain.continues) statement.start = start_of(tile, chain);
+    if (!first) statement.start = start_of(tile);
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
-      emitter_.in_vector([&] { finish(tile, row, column, sum, chain); });
+      emitter_.in_vector([&] { finish(tile, row, column, sum, last); });
     });
   }
 
@@ -480,30 +478,29 @@ class DirectWriter {
   }
 
   /// Where partial sums are between two blocks.
-  kernel::Contract::Start start_of(const Part& tile, const Chain& chain) {
-    if (!chained_in_result_) return {sums_, sums_address(tile.row, tile.column), sums_pitch_, chain.if_continues};
+  kernel::Contract::Start start_of(const Part& tile) {
+    if (!chained_in_result_) return {sums_, sums_address(tile.row, tile.column), sums_pitch_};
     const int c = emitter_.buffer_of(group_.op->result(), kernel::Access::inout);
-    return {c, emitter_.address(*group_.op->result(), c_indices(tile.row, tile.column)), row_.c, chain.if_continues};
+    return {c, emitter_.address(*group_.op->result(), c_indices(tile.row, tile.column)), row_.c};
   }
   Index sums_address(const Index& row, const Index& column) const {
     return (sums_at_ * row_.size + row) * sums_pitch_ + column - sums_column_;
   }
 
-  void finish(const Part& tile, const Index& row, const Index& column, kernel::Value* sum, const Chain& chain) {
+  void finish(const Part& tile, const Index& row, const Index& column, kernel::Value* sum, bool last) {
     const Index r = tile.row + row, c = tile.column + column;
     const ir::Value* result = group_.op->result();
-    const auto keep = [&] {
-      if (!chained_in_result_) return build().store(sums_, sums_address(r, c), sum);
-      const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
-      build().store(buffer, emitter_.address(*result, c_indices(r, c)), sum);
-    };
-    const auto complete = [&] {
+    if (last) {
       const Indices indices = c_indices(r, c);
       emitter_.provide(result, indices, build().convert(sum, result->type.dtype));
       if (images_) images_->keep(indices);
       store_at(emitter_, group_.stored, {indices}, dims_of(*result));
-    };
-    end_chain(build(), chain, keep, [&] { emitter_.scoped(complete); });
+    } else if (chained_in_result_) {
+      const int buffer = emitter_.buffer_of(result, kernel::Access::inout);
+      build().store(buffer, emitter_.address(*result, c_indices(r, c)), sum);
+    } else {
+      build().store(sums_, sums_address(r, c), sum);
+    }
   }
 
   /// The element's indices in C from the loops around and inside the tile.
