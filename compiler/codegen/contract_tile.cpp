@@ -179,7 +179,9 @@ std::int64_t Translator::Tile::copies_of(const kernel::Block& ending) const {
 std::int64_t Translator::code_size(const Contract& source, const Target& target,
                                    const std::function<std::int64_t(const kernel::Block&)>& size_of) {
   const Tile tile(source, target);
-  std::int64_t size = tile.sums() * tile.steps_in_code(target);
+  const std::int64_t operands = source.rows + static_cast<std::int64_t>(tile.segments.size());
+  std::int64_t size = (tile.sums() + operands) * tile.steps_in_code(target);
+  if (source.start.buffer >= 0) size += tile.sums();
   for (const kernel::Block* ending : tile.endings()) size += tile.copies_of(*ending) * size_of(*ending);
   return size;
 }

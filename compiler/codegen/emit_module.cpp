@@ -331,20 +331,43 @@ class ModuleEmitter {
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
 };
 
+std::int64_t size_of_code(const kernel::Block& block, const Target& target);
+
+/// How often a loop's body stands in the code.
+std::int64_t copies_of(const kernel::Loop& loop) {
+  const std::int64_t extent = loop.variable.extent, lanes = loop.lanes();
+  switch (loop.kind) {
+    case kernel::LoopKind::unrolled:
+      return extent;
+    case kernel::LoopKind::vector:  // whole vectors, and the tail
+      return (extent >= lanes ? loop.accumulators : 0) + (extent % lanes + loop.width - 1) / loop.width;
+    case kernel::LoopKind::parallel:
+    case kernel::LoopKind::serial:
+      break;
+  }
+  return 1;
+}
+
+std::int64_t size_of_code(const kernel::Value& value, const Target& target) {
+  return 1 + (value.function ? size_of_code(value.function->body, target) : 0);
+}
+
 /// About how many instructions a block becomes.
 std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
   std::int64_t size = 0;
   for (const kernel::Statement& statement : block.statements) {
-    ++size;
-    if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
-      const bool repeated = (*loop)->kind == kernel::LoopKind::unrolled;
-      const std::int64_t copies = repeated ? (*loop)->variable.extent : 2 * (*loop)->accumulators;
-      size += size_of_code((*loop)->body, target) * copies;
+    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+      size += size_of_code(*define->value, target);
+    } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+      constexpr std::int64_t kLoop = 4;  // its own
+      size += kLoop + size_of_code((*loop)->body, target) * copies_of(**loop);
     } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
-      size += size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
+      size += 1 + size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
     } else if (const auto* contract = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
       size += Translator::code_size(**contract, target,
                                     [&](const kernel::Block& ending) { return size_of_code(ending, target); });
+    } else {
+      ++size;
     }
   }
   return size;
