@@ -398,9 +398,11 @@ std::int64_t size_of_entry(const schedule::Module& module) {
 }  // namespace
 
 std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t threads) {
-  constexpr std::int64_t kWorthAThread = 500;  // instructions: some milliseconds of compilation
-  constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables adds to the first part, beside the calls
-  constexpr std::int64_t kLarge = 3;           // times a small part
+  constexpr std::int64_t kWorthAThread = 150;  // instructions: ten milliseconds of compilation
+  constexpr std::int64_t kWorthAPart = 75;     // twice what a part of its own takes
+  constexpr std::int64_t kEntry = 60;          // what loading LLVM's tables adds to the first part, beside the calls
+  constexpr std::int64_t kLarge = 6;           // times a small part
+  constexpr std::size_t kSmall = 2;            // small parts for each large one, at most
   std::vector<std::int64_t> sizes;
   std::vector<std::size_t> order;
   std::int64_t total = 0;
@@ -411,10 +413,10 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
   }
   const auto large =
       std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
-  // Threads begin with a large part each, and who is done first takes a small one.
-  const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + 1));
+  // Threads begin with a large part each, and who is done first takes small ones.
+  const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + static_cast<std::int64_t>(kSmall)));
   const std::size_t rest = sizes.size() - std::min(sizes.size(), large);
-  const std::size_t small = large > 1 && share >= kWorthAThread ? std::min(large, rest) : 0;
+  const std::size_t small = large > 1 && share >= kWorthAPart ? std::min(kSmall * large, rest) : 0;
   std::vector<Part> parts(large + small, {std::vector<bool>(sizes.size(), false), false});
   parts.front().entry = true;
   // The largest first, each to the part that has least.
