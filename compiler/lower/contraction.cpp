@@ -503,8 +503,7 @@ class Writer {
     });
   }
 
-  /// Sums between two tiles of a chain: in C, or in scratch memory. There are those of one tile where k has several
-  /// loops, else of the whole part.
+  /// Sums of a chain, where not in C: in scratch memory, of one tile where k has several loops, else of the part.
   bool sums_of_tile() const { return !shape_.k.empty(); }
   std::int64_t sums_rows() const { return sums_of_tile() ? tile_.rows : row_.size; }
   std::int64_t sums_pitch() const { return sums_of_tile() ? panel_width() : part_.columns; }
