@@ -48,16 +48,45 @@ void Translator::contract(const Contract& source) {
 }
 
 std::vector<llvm::Value*> Translator::start_tile(const Tile& tile) {
+  const Contract::Start& start = tile.contract.start;
+  if (start.buffer < 0) return zeros(tile);
+  if (!start.condition) return load_start(tile);
+  std::vector<llvm::Value*> loaded, sums = zeros(tile);
+  llvm::BasicBlock *loads = nullptr, *none = nullptr;
+  either(
+      get(start.condition).value,
+      [&] {
+        loaded = load_start(tile);
+        loads = b_.GetInsertBlock();
+      },
+      [&] {
+        fetch_for_partial_sums(tile);
+        none = b_.GetInsertBlock();
+      });
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    llvm::PHINode* sum = b_.CreatePHI(sums[i]->getType(), 2);
+    sum->addIncoming(loaded[i], loads);
+    sum->addIncoming(sums[i], none);
+    sums[i] = sum;
+  }
+  return sums;
+}
+
+std::vector<llvm::Value*> Translator::zeros(const Tile& tile) const {
+  std::vector<llvm::Value*> sums;
+  for (std::int64_t row = 0; row < tile.contract.rows; ++row)
+    for (const Segment& segment : tile.segments)
+      sums.push_back(llvm::Constant::getNullValue(arithmetic_.type(tile.sum, segment.width)));
+  return sums;
+}
+
+std::vector<llvm::Value*> Translator::load_start(const Tile& tile) {
   const Contract& c = tile.contract;
   std::vector<llvm::Value*> sums;
   llvm::Type* element = arithmetic_.type(tile.sum);
   for (std::int64_t row = 0; row < c.rows; ++row) {
     for (const Segment& segment : tile.segments) {
       llvm::Type* type = arithmetic_.type(tile.sum, segment.width);
-      if (c.start.buffer < 0) {
-        sums.push_back(llvm::Constant::getNullValue(type));
-        continue;
-      }
       const auto offset = static_cast<std::uint64_t>(row * c.start.stride_row + segment.offset);
       llvm::Value* pointer = b_.CreateConstGEP1_64(element, tile.start.value, offset);
       const llvm::Align align = alignment(c.start.buffer);
@@ -265,17 +294,26 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
 }
 
 void Translator::epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums) {
-  const Tile::Epilogue how = tile.epilogue();
+  const kernel::If* choice = tile.choice();
+  if (!choice) return ending(tile, tile.contract.epilogue, sums);
+  either(
+      get(choice->condition).value, [&] { ending(tile, choice->then_block, sums); },
+      [&] { ending(tile, choice->else_block, sums); });
+}
+
+void Translator::ending(const Tile& tile, const kernel::Block& block, const std::vector<llvm::Value*>& sums) {
+  const Tile::Epilogue how = tile.epilogue(block);
   if (how == Tile::Epilogue::transposed || how == Tile::Epilogue::transposed_looped)
-    return epilogues_transposed(tile, sums);
-  if (how == Tile::Epilogue::looped) return epilogues_by_loop(tile, sums);
+    return ending_transposed(tile, block, sums);
+  if (how == Tile::Epilogue::looped) return ending_by_loop(tile, block, sums);
   for (std::size_t s = 0; s < tile.segments.size(); ++s)
     for (std::int64_t row = 0; row < tile.contract.rows; ++row)
-      epilogue_of_row(tile, Index(row), tile.segments[s], sums[tile.at(row, s)]);
+      ending_of_row(tile, block, Index(row), tile.segments[s], sums[tile.at(row, s)]);
 }
 
 // The tile is transposed in registers: lanes are rows.
-void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums) {
+void Translator::ending_transposed(const Tile& tile, const kernel::Block& block,
+                                   const std::vector<llvm::Value*>& sums) {
   const std::int64_t rows = tile.contract.rows;
   const auto width = static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(rows)));
   std::vector<llvm::Value*> columns;
@@ -298,47 +336,48 @@ void Translator::epilogues_transposed(const Tile& tile, const std::vector<llvm::
       columns.push_back(width < side ? b_.CreateShuffleVector(sum, narrow) : sum);
     }
   }
-  if (tile.epilogue() == Tile::Epilogue::transposed_looped)
+  if (tile.epilogue(block) == Tile::Epilogue::transposed_looped)
     return epilogue_loop("column", {columns}, [&](const Index& column, std::size_t, llvm::Value* sum) {
-      epilogue_of_column(tile, column, sum);
+      ending_of_column(tile, block, column, sum);
     });
   for (std::size_t column = 0; column < columns.size(); ++column)
-    epilogue_of_column(tile, Index(static_cast<std::int64_t>(column)), columns[column]);
+    ending_of_column(tile, block, Index(static_cast<std::int64_t>(column)), columns[column]);
 }
 
-void Translator::epilogue_of_row(const Tile& tile, const Index& row, const Segment& segment, llvm::Value* sum) {
-  epilogue(tile, segment.width, segment.active, sum, [&](const LoopVar& lane) {
+void Translator::ending_of_row(const Tile& tile, const kernel::Block& block, const Index& row, const Segment& segment,
+                               llvm::Value* sum) {
+  ending(tile, block, segment.width, segment.active, sum, [&](const LoopVar& lane) {
     replace(tile.contract.row, row);
     replace(tile.contract.column, segment.width == 1 ? Index(segment.offset) : segment.offset + Index(lane));
   });
 }
 
-void Translator::epilogue_of_column(const Tile& tile, const Index& column, llvm::Value* sum) {
-  epilogue(tile, width_of(sum), static_cast<int>(tile.contract.rows), sum, [&](const LoopVar& lane) {
+void Translator::ending_of_column(const Tile& tile, const kernel::Block& block, const Index& column, llvm::Value* sum) {
+  ending(tile, block, width_of(sum), static_cast<int>(tile.contract.rows), sum, [&](const LoopVar& lane) {
     replace(tile.contract.row, Index(lane));
     replace(tile.contract.column, column);
   });
 }
 
 // `place` says what row and column of the lanes are.
-void Translator::epilogue(const Tile& tile, int width, int active, llvm::Value* sum,
-                          const std::function<void(const LoopVar& lane)>& place) {
+void Translator::ending(const Tile& tile, const kernel::Block& statements, int width, int active, llvm::Value* sum,
+                        const std::function<void(const LoopVar& lane)>& place) {
   const Lanes around = lanes_;
   Unrolled* unrolled = std::exchange(unrolled_, nullptr);
   lanes_ = {width, active, new_variable(active), nullptr};
   place(*lanes_.lane);
   bind(tile.contract.accumulator, here(sum));
-  block(tile.contract.epilogue);
+  block(statements);
   unrolled_ = unrolled;
   lanes_ = around;
 }
 
 // A loop over the rows. Its body treats the row's segments one after the other, which do not wait for each other.
-void Translator::epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums) {
+void Translator::ending_by_loop(const Tile& tile, const kernel::Block& block, const std::vector<llvm::Value*>& sums) {
   std::vector<std::vector<llvm::Value*>> segments(tile.segments.size());
   for (std::size_t i = 0; i < sums.size(); ++i) segments[i % segments.size()].push_back(sums[i]);
   epilogue_loop("row", segments, [&](const Index& row, std::size_t s, llvm::Value* sum) {
-    epilogue_of_row(tile, row, tile.segments[s], sum);
+    ending_of_row(tile, block, row, tile.segments[s], sum);
   });
 }
 

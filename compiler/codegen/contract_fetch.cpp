@@ -29,34 +29,59 @@ constexpr std::int64_t kFarResult = 1 << 20;
 // the sums are computed. Stores become visible one after the other: each that waits for its line holds up those behind
 // it, so that even short sums fetch what they write when that is certainly far away.
 void Translator::fetch_for_epilogue(const Tile& tile) {
+  const kernel::If* choice = tile.choice();
+  if (!choice) return fetch_rows(tile, rows_of(tile, tile.contract.epilogue));
+  const std::vector<Rows> then = rows_of(tile, choice->then_block), otherwise = rows_of(tile, choice->else_block);
+  if (then.empty() && otherwise.empty()) return;
+  either(get(choice->condition).value, [&] { fetch_rows(tile, then); }, [&] { fetch_rows(tile, otherwise); });
+}
+
+// A tile that starts at zero, while others start with what it stores.
+void Translator::fetch_for_partial_sums(const Tile& tile) {
   const Contract& c = tile.contract;
-  std::vector<std::pair<int, Index>> fetched;
-  const auto fetch = [&](int position, const Index& index, std::int64_t least_bytes) {
-    if (!index.is_contiguous_in(c.column) || !index.depends_on(c.row)) return;
-    const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(position)];
-    const auto size = static_cast<std::int64_t>(size_of(buffer.dtype));
-    if (buffer.elements * size < least_bytes) return;
-    const std::pair<int, Index> place(position, index);
-    if (std::find(fetched.begin(), fetched.end(), place) != fetched.end()) return;
-    fetched.push_back(place);
-    const auto fetch_line = [&](std::int64_t row, std::int64_t column) {
+  if (is_fetched(tile, c.start.buffer, false))
+    fetch_rows(tile, {{c.start.buffer, c.start.base + Index(c.row) * c.start.stride_row + Index(c.column)}});
+}
+
+// Loads are fetched where the innermost loop alone takes long enough, stores where all loops over k together do.
+bool Translator::is_fetched(const Tile& tile, int position, bool is_load) const {
+  const kernel::Buffer& buffer = kernel_->buffers[static_cast<std::size_t>(position)];
+  const std::int64_t bytes = buffer.elements * static_cast<std::int64_t>(size_of(buffer.dtype));
+  if (is_load) return tile.contract.depth >= kFewestSteps && bytes > kNearBytes;
+  return tile.steps() < kFewestSteps ? bytes >= kFarResult : bytes > kNearBytes;
+}
+
+std::vector<Translator::Rows> Translator::rows_of(const Tile& tile, const kernel::Block& ending) const {
+  const Contract& c = tile.contract;
+  std::vector<Rows> rows;
+  const auto add = [&](int buffer, const Index& index, bool is_load) {
+    if (!index.is_contiguous_in(c.column) || !index.depends_on(c.row) || !is_fetched(tile, buffer, is_load)) return;
+    const Rows place(buffer, index);
+    if (std::find(rows.begin(), rows.end(), place) == rows.end()) rows.push_back(place);
+  };
+  for (const kernel::Statement& statement : ending.statements) {
+    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+      if (define->value->opcode == kernel::Opcode::load && define->value->operands.empty())
+        add(define->value->buffer, define->value->index, true);
+    } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
+      if (store->buffer != c.start.buffer) add(store->buffer, store->index, false);  // the start is near
+    }
+  }
+  return rows;
+}
+
+void Translator::fetch_rows(const Tile& tile, const std::vector<Rows>& places) {
+  const Contract& c = tile.contract;
+  for (const auto& [buffer, index] : places) {
+    const auto size = static_cast<std::int64_t>(size_of(dtype_of(buffer)));
+    const auto fetch_line = [&, buffer = buffer, &index = index](std::int64_t row, std::int64_t column) {
       replace(c.row, Index(row));
       replace(c.column, Index(column));
-      prefetch(address(position, resolve(index)).value, CacheLevel::first);
+      prefetch(address(buffer, resolve(index)).value, CacheLevel::first);
     };
     for (std::int64_t row = 0; row < c.rows; ++row) {
       for (std::int64_t column = 0; column < c.columns; column += kLineBytes / size) fetch_line(row, column);
       if (c.columns * size % kLineBytes != 0) fetch_line(row, c.columns - 1);  // rows begin anywhere in a line
-    }
-  };
-  // Loads are fetched where the innermost loop alone takes long enough, stores where all loops over k together do.
-  for (const kernel::Statement& statement : c.epilogue.statements) {
-    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
-      if (define->value->opcode == kernel::Opcode::load && define->value->operands.empty() && c.depth >= kFewestSteps)
-        fetch(define->value->buffer, define->value->index, kNearBytes + 1);
-    } else if (const auto* store = std::get_if<kernel::Store>(&statement)) {
-      const std::int64_t least_bytes = tile.steps() < kFewestSteps ? kFarResult : kNearBytes + 1;
-      if (store->buffer != c.start.buffer) fetch(store->buffer, store->index, least_bytes);  // the start is near
     }
   }
 }

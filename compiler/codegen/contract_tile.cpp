@@ -41,8 +41,8 @@ std::size_t count_statements(const kernel::Block& block) {
 
 /// May the epilogue run twice for an element? Not if it reads what a store may have changed; what it reads for each
 /// column may be that under another name, since kernels write in place.
-bool may_be_repeated(const Contract& c) {
-  const auto& statements = c.epilogue.statements;
+bool may_be_repeated(const Contract& c, const kernel::Block& ending) {
+  const auto& statements = ending.statements;
   const auto stores_to = [](int buffer) {
     return [buffer](const kernel::Statement& each) {
       const auto* store = std::get_if<kernel::Store>(&each);
@@ -70,7 +70,11 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
   }
   // Rather than a vector of which some lanes are masked, one that begins earlier.
   Segment& last = segments.back();
-  if (last.active < last.width && source.columns >= vector && !stores_along_rows() && may_be_repeated(source))
+  const std::vector<const kernel::Block*> endings = this->endings();
+  const bool repeats = std::all_of(endings.begin(), endings.end(), [&](const kernel::Block* ending) {
+    return !stores_along_rows(*ending) && may_be_repeated(source, *ending);
+  });
+  if (last.active < last.width && source.columns >= vector && repeats)
     last = {source.columns - last.width, last.width, last.width};
   loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   choose_written_out();
@@ -148,12 +152,24 @@ std::int64_t Translator::Tile::steps_in_code(const Target& target) const {
   return count;
 }
 
+const kernel::If* Translator::Tile::choice() const {
+  const auto& statements = contract.epilogue.statements;
+  const auto* choice = statements.size() == 1 ? std::get_if<std::unique_ptr<kernel::If>>(&statements.front()) : nullptr;
+  return choice ? choice->get() : nullptr;
+}
+
+std::vector<const kernel::Block*> Translator::Tile::endings() const {
+  const kernel::If* choice = this->choice();
+  if (!choice) return {&contract.epilogue};
+  return {&choice->then_block, &choice->else_block};
+}
+
 // Are neighbours in memory those of a column, in all that is stored?
-bool Translator::Tile::stores_along_rows() const {
+bool Translator::Tile::stores_along_rows(const kernel::Block& ending) const {
   const Contract& c = contract;
   if (c.rows < 2 || c.rows > vector) return false;
   bool stores = false;
-  for (const kernel::Statement& statement : c.epilogue.statements) {
+  for (const kernel::Statement& statement : ending.statements) {
     if (std::holds_alternative<kernel::Define>(statement)) continue;
     const auto* store = std::get_if<kernel::Store>(&statement);
     if (!store || !store->index.is_contiguous_in(c.row) || store->index.is_contiguous_in(c.column)) return false;
@@ -162,18 +178,18 @@ bool Translator::Tile::stores_along_rows() const {
   return stores;
 }
 
-Translator::Tile::Epilogue Translator::Tile::epilogue() const {
-  const auto statements = static_cast<std::int64_t>(count_statements(contract.epilogue));
+Translator::Tile::Epilogue Translator::Tile::epilogue(const kernel::Block& ending) const {
+  const auto statements = static_cast<std::int64_t>(count_statements(ending));
   const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
-  if (stores_along_rows())
+  if (stores_along_rows(ending))
     return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
   if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;
   return Epilogue::repeated;
 }
 
-// How often the epilogue stands in the code.
-std::int64_t Translator::Tile::epilogue_copies() const {
-  switch (epilogue()) {
+// How often an epilogue stands in the code.
+std::int64_t Translator::Tile::copies_of(const kernel::Block& ending) const {
+  switch (epilogue(ending)) {
     case Epilogue::repeated:
       return sums();
     case Epilogue::transposed:
@@ -186,9 +202,14 @@ std::int64_t Translator::Tile::epilogue_copies() const {
   return 1;
 }
 
-std::int64_t Translator::code_size(const Contract& source, std::int64_t epilogue, const Target& target) {
+std::int64_t Translator::code_size(const Contract& source, const Target& target,
+                                   const std::function<std::int64_t(const kernel::Block&)>& size_of) {
   const Tile tile(source, target);
-  return tile.sums() * tile.steps_in_code(target) + tile.epilogue_copies() * epilogue;
+  const std::int64_t operands = source.rows + static_cast<std::int64_t>(tile.segments.size());
+  std::int64_t size = (tile.sums() + operands) * tile.steps_in_code(target);
+  if (source.start.buffer >= 0) size += tile.sums();
+  for (const kernel::Block* ending : tile.endings()) size += tile.copies_of(*ending) * size_of(*ending);
+  return size;
 }
 
 }  // namespace pullback::codegen

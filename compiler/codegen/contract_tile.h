@@ -69,7 +69,11 @@ struct Translator::Tile {
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;
-  bool stores_along_rows() const;
+  /// Where one of two epilogues runs: which one.
+  const kernel::If* choice() const;
+  /// The epilogues: one, or those of choice().
+  std::vector<const kernel::Block*> endings() const;
+  bool stores_along_rows(const kernel::Block& ending) const;
   std::int64_t steps() const {
     std::int64_t steps = 1;
     for (const kernel::Contract::Around& loop : loops) steps *= loop.extent;
@@ -77,8 +81,8 @@ struct Translator::Tile {
   }
 
   enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
-  Epilogue epilogue() const;
-  std::int64_t epilogue_copies() const;
+  Epilogue epilogue(const kernel::Block& ending) const;
+  std::int64_t copies_of(const kernel::Block& ending) const;
 };
 
 }  // namespace pullback::codegen

@@ -331,19 +331,43 @@ class ModuleEmitter {
   std::vector<llvm::Value*> counters_;  ///< iterations of the loops, by id
 };
 
+std::int64_t size_of_code(const kernel::Block& block, const Target& target);
+
+/// How often a loop's body stands in the code.
+std::int64_t copies_of(const kernel::Loop& loop) {
+  const std::int64_t extent = loop.variable.extent, lanes = loop.lanes();
+  switch (loop.kind) {
+    case kernel::LoopKind::unrolled:
+      return extent;
+    case kernel::LoopKind::vector:  // whole vectors, and the tail
+      return (extent >= lanes ? loop.accumulators : 0) + (extent % lanes + loop.width - 1) / loop.width;
+    case kernel::LoopKind::parallel:
+    case kernel::LoopKind::serial:
+      break;
+  }
+  return 1;
+}
+
+std::int64_t size_of_code(const kernel::Value& value, const Target& target) {
+  return 1 + (value.function ? size_of_code(value.function->body, target) : 0);
+}
+
 /// About how many instructions a block becomes.
 std::int64_t size_of_code(const kernel::Block& block, const Target& target) {
   std::int64_t size = 0;
   for (const kernel::Statement& statement : block.statements) {
-    ++size;
-    if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
-      const bool repeated = (*loop)->kind == kernel::LoopKind::unrolled;
-      const std::int64_t copies = repeated ? (*loop)->variable.extent : 2 * (*loop)->accumulators;
-      size += size_of_code((*loop)->body, target) * copies;
+    if (const auto* define = std::get_if<kernel::Define>(&statement)) {
+      size += size_of_code(*define->value, target);
+    } else if (const auto* loop = std::get_if<std::unique_ptr<kernel::Loop>>(&statement)) {
+      constexpr std::int64_t kLoop = 4;  // its own
+      size += kLoop + size_of_code((*loop)->body, target) * copies_of(**loop);
     } else if (const auto* branch = std::get_if<std::unique_ptr<kernel::If>>(&statement)) {
-      size += size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
+      size += 1 + size_of_code((*branch)->then_block, target) + size_of_code((*branch)->else_block, target);
     } else if (const auto* contract = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
-      size += Translator::code_size(**contract, size_of_code((*contract)->epilogue, target), target);
+      size += Translator::code_size(**contract, target,
+                                    [&](const kernel::Block& ending) { return size_of_code(ending, target); });
+    } else {
+      ++size;
     }
   }
   return size;
@@ -374,9 +398,11 @@ std::int64_t size_of_entry(const schedule::Module& module) {
 }  // namespace
 
 std::vector<Part> split(const schedule::Module& module, const Target& target, std::size_t threads) {
-  constexpr std::int64_t kWorthAThread = 500;  // instructions: some milliseconds of compilation
-  constexpr std::int64_t kEntry = 200;         // what loading LLVM's tables adds to the first part, beside the calls
-  constexpr std::int64_t kLarge = 3;           // times a small part
+  constexpr std::int64_t kWorthAThread = 150;  // instructions: ten milliseconds of compilation
+  constexpr std::int64_t kWorthAPart = 75;     // twice what a part of its own takes
+  constexpr std::int64_t kEntry = 60;          // what loading LLVM's tables adds to the first part, beside the calls
+  constexpr std::int64_t kLarge = 6;           // times a small part
+  constexpr std::size_t kSmall = 2;            // small parts for each large one, at most
   std::vector<std::int64_t> sizes;
   std::vector<std::size_t> order;
   std::int64_t total = 0;
@@ -387,10 +413,10 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
   }
   const auto large =
       std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
-  // Threads begin with a large part each, and who is done first takes a small one.
-  const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + 1));
+  // Threads begin with a large part each, and who is done first takes small ones.
+  const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + static_cast<std::int64_t>(kSmall)));
   const std::size_t rest = sizes.size() - std::min(sizes.size(), large);
-  const std::size_t small = large > 1 && share >= kWorthAThread ? std::min(large, rest) : 0;
+  const std::size_t small = large > 1 && share >= kWorthAPart ? std::min(kSmall * large, rest) : 0;
   std::vector<Part> parts(large + small, {std::vector<bool>(sizes.size(), false), false});
   parts.front().entry = true;
   // The largest first, each to the part that has least.

@@ -144,9 +144,16 @@ llvm::Value* Translator::gather(int buffer, const Index& index, llvm::Value* mas
   // Offsets of 31 bits are enough for most buffers, and half as wide.
   llvm::Type* integer = source.elements < (std::int64_t{1} << 31) ? b_.getInt32Ty() : b_.getInt64Ty();
   llvm::Value* pointers = b_.CreateGEP(element, buffers_[static_cast<std::size_t>(buffer)], lane_index(index, integer));
-  if (!mask) mask = llvm::Constant::getAllOnesValue(arithmetic_.type(DType::boolean, lanes_.width));
-  if (!fallback) fallback = llvm::Constant::getNullValue(type);
-  return b_.CreateMaskedGather(type, pointers, alignment(buffer), mask, fallback);
+  llvm::Value* all = llvm::Constant::getAllOnesValue(arithmetic_.type(DType::boolean, lanes_.width));
+  if (!mask || context_.target().has_masks) {
+    if (!fallback) fallback = llvm::Constant::getNullValue(type);
+    return b_.CreateMaskedGather(type, pointers, alignment(buffer), mask ? mask : all, fallback);
+  }
+  // Without AVX-512 LLVM would write a branch for each lane: those that must not read, read zeros of the module's.
+  llvm::Value* blank = b_.CreateVectorSplat(static_cast<unsigned>(lanes_.width), context_.blank());
+  pointers = b_.CreateSelect(mask, pointers, blank);
+  llvm::Value* loaded = b_.CreateMaskedGather(type, pointers, alignment(buffer), all);
+  return fallback ? b_.CreateSelect(mask, loaded, fallback) : loaded;
 }
 
 void Translator::store(const kernel::Store& store) {

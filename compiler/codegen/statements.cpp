@@ -63,15 +63,19 @@ void Translator::branch(const kernel::If& statement) {
     if (!statement.else_block.statements.empty()) masked(statement.else_block, b_.CreateNot(condition.value));
     return;
   }
-  llvm::BasicBlock* then = new_block("then");
-  llvm::BasicBlock* otherwise = new_block("else");
+  either(condition.value, [&] { block(statement.then_block); }, [&] { block(statement.else_block); });
+}
+
+void Translator::either(llvm::Value* condition, const std::function<void()>& then,
+                        const std::function<void()>& otherwise) {
+  llvm::BasicBlock* then_block = new_block("then");
+  llvm::BasicBlock* else_block = new_block("else");
   llvm::BasicBlock* after = new_block("after");
-  llvm::Instruction* entry = b_.CreateCondBr(condition.value, then, otherwise);
-  for (const auto& [start, body] :
-       {std::pair(then, &statement.then_block), std::pair(otherwise, &statement.else_block)}) {
+  llvm::Instruction* entry = b_.CreateCondBr(condition, then_block, else_block);
+  for (const auto& [start, body] : {std::pair(then_block, &then), std::pair(else_block, &otherwise)}) {
     b_.SetInsertPoint(start);
     scopes_.push_back({entry, true});
-    block(*body);
+    (*body)();
     scopes_.pop_back();
     b_.CreateBr(after);
   }

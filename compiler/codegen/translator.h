@@ -36,7 +36,8 @@ class Translator {
   void translate_function(const kernel::Function& source, int width);
 
   /// About how many instructions a tile becomes, when one copy of its epilogue is `epilogue`.
-  static std::int64_t code_size(const kernel::Contract& tile, std::int64_t epilogue, const Target& target);
+  static std::int64_t code_size(const kernel::Contract& tile, const Target& target,
+                                const std::function<std::int64_t(const kernel::Block&)>& size_of);
 
  private:
   /// An LLVM value, the scope that it is available in.
@@ -74,6 +75,8 @@ class Translator {
   void block(const kernel::Block& block);
   void store(const kernel::Store& store);
   void branch(const kernel::If& statement);
+  /// Code for both, of which one runs.
+  void either(llvm::Value* condition, const std::function<void()>& then, const std::function<void()>& otherwise);
   void masked(const kernel::Block& block, llvm::Value* condition);
 
   // Loops (loops.cpp).
@@ -97,12 +100,19 @@ class Translator {
   struct Tile;
   void contract(const kernel::Contract& tile);
   void fetch_for_epilogue(const Tile& tile);
+  void fetch_for_partial_sums(const Tile& tile);
+  using Rows = std::pair<int, kernel::Index>;  ///< of a buffer: the tile's, by its variables
+  std::vector<Rows> rows_of(const Tile& tile, const kernel::Block& ending) const;
+  bool is_fetched(const Tile& tile, int buffer, bool is_load) const;
+  void fetch_rows(const Tile& tile, const std::vector<Rows>& places);
   void fetch_rows_below(const Tile& tile);
   bool is_far_panel(const kernel::Contract& tile) const;
   void fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset);
   enum class CacheLevel : std::uint8_t { first, second };
   void prefetch(llvm::Value* from, CacheLevel to);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
+  std::vector<llvm::Value*> zeros(const Tile& tile) const;
+  std::vector<llvm::Value*> load_start(const Tile& tile);
   struct Place;
   void keep_order();
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
@@ -113,15 +123,17 @@ class Translator {
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,
                       std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
-  void epilogue(const Tile& tile, int width, int active, llvm::Value* sum,
-                const std::function<void(const kernel::LoopVar& lane)>& place);
-  void epilogue_of_row(const Tile& tile, const kernel::Index& row, const Segment& segment, llvm::Value* sum);
-  void epilogue_of_column(const Tile& tile, const kernel::Index& column, llvm::Value* sum);
+  void ending(const Tile& tile, const kernel::Block& ending, const std::vector<llvm::Value*>& sums);
+  void ending(const Tile& tile, const kernel::Block& ending, int width, int active, llvm::Value* sum,
+              const std::function<void(const kernel::LoopVar& lane)>& place);
+  void ending_of_row(const Tile& tile, const kernel::Block& ending, const kernel::Index& row, const Segment& segment,
+                     llvm::Value* sum);
+  void ending_of_column(const Tile& tile, const kernel::Block& ending, const kernel::Index& column, llvm::Value* sum);
   void epilogue_loop(
       const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
       const std::function<void(const kernel::Index& position, std::size_t part, llvm::Value* sum)>& body);
-  void epilogues_transposed(const Tile& tile, const std::vector<llvm::Value*>& sums);
-  void epilogues_by_loop(const Tile& tile, const std::vector<llvm::Value*>& sums);
+  void ending_transposed(const Tile& tile, const kernel::Block& ending, const std::vector<llvm::Value*>& sums);
+  void ending_by_loop(const Tile& tile, const kernel::Block& ending, const std::vector<llvm::Value*>& sums);
 
   // Values (values.cpp).
   Bound get(const kernel::Value* value);

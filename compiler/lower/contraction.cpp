@@ -12,6 +12,7 @@
 #include "compiler/ir/layout.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
+#include "compiler/lower/chain.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/contraction_shape.h"
@@ -239,18 +240,21 @@ class Writer {
     const std::int64_t size = blocking_.depth, blocks = (depth_.size + size - 1) / size;
     const std::int64_t last = depth_.size - (blocks - 1) * size;
     part_ = part;
-    const auto block = [&](const Index& begin, std::int64_t depth, bool is_first, bool is_last) {
-      block_ = {begin, depth, is_first, is_last};
+    const auto block = [&](const Index& begin, std::int64_t depth, const Chain& chain) {
+      block_ = {begin, depth, chain};
       emitter_.scoped([&] { run_block(part); });
     };
-    if (blocks == 1) return block(Index(0), size, true, true);
-    block(Index(0), size, true, false);
-    // The last block differs from those before when it is shorter, or when more is done than storing the sums.
-    const bool alike = last == size && chained_ && group_.stored.size() == 1 && group_.anchors.size() == 1;
-    const std::int64_t middle = blocks - (alike ? 1 : 2);
-    if (middle > 0)
-      build().serial_loop("kb", middle, [&](const Index& b) { block((b + Index(1)) * size, size, false, false); });
-    if (!alike) block(Index((blocks - 1) * size), last, false, true);
+    if (blocks == 1) return block(Index(0), size, {});
+    // Blocks of one size are one loop, all of which end alike where sums are all that is stored.
+    const std::int64_t equal = last == size ? blocks : blocks - 1;
+    if (equal == 1)
+      block(Index(0), size, {.goes_on = true});
+    else
+      build().serial_loop("kb", equal, [&](const Index& b) {
+        const bool ends_apart = !chained_ || group_.stored.size() > 1 || group_.anchors.size() > 1;
+        block(b * size, size, chain_of(build(), b, equal, last == size, ends_apart));
+      });
+    if (last < size) block(Index(equal * size), last, {.continues = true});
   }
 
   /// Columns of B whose panels are packed together, then blocks of rows.
@@ -379,13 +383,14 @@ class Writer {
   /// A tile's whole sum over k. All but the innermost k loop continue the chains of a tile kept in scratch.
   void run_tile(const Part& tile) {
     const std::int64_t steps = ContractionShape::product(shape_.k);
-    if (steps == 1) return contract(tile, {}, !block_.first, block_.last);
-    contract(tile, positions_in(shape_.k, Index(0)), false, false);
+    if (steps == 1) return contract(tile, {}, block_.chain);
+    contract(tile, positions_in(shape_.k, Index(0)), {.goes_on = true});
     if (steps > 2)
       build().serial_loop("ks", steps - 2, [&](const Index& s) {
-        emitter_.scoped([&] { contract(tile, positions_in(shape_.k, s + Index(1)), true, false); });
+        emitter_.scoped(
+            [&] { contract(tile, positions_in(shape_.k, s + Index(1)), {.continues = true, .goes_on = true}); });
       });
-    contract(tile, positions_in(shape_.k, Index(steps - 1)), true, true);
+    contract(tile, positions_in(shape_.k, Index(steps - 1)), {.continues = true});
   }
 
   Index a_base(const Index& row, const std::vector<Index>& k) const {
@@ -462,7 +467,7 @@ class Writer {
     packed_rows_.pack(build(), packed(a, read, depth_.a == 1), part.rows, to);
   }
 
-  void contract(const Part& tile, const std::vector<Index>& k, bool continued, bool last) {
+  void contract(const Part& tile, const std::vector<Index>& k, const Chain& chain) {
     if (packed_ && !shape_.k.empty()) pack(tile.column, tile.columns, k);
     kernel::Contract statement;
     statement.rows = tile.rows;
@@ -486,26 +491,23 @@ class Writer {
                               {nested_[i].size, nested_[i].a, packed_ ? inside * panel_width() : nested_[i].b});
     if (filters_)
       for (kernel::Contract::Around& loop : statement.around) std::swap(loop.stride_a, loop.stride_b);
-    if (continued && chained_) statement.start = {c_buffer(), c_address(tile.row, tile.column), row_.c};
-    if (continued && !chained_) statement.start = {sums_, sums_at(tile, Index(0), Index(0)), sums_pitch()};
+    if (chain.continues)
+      statement.start = {chained_ ? c_buffer() : sums_buffer(), sums_at(tile, Index(0), Index(0)),
+                         chained_ ? row_.c : sums_pitch(), chain.if_continues};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
-      emitter_.in_vector([&] {
-        if (last)
-          epilogue(tile.row + row, tile.column + column, sum);
-        else if (chained_)
-          build().store(c_buffer(), c_address(tile.row + row, tile.column + column), sum);
-        else
-          build().store(scratch(sums_, "sums", accumulate_, sums_rows() * sums_pitch()), sums_at(tile, row, column),
-                        sum);
-      });
+      const auto keep = [&] { build().store(chained_ ? c_buffer() : sums_buffer(), sums_at(tile, row, column), sum); };
+      const auto finish = [&] { emitter_.scoped([&] { epilogue(tile.row + row, tile.column + column, sum); }); };
+      emitter_.in_vector([&] { end_chain(build(), chain, keep, finish); });
     });
   }
 
-  /// Sums in scratch memory: of one tile where k has several loops, else of the whole part.
+  /// Sums of a chain, where not in C: in scratch memory, of one tile where k has several loops, else of the part.
   bool sums_of_tile() const { return !shape_.k.empty(); }
   std::int64_t sums_rows() const { return sums_of_tile() ? tile_.rows : row_.size; }
   std::int64_t sums_pitch() const { return sums_of_tile() ? panel_width() : part_.columns; }
+  int sums_buffer() { return scratch(sums_, "sums", accumulate_, sums_rows() * sums_pitch()); }
   Index sums_at(const Part& tile, const Index& row, const Index& column) const {
+    if (chained_) return c_address(tile.row + row, tile.column + column);
     if (sums_of_tile()) return row * sums_pitch() + column;
     return (tile.row - part_.row + row) * sums_pitch() + (tile.column - part_.column + column);
   }
@@ -572,7 +574,7 @@ class Writer {
   struct Block {
     Index begin;
     std::int64_t depth = 0;
-    bool first = true, last = true;
+    Chain chain;
   } block_;
 };
 

@@ -275,7 +275,8 @@ class DirectWriter {
     } else {
       return;
     }
-    chain_blocks(ContractionShape::product(outer_), column_.size);
+    const BlockParts parts = block_parts();
+    chain_blocks(ContractionShape::product(outer_) / (parts.by_columns ? 1 : parts.count), column_.size);
   }
 
   /// All positions of an image meet the same kernels. Where those of a tile's columns are too large to stay in the
@@ -296,9 +297,10 @@ class DirectWriter {
     chain_blocks(positions, width);
   }
 
-  /// The sums of `positions` of the outer loops and `columns` wait in C or in scratch memory between two blocks.
+  /// The sums of `positions` of the outer loops and `columns` wait in C or in scratch memory between two blocks: there,
+  /// where in C those of a slab are apart.
   void chain_blocks(std::int64_t positions, std::int64_t columns) {
-    chained_in_result_ = is_stored_as_sums();
+    chained_in_result_ = is_stored_as_sums() && shape_.batch.empty();
     if (chained_in_result_) return;
     sums_ = build().buffer("sums", accumulate_, positions * row_.size * columns, kernel::Access::scratch);
     sums_pitch_ = columns;
@@ -358,30 +360,38 @@ class DirectWriter {
     return kernel::unflatten(number, sizes);
   }
 
-  /// Parts in parallel, or one after the other where all sums together would take much of the cache, or read different
-  /// blocks: tiles of columns where there are two to four, else equal parts of the outer loops. In each, one block
-  /// after the other.
+  struct BlockParts {
+    std::int64_t count = 1;
+    bool by_columns = false;
+  };
+  /// Parts in parallel, or one by one where all sums would take much of the cache, or read different blocks: tiles of
+  /// columns where there are two to four, else equal parts of the outer loops.
+  BlockParts block_parts() const {
+    const std::vector<Segment> segments = columns();
+    const bool in_slabs = !shape_.batch.empty();
+    const std::int64_t sums = ContractionShape::product(outer_) * row_.size * column_.size;
+    if (!is_parallel() && !in_slabs && sums * bytes_ <= options_.second_level / 4) return {};
+    if (!in_slabs && segments.size() == 1 && segments[0].count > 1 && segments[0].count <= 4)
+      return {segments[0].count, true};
+    BlockParts parts;
+    for (const Loop& loop : in_slabs && !is_parallel() ? shape_.batch : outer_) {
+      const std::int64_t pieces = divisor(loop.size, kMostParts / parts.count);
+      parts.count *= pieces;
+      if (pieces < loop.size) break;
+    }
+    return parts;
+  }
+
+  /// In each part, one block after the other.
   void run_blocks() {
     const std::vector<Segment> segments = columns();
-    const std::int64_t outer = ContractionShape::product(outer_);
-    const bool is_parallel = this->is_parallel();
-    const bool in_slabs = !shape_.batch.empty();
-    const bool apart = is_parallel || in_slabs || outer * row_.size * column_.size * bytes_ > options_.second_level / 4;
-    const bool by_columns =
-        apart && !in_slabs && segments.size() == 1 && segments[0].count > 1 && segments[0].count <= 4;
-    std::int64_t parts = by_columns ? segments[0].count : 1;
-    if (apart && !by_columns)
-      for (const Loop& loop : in_slabs && !is_parallel ? shape_.batch : outer_) {
-        const std::int64_t pieces = divisor(loop.size, kMostParts / parts);
-        parts *= pieces;
-        if (pieces < loop.size) break;
-      }
+    const auto [parts, by_columns] = block_parts();
+    const std::int64_t outer = ContractionShape::product(outer_) / (by_columns ? 1 : parts);
     const auto run = [&](const Index& part) {
       const auto block = [&](const Index& b, bool first, bool last) {
-        const Index begin = by_columns ? Index(0) : part * (outer / parts);
-        repeat("o", {0, by_columns ? outer : outer / parts, 1}, [&](const Index& o) {
-          outer_at_ = positions_in(outer_, begin + o);
-          sums_at_ = begin + o;
+        repeat("o", {0, outer, 1}, [&](const Index& o) {
+          outer_at_ = positions_in(outer_, by_columns ? o : part * outer + o);
+          sums_at_ = o;
           for (const Segment& segment : segments) {
             if (by_columns) {
               row_tiles(part * segment.size, segment.size, b, first, last);
@@ -393,7 +403,7 @@ class DirectWriter {
       };
       each_block(block);
     };
-    if (parts > 1 && is_parallel)
+    if (parts > 1 && is_parallel())
       build().parallel_loop("p", parts, [&](const Index& p) { emitter_.scoped([&] { run(p); }); });
     else
       repeat("p", {0, parts, 1}, run);

@@ -328,6 +328,36 @@ TEST_CASE("an epilogue reads, computes, and updates several buffers in place") {
     });
 }
 
+TEST_CASE("blocks of a sum in one loop: the first starts at zero, the last ends otherwise") {
+  enum class End { short_one, long_one, transposed };
+  for (const End end : {End::short_one, End::long_one, End::transposed})
+    test::check_plain([&](Kernel& k) {
+      constexpr std::int64_t m = 5, n = 21, depth = 70, blocks = 3;
+      Builder b(k);
+      const int a = b.buffer("a", f32, m * depth * blocks, Access::in);
+      const int x = b.buffer("b", f32, depth * blocks * n, Access::in);
+      const int sums = b.buffer("sums", f32, 64 * n, Access::scratch);  // large enough to be fetched
+      const int c = b.buffer("c", f32, m * n, Access::out);
+      b.serial_loop("kb", blocks, [&](const Index& block) {
+        Value* number = b.index_value(block);
+        Value *continues = b.lt(b.integer(i64, 0), number), *goes_on = b.lt(number, b.integer(i64, blocks - 1));
+        Contract tile = product(m, n, depth, a, x);
+        tile.a = {a, block * depth, depth * blocks, 1};
+        tile.b.base = block * (depth * n);
+        tile.start = {sums, Index(0), n, continues};
+        b.contract(std::move(tile), f32, [&](const Index& i, const Index& j, Value* value) {
+          b.if_then_else(
+              goes_on, [&] { b.store(sums, i * n + j, value); },
+              [&] {
+                Value* y = value;
+                for (int s = 0; s < (end == End::long_one ? 40 : 1); ++s) y = b.mul(y, b.constant(f32, 0.75));
+                b.store(c, end == End::transposed ? j * m + i : i * n + j, y);
+              });
+        });
+      });
+    });
+}
+
 TEST_CASE("tiles within loops, packed by the kernel") {
   test::check_plain([&](Kernel& k) {
     Builder b(k);

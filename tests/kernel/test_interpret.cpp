@@ -160,6 +160,28 @@ TEST_CASE("contractions continue a chain and run their epilogue after all reads"
   CHECK(c == expected);
 }
 
+TEST_CASE("a contraction starts at zero where the condition of its start does not hold") {
+  Kernel kernel;
+  kernel.name = "tile";
+  Builder b(kernel);
+  const int pa = b.buffer("a", f32, 2, Access::in), pw = b.buffer("w", f32, 2, Access::in);
+  const int pc = b.buffer("c", f32, 2, Access::inout);
+  b.serial_loop("i", 2, [&](const Index& i) {
+    Contract tile;
+    tile.rows = tile.columns = tile.depth = 1;
+    tile.a = {pa, i, 1, 1};
+    tile.b = {pw, i, 1};
+    tile.start = {pc, i, 1, b.lt(b.integer(i64, 0), b.index_value(i))};
+    b.contract(std::move(tile), f32, [&](const Index&, const Index&, Value* sum) { b.store(pc, i, sum); });
+  });
+  verify(kernel, "test");
+  CHECK(print(kernel).find("start = c[i] row 1 if %1 -> ") != std::string::npos);
+  std::vector<float> a{2, 3}, w{5, 7}, c{100, 1000};
+  void* const parameters[] = {a.data(), w.data(), c.data()};
+  interpret(kernel, parameters);
+  CHECK(c == std::vector<float>{10, 1021});
+}
+
 TEST_CASE("a part of a parallel loop, predicated accesses, dynamic indices, carried values") {
   std::vector<std::int64_t> positions{2, 7, 0, 1};
   std::vector<float> table{1, 2, 3}, result(4, -1);

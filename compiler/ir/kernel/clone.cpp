@@ -89,6 +89,7 @@ class Cloner {
     copy->copy.base = index(tile->copy.base);
     copy->start = tile->start;
     copy->start.base = index(tile->start.base);
+    if (tile->start.condition) copy->start.condition = value(tile->start.condition);
     variable(tile->row, copy->row);
     variable(tile->column, copy->column);
     copy->accumulator = value(tile->accumulator);

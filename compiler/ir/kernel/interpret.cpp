@@ -168,7 +168,7 @@ class Machine {
     const DType dtype = c.accumulator->dtype;
     const bool pairs = is_of_pairs(kernel_, c);
     std::uint64_t sum = 0;
-    if (c.start.buffer >= 0)
+    if (c.start.buffer >= 0 && (!c.start.condition || get(c.start.condition)))
       sum = load_as(dtype, c.start.buffer, address(c.start.base) + row * c.start.stride_row + column);
     const auto add_product = [&](std::uint64_t a, std::uint64_t b) {
       const std::uint64_t operands[] = {a, b, sum};

@@ -190,7 +190,7 @@ struct If {
 };
 
 /// One register tile of a contraction: for row in [0, rows), column in [0, columns)
-///   c = start ? start.buffer[start.base + row*start.stride_row + column] : 0
+///   c = start and its condition ? start.buffer[start.base + row*start.stride_row + column] : 0
 ///   for k in [0, depth) in order: c = fma(A, B, c)
 ///       A = a.buffer[a.base + a.of_row(row) + k*a.stride_depth + column*a.stride_column]
 ///                                                    (any strides; broadcast along columns, or contiguous)
@@ -199,7 +199,8 @@ struct If {
 ///   products out of `bounds` (the padding of a convolution) are left out, and their elements not read;
 ///   what is read of B is stored to copy.buffer[copy.base + k*copy.stride_depth + column], too, if there is one;
 ///   then the epilogue, with the variables `row` and `column` and the value `accumulator` = c; it may hold what a
-///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed).
+///   vector loop over `column` may hold, and does the storing (contiguous in `column` for speed). One If alone, whose
+///   condition is known before the tile, decides how the tile ends: each of its blocks is an epilogue then.
 /// A and B have the accumulator's dtype (f32 or f64); with an f32 accumulator either may be f16 or bf16 instead, and is
 /// converted. Or both are u32, with an f32 accumulator: an element holds two bf16 numbers, two steps of k at once:
 ///       c = fma(upper(A), upper(B), c), then c = fma(lower(A), lower(B), c)
@@ -230,6 +231,7 @@ struct Contract {
     int buffer = -1;  ///< -1: start at zero
     Index base;
     std::int64_t stride_row = 0;
+    Value* condition = nullptr;  ///< null: true
   };
   struct Copy {
     /// -1: no copy. Of B's dtype or of the accumulator's, to which B is converted then; another buffer than those of a,

@@ -189,6 +189,7 @@ class Printer {
     }
     if (c->start.buffer >= 0)
       head += fmt::format(", start = {} row {}", address(c->start.buffer, c->start.base), c->start.stride_row);
+    if (c->start.condition) head += " if " + use(c->start.condition);
     const std::string row = variable(c->row), column = variable(c->column);
     head += fmt::format(" -> ({}, {}, {})", row, column, define_typed(*c->accumulator));
     return line(head + braced(c->epilogue));
