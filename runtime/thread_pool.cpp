@@ -130,8 +130,8 @@ void ThreadPool::parallel_for(KernelFunction kernel, void* const* buffers, std::
   }
   job_ = {kernel, buffers, count, std::min(count, all * kChunksOfThread)};
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(chunks_.size()); ++i) {
-    const bool works = i < all;
-    const auto first = works ? begin_of(i, all, job_.chunks) : 0, end = works ? begin_of(i + 1, all, job_.chunks) : 0;
+    const bool works = i < used;
+    const auto first = works ? begin_of(i, used, job_.chunks) : 0, end = works ? begin_of(i + 1, used, job_.chunks) : 0;
     chunks_[static_cast<std::size_t>(i)].left.store(
         pack(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(end)), std::memory_order_relaxed);
   }

@@ -411,8 +411,8 @@ std::vector<Part> split(const schedule::Module& module, const Target& target, st
     sizes.push_back(size_of_code(kernel->body, target));
     total += sizes.back();
   }
-  const auto large =
-      std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, std::max<std::size_t>(1, threads));
+  const std::size_t most = std::max<std::size_t>(1, std::min<std::size_t>(threads, sizes.size()));
+  const auto large = std::clamp<std::size_t>(static_cast<std::size_t>(total / kWorthAThread), 1, most);
   // Threads begin with a large part each, and who is done first takes small ones.
   const auto share = total / (static_cast<std::int64_t>(large) * (kLarge + static_cast<std::int64_t>(kSmall)));
   const std::size_t rest = sizes.size() - std::min(sizes.size(), large);

@@ -35,7 +35,7 @@ class Translator {
   /// The body of `source` over vectors of `width` lanes.
   void translate_function(const kernel::Function& source, int width);
 
-  /// About how many instructions a tile becomes, when one copy of its epilogue is `epilogue`.
+  /// About how many instructions a tile becomes; `size_of` is what a block of its epilogue does.
   static std::int64_t code_size(const kernel::Contract& tile, const Target& target,
                                 const std::function<std::int64_t(const kernel::Block&)>& size_of);
 

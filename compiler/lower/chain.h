@@ -11,13 +11,14 @@ namespace pullback::lower {
 /// How the sums of a tile begin and end.
 struct Chain {
   bool continues = false;                 ///< those that a tile before has kept; else they begin at zero
-  bool goes_on = false;                   ///< they are kept for another tile; else they are complete
+  bool goes_on = false;                   ///< they are kept for another tile; else the epilogue gets them
   kernel::Value* if_continues = nullptr;  ///< when the code runs; null: always
   kernel::Value* if_goes_on = nullptr;
 };
 
 /// Of block `b` of `blocks`. The last completes its sums if it is the last of k, and then does more than keeping them
-/// if it `ends_apart`. The tile stands in the code once: how it begins and ends is found out as it runs.
+/// if it `ends_apart`; else the epilogue does nothing but store them, and runs for each block. The tile stands in the
+/// code once: how it begins and ends is found out as it runs.
 Chain chain_of(kernel::Builder& build, const kernel::Index& b, std::int64_t blocks, bool is_last_of_k, bool ends_apart);
 
 /// The end of a tile's epilogue.

@@ -589,6 +589,8 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
     throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");
   if (is_direct_convolution(*group.op, shapes.front()))
     return write_direct_convolution(group, unit, placement, std::move(shapes), options);
+  if (!group.behind.empty())
+    throw InternalError("lower: what reads images of " + ir::print(*group.op) + " has no kernel that goes by images");
   if (!shapes.front().bounds.empty() || shapes.size() > 1)
     throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
   Writer(group, unit, placement, std::move(shapes.front()), options).run();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -36,7 +37,7 @@ constexpr std::int64_t kFewestTiles = 4, kFewestChannels = 8;
 constexpr std::int64_t kTaskBytes = 128 * 1024;
 /// Tiles of columns that a few threads share evenly.
 constexpr std::int64_t kFewestColumnTasks = 8;
-/// Parts of the gradient of the kernels that may run side by side: each reads all images.
+/// Parts of the gradient of the kernels that may run side by side: each reads all images, or those of a slab.
 constexpr std::int64_t kMostParts = 12;
 /// Rows that lie so far apart meet in the same few lines of the cache.
 constexpr std::int64_t kFarBytes = 2048;
@@ -298,7 +299,7 @@ class DirectWriter {
   }
 
   /// The sums of `positions` of the outer loops and `columns` wait in C or in scratch memory between two blocks: there,
-  /// where in C those of a slab are apart.
+  /// where in C those of a group, of channels or of images, are apart.
   void chain_blocks(std::int64_t positions, std::int64_t columns) {
     chained_in_result_ = is_stored_as_sums() && shape_.batch.empty();
     if (chained_in_result_) return;
@@ -547,19 +548,17 @@ class DirectWriter {
   std::int64_t sums_pitch_ = 1;
 };
 
-}  // namespace
-
-namespace {
-
-/// Without windows, and with images as one run of pixels, a convolution is a product of matrices.
-bool is_matrix_product(const ContractionShape& shape) {
-  return shape.bounds.empty() && shape.batch.empty() && shape.n.size() <= 1 && shape.k.size() == 1;
+/// Without windows, and with images as one run of pixels, a convolution is a product of matrices; but phases, of which
+/// one may be that, are written together.
+bool is_matrix_product(const ir::Op& op, const ContractionShape& shape) {
+  return shape.bounds.empty() && shape.batch.empty() && shape.n.size() <= 1 && shape.k.size() == 1 &&
+         !has_spread_elements(op.def->contraction(op));
 }
 
 }  // namespace
 
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
-  if (op.def != &ops::op_convolution || is_matrix_product(shape)) return false;
+  if (op.def != &ops::op_convolution || is_matrix_product(op, shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
 

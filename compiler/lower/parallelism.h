@@ -11,8 +11,9 @@ struct Target;
 
 namespace pullback::lower {
 
-/// Work of a kernel, in scalar instructions (survey.h), below which one thread does it all: a microsecond or two.
-/// Handing a part to a waiting thread and hearing of its end takes 0.3, beside what the part's data take to get there.
+/// Work of a kernel, in scalar instructions (survey.h), below which one thread does it all: about a microsecond.
+/// Handing a part to a waiting thread and hearing of its end takes 0.3 of one, beside what the part's data take to get
+/// there.
 inline constexpr double kParallelWork = 4e4;
 /// The same for the floating operations of a contraction, of which a microsecond holds more.
 inline constexpr double kParallelFlops = 3e5;

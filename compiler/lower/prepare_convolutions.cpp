@@ -346,8 +346,9 @@ Value kernels_for_tiles(const Convolution& c) {
 }
 
 /// How many parts the sum over images is cut into that makes up the gradient of the kernels: threads then read the
-/// images that they have, rather than all, for some of few results each. It depends on the shape alone.
-std::int64_t slabs_of(const Convolution& c) {
+/// images that they have, rather than all, for some of few results each. A convolution whose windows are whole images
+/// forward is of the same form; its slabs are of channels. It depends on shapes and layouts, not on threads.
+std::int64_t slabs_of_sum(const Convolution& c) {
   constexpr double kFewProducts = 1e6;
   if (!sums_over_images(c) || is_product_over_pixels(c)) return 1;
   if (c.groups * c.batch_groups > 1 || size_of(c.x.dtype()) < 4) return 1;
@@ -391,7 +392,7 @@ Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   ir::Integers order = ops::channels_last(c.result.size());
   if (interleaves) std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
   if (is_product_over_pixels(c)) order = first_innermost(c.result.size());
-  const std::int64_t slabs = slabs_of(c);
+  const std::int64_t slabs = slabs_of_sum(c);
   const Value result =
       slabs > 1 ? in_slabs(x, w, windows, slabs, order) : ops::convolution(x, w, windows, c.groups, c.batch_groups);
   ir::set_layout(*result.value->definer, order);

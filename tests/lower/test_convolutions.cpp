@@ -314,6 +314,29 @@ TEST_CASE("phases of a strided convolution's gradient are written by one kernel"
   CHECK(kernels_of(two) > 3);
 }
 
+TEST_CASE("phases of one pixel, which are products of matrices, are tiles", "[lower]") {
+  const std::string text = R"(func @f(%x: f32[4,9,1,1], %w: f32[18,9,2,2]) {
+    %y: f32[4,18,2,2] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [2,2], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %r: f32[4,18,2,2] = abs(%y)
+    return r = %r
+  })";
+  check_lowering(text);
+  CHECK(kernels_text(text).find("contract") != std::string::npos);
+}
+
+TEST_CASE("windows that are whole images are sums of slabs of channels", "[lower]") {
+  check_lowering(R"(func @f(%x: f32[8,64,7,7], %w: f32[24,64,7,7]) {
+    %y: f32[8,24,1,1] = convolution(%x, %w) {strides = [1,1], low = shape[0,0], high = shape[0,0],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %s: f32[8,24,3,3] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[1,1],
+        base_dilation = [1,1], window_dilation = [1,1], groups = 1, batch_groups = 1, layout = [0,2,3,1]}
+    %m: f32[8,24] = reduce_max(%s) {axes = [2,3]}
+    %r: f32[8,24,1,1] = abs(%y)
+    return r = %r, m = %m
+  })");
+}
+
 TEST_CASE("phases are followed by what reads their images, and not stored in another layout", "[lower]") {
   const std::string convolution = R"(func @f(%x: f32[12,8,5,4], %w: f32[18,8,3,3]) {
     %c: f32[12,18,10,8] = convolution(%x, %w) {strides = [1,1], low = shape[1,1], high = shape[2,2],

@@ -56,7 +56,7 @@ TEST_CASE("gradients of kernels are sums of slabs of images, read where they lie
 }
 
 TEST_CASE("no slabs of one image, of many results, of little work or of rounded sums", "[lower]") {
-  for (const KernelGradient& gradient : {KernelGradient{.images = 7}, KernelGradient{.images = 2, .size = 20},
+  for (const KernelGradient& gradient : {KernelGradient{.images = 7}, KernelGradient{.images = 2, .size = 17},
                                          KernelGradient{.inputs = 64, .outputs = 64, .size = 5},
                                          KernelGradient{.size = 4}, KernelGradient{.images = 16, .type = "bf16"}}) {
     const std::string text = gradient.text();

@@ -379,6 +379,7 @@ class Verifier {
     start.add(c->rows, c->start.stride_row);
     start.add(c->columns, 1);
     if (c->start.buffer >= 0) input(c->start.buffer, c->start.base, start, "start");
+    require(!c->start.condition || c->start.buffer >= 0, "a contract starts from nothing under a condition");
     if (c->start.condition) use(c->start.condition, DType::boolean, "the condition of a contract's start");
     require(c->row.extent == c->rows && c->column.extent == c->columns, "a contract's variables do not cover its tile");
     variables_.insert({&c->row, &c->column});
