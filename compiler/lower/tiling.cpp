@@ -106,7 +106,7 @@ Split split(std::int64_t total, std::int64_t unit, std::int64_t grain, std::int6
   const std::int64_t units = divide_up(total, unit), pieces = std::min(units, most), equal = total / pieces;
   if (equal * pieces == total && equal % grain == 0 && pieces * divide_up(equal, unit) == units)
     return {pieces, equal, equal};
-  const std::int64_t each = divide_up(units, std::min(units, most));
+  const std::int64_t each = divide_up(units, pieces);
   const std::int64_t size = each * unit, count = divide_up(total, size);
   return {count, size, total - (count - 1) * size};
 }
