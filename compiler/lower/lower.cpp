@@ -51,14 +51,19 @@ class Lowerer {
   /// Takes over how the body is grouped.
   void use(Known known) { known_ = std::move(known); }
 
-  schedule::Module run() {
+  /// Writes the kernels.
+  void write() {
     draft_.name = function_.name;
     add_slots();
     std::vector<std::ptrdiff_t> wanted(function_.body.results.size(), -1);
     draft_.items = lower_region(function_.body, wanted);
     for (std::size_t i = 0; i < function_.results.size(); ++i) deliver_result(i);
-    if (options_.threads == Threads::where_worth && !is_worth_threads(draft_.items, target_))
-      run_in_one_thread(draft_.items);
+  }
+
+  bool is_worth_threads() const { return lower::is_worth_threads(draft_, target_); }
+
+  /// Orders what is written and places it in memory.
+  schedule::Module finish() {
     schedule::Module module = plan(std::move(draft_), {options_.reuse_memory, loops_.vector_bytes});
     for (const auto& kernel : module.kernels) kernel::verify(*kernel, "lower");
     schedule::verify(module, "lower");
@@ -426,6 +431,19 @@ class Lowerer {
   std::optional<Known> known_;
 };
 
+/// Lowers what is prepared. A step that is not worth several threads is written again for one: kernels to be shared are
+/// cut into more parts than one thread likes.
+schedule::Module write_and_plan(const ir::Function& function, const Target& target, Options options,
+                                const std::optional<Lowerer::Known>& known) {
+  for (;;) {
+    Lowerer lowerer(function, target, options);
+    if (known) lowerer.use(*known);
+    lowerer.write();
+    if (options.threads != Threads::where_worth || lowerer.is_worth_threads()) return lowerer.finish();
+    options.threads = Threads::one;
+  }
+}
+
 }  // namespace
 
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options) {
@@ -436,15 +454,16 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);
   separate_results(prepared->body);
-  Accesses accesses;
-  std::optional<Grouping> grouping;
-  if (options.fuse && options.reuse_memory) grouping = recompute_cheap(*prepared, accesses);
+  std::optional<Lowerer::Known> known;
+  if (options.fuse && options.reuse_memory) {
+    Accesses accesses;
+    if (std::optional<Grouping> grouping = recompute_cheap(*prepared, accesses))
+      known = {std::move(*grouping), std::move(accesses)};
+  }
   if (options.memory_limit > 0)
     return limit_memory(*prepared, options.memory_limit,
-                        [&](const ir::Function& f) { return Lowerer(f, target, options).run(); });
-  Lowerer lowerer(*prepared, target, options);
-  if (grouping) lowerer.use({std::move(*grouping), std::move(accesses)});
-  return lowerer.run();
+                        [&](const ir::Function& f) { return write_and_plan(f, target, options, std::nullopt); });
+  return write_and_plan(*prepared, target, options, known);
 }
 
 }  // namespace pullback::lower

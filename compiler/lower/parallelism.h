@@ -18,11 +18,8 @@ inline constexpr double kParallelWork = 4e4;
 /// The same for the floating operations of a contraction, of which a microsecond holds more.
 inline constexpr double kParallelFlops = 3e5;
 
-/// Is the whole worth several threads? Small steps live in the caches of one core: handing a weight's halves back and
-/// forth costs more than two cores gain.
-bool is_worth_threads(const std::vector<Item>& items, const Target& target);
-
-/// Makes every parallel loop a serial one.
-void run_in_one_thread(std::vector<Item>& items);
+/// Is the whole worth several threads? Handing over a part and what it reads takes a while: in a step of a few
+/// microseconds, or of many short kernels, longer than two cores gain.
+bool is_worth_threads(const Draft& draft, const Target& target);
 
 }  // namespace pullback::lower

@@ -345,12 +345,12 @@ TEST_CASE("a step has several threads where it is worth them", "[lower]") {
     }
     return y = %y
   })"));
-  CHECK(!uses_threads(R"(func @f(%x: f32[1,784], %w: f32[784,512]) {
-    %y: f32[1,512] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+  CHECK(!uses_threads(R"(func @f(%x: f32[1,784], %w: f32[784,64]) {
+    %y: f32[1,64] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
     return y = %y
   })"));
-  CHECK(!uses_threads(R"(func @f(%x: f32[131,75], %w: f32[75,531]) {
-    %a: f32[131,531] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
+  CHECK(!uses_threads(R"(func @f(%x: f32[13,75], %w: f32[75,53]) {
+    %a: f32[13,53] = dot_general(%x, %w) {contract = [1]x[0], batch = []x[]}
     return a = %a
   })"));
 }

@@ -12,6 +12,7 @@ namespace {
 
 using testing::calls_of;
 using testing::check_lowering;
+using testing::is_parallel;
 using testing::parse_function;
 
 schedule::Module for_threads(const std::string& text) {
@@ -90,6 +91,39 @@ TEST_CASE("a reduction in two stages keeps its many positions apart from its few
   })";
   check_lowering(text);
   CHECK(kernels_for_threads(text).find("parallel p in 0..32") != std::string::npos);
+}
+
+TEST_CASE("a step is shared where two threads gain more than handing over costs", "[lower]") {
+  const auto with = [](const std::string& text, lower::Threads threads) {
+    return lower::lower(*parse_function(text), Target::parse("x86-64-v4"), {.threads = threads});
+  };
+  const auto is_shared = [&](const std::string& text) {
+    REQUIRE(is_parallel(with(text, lower::Threads::several)));
+    schedule::Module step = with(text, lower::Threads::where_worth);
+    if (is_parallel(step)) return true;
+    // Not only without parallel loops: the code of one thread.
+    const schedule::PrintOptions all{.kernels = true};
+    REQUIRE(schedule::print(step, all) == schedule::print(with(text, lower::Threads::one), all));
+    return false;
+  };
+  const auto tanh_of = [](int rows) {
+    return fmt::format("func @f(%x: f32[{0},64]) {{\n %y: f32[{0},64] = tanh(%x)\n return y = %y\n}}", rows);
+  };
+  CHECK(!is_shared(tanh_of(60)));
+  CHECK(is_shared(tanh_of(4000)));
+  // A row times a matrix, and the matrix's update. Each thread updates what the other one reads in the next step,
+  // unless that is a state of its own, as a momentum is.
+  const auto update = [](int size, bool of_momentum) {
+    return fmt::format(R"(func @f(%x: f32[{0}], %g: f32[{0}], state %w: f32[{0},{0}], state %m: f32[{0},{0}]) {{
+      %y: f32[{0}] = dot_general(%x, %w) {{contract = [0]x[0], batch = []x[]}}
+      %o: f32[{0},{0}] = dot_general(%x, %g) {{contract = []x[], batch = []x[]}}
+      %u: f32[{0},{0}] = sub({1}, %o)
+      return y = %y, state {2} = %u
+    }})",
+                       size, of_momentum ? "%m" : "%w", of_momentum ? "m" : "w");
+  };
+  CHECK(!is_shared(update(384, false)));
+  CHECK(is_shared(update(384, true)));
 }
 
 TEST_CASE("pieces are equal where that takes no more units", "[lower]") {
