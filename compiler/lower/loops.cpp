@@ -78,7 +78,7 @@ const kernel::LoopVar& innermost(const Axis& axis, const Trial& trial, const std
 /// Cuts an axis into blocks when memory is contiguous along it where it is not along the vectors.
 void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes, double work_each) {
   // The body is repeated for each step of a block: along joined axes, which are long, only what is cheap.
-  constexpr double kCheap = 12;
+  constexpr double kCheap = 24;
   if (walk.vector < 0 || (walk.axes.size() != axes.size() && work_each >= kCheap)) return;
   const kernel::LoopVar& lanes = innermost(walk.axes[static_cast<std::size_t>(walk.vector)], trial, axes);
   for (std::size_t a = 0; a < walk.axes.size(); ++a) {
@@ -98,7 +98,7 @@ void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes,
 /// Cuts the vector's axis where conditions change, when that makes few pieces of whole vectors, or long ones.
 void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
   constexpr std::size_t kMostCuts = 7;
-  if (walk.vector < 0 || walk.blocked >= 0) return;
+  if (walk.vector < 0) return;
   const Axis& along = walk.axes[static_cast<std::size_t>(walk.vector)];
   const auto own = std::find_if(axes.begin(), axes.end(), [&](const Axis& axis) { return axis.dims == along.dims; });
   if (own == axes.end()) return;  // joined of several

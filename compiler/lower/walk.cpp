@@ -129,6 +129,7 @@ class Walker {
       positions_[axis] = start + t;
       emitter_.scoped([&] { body_({positions_}); });
     });
+    positions_[axis] = start;  // for the next cut
   }
 
   /// The body, for neighbours on the last axis.

@@ -357,6 +357,31 @@ TEST_CASE("phases are followed by what reads their images, and not stored in ano
   CHECK(kernels_text(copied).find("unrolled t") != std::string::npos);  // in blocks, as transposes are
 }
 
+TEST_CASE("what is padded or updated across the order of memory is transposed in squares", "[lower]") {
+  for (const auto& [type, outputs, taps] : {std::tuple{"f32", 64, 9}, {"f32", 36, 9}, {"f64", 21, 4}, {"f32", 5, 16}}) {
+    // Filters as a convolution reads them. Behind the cut there are none to load.
+    const std::string padded = fmt::format(R"(func @f(%w: {0}[{1},6,{2}], %v: {0}[]) {{
+      %p: {0}[{3},6,{2}] = pad(%w, %v) {{low = shape[0,0,0], high = shape[11,0,0], interior = [0,0,0]}}
+      %t: {0}[{2},6,{3}] = transpose(%p) {{permutation = [2,1,0]}}
+      return t = %t
+    }})",
+                                           type, outputs, taps, outputs + 11);
+    check_lowering(padded);
+    CHECK(kernels_text(padded).find("unrolled t") != std::string::npos);
+    // A momentum's gradient that lies in that order.
+    const std::string updated =
+        fmt::format(R"(func @f(%g: {0}[{2},{1}], state %m: {0}[{1},{2}], state %w: {0}[{1},{2}]) {{
+      %t: {0}[{1},{2}] = transpose(%g) {{permutation = [1,0]}}
+      %n: {0}[{1},{2}] = add(%m, %t)
+      %u: {0}[{1},{2}] = sub(%w, %n)
+      return state m = %n, state w = %u
+    }})",
+                    type, outputs, taps * 16);
+    check_lowering(updated);
+    CHECK(kernels_text(updated).find("unrolled t") != std::string::npos);
+  }
+}
+
 TEST_CASE("the gradient of kernels does not walk from image to image", "[lower]") {
   const std::string text = R"(func @f(%x: f32[16,8,32,32], %g: f32[16,8,16,16]) {
     %w: f32[16,16,3,3] = convolution(%x, %g) {strides = [1,1], low = shape[1,1], high = shape[0,0],
