@@ -179,13 +179,18 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::vect
               : arithmetic_.convert(load_operand(b_type, at.b, offset + segment.offset, segment.width, segment.active),
                                     b_type, tile.sum));
   }
+  const auto elements_for = [&](const Segment& segment, std::int64_t offset) {
+    const bool is_one = c.a.stride_column == 0;
+    llvm::Value* loaded = is_one ? load_operand(a_type, at.a, offset, 1, 1)
+                                 : load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active);
+    llvm::Value* factor = arithmetic_.convert(loaded, a_type, tile.sum);
+    return is_one ? arithmetic_.splat(factor, segment.width) : factor;
+  };
   for (const auto& [offset, rows] : readers) {
     keep_order();
     for (std::size_t s = 0; s < tile.segments.size(); ++s) {
       const Segment& segment = tile.segments[s];
-      llvm::Value* elements = arithmetic_.convert(
-          load_operand(a_type, at.a, at.a_offset + offset + segment.offset, segment.width, segment.active), a_type,
-          tile.sum);
+      llvm::Value* elements = elements_for(segment, at.a_offset + offset);
       for (const auto& [row, tap] : rows) {
         llvm::Value*& sum = sums[tile.at(row, s)];
         sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);

@@ -123,8 +123,7 @@ std::pair<std::int64_t, std::int64_t> Translator::Tile::looped_steps(std::size_t
 bool Translator::Tile::slides(const Target& target) const {
   const Contract::Around& taps = loops.back();
   const std::int64_t across = contract.a.stride_row, along = taps.stride_a;
-  if (contract.a.stride_column == 0 || contract.a.run != 0 || contract.copy.buffer >= 0 || !written.back())
-    return false;
+  if (contract.a.run != 0 || contract.copy.buffer >= 0 || !written.back()) return false;
   if (taps.extent < 2 || contract.rows < 2 || across <= 0 || along <= 0) return false;
   const auto vectors = static_cast<std::int64_t>(segments.size());
   const std::int64_t filters = taps.extent * (contract.b.stride_column == 0 ? 1 : vectors);

@@ -63,7 +63,7 @@ struct Translator::Tile {
     return coordinate >= 0 && coordinate < bound.size;
   }
   void choose_written_out();
-  /// Do rows of vectors meet the same elements of A in different steps of the innermost loop, with registers enough to
+  /// Do rows meet the same elements of A in different steps of the innermost loop, with registers enough to
   /// hold what all of these steps read of B?
   bool slides(const Target& target) const;
   /// Steps of the loop `level` in one iteration of the code's loop.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
@@ -220,8 +221,22 @@ class DirectWriter {
     std::stable_sort(shape_.k.begin(), shape_.k.end(), far);
     if (is_depthwise_) return;
     if (std::none_of(shape_.k.begin(), shape_.k.end(), [&](const Loop& loop) { return bounds_row(loop); })) return;
-    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? 1 : is_bounded(loop) ? 0 : 2; };
+    const bool slides = taps_slide();
+    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? slides ? 3 : 1 : is_bounded(loop) ? 0 : 2; };
     std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
+  }
+
+  /// Under one vector of columns each product has an element of x to load, which is more than a core loads beside its
+  /// products. Where rows meet the same elements under neighbouring taps, each is loaded once for all of them: taps
+  /// come innermost then, each with its vector of the kernels in a register.
+  bool taps_slide() const {
+    const auto cuts = [&](const Loop& loop) { return bounds_row(loop); };
+    const auto taps = std::find_if(shape_.k.begin(), shape_.k.end(), cuts);
+    if (taps == shape_.k.end() || std::count_if(taps, shape_.k.end(), cuts) > 1 || !slides_along(row_, *taps))
+      return false;
+    const std::int64_t panel = ContractionShape::product(shape_.k) * registers_.width * bytes_;
+    return column_.size <= registers_.width && panel <= kLargePanelBytes &&
+           tile_.rows + taps->size < registers_.vectors;
   }
 
   /// Cuts a loop over k into blocks of `size`, which the tiles visit one after the other.
