@@ -131,9 +131,10 @@ llvm::Value* Arithmetic::floating(Opcode opcode, std::span<llvm::Value* const> v
     case Opcode::abs:
       return unary(llvm::Intrinsic::fabs);
     case Opcode::min:
-      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::minimum, v[0], v[1]);
     case Opcode::max:
-      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::maximum, v[0], v[1]);
+      if (target_.has_masks && width_of(v[0]) > 1) return extreme_by_instruction(opcode, v);
+      return b_.CreateBinaryIntrinsic(opcode == Opcode::min ? llvm::Intrinsic::minimum : llvm::Intrinsic::maximum, v[0],
+                                      v[1]);
     case Opcode::fma:
       return fma(v[0], v[1], v[2]);
     case Opcode::scale:
@@ -278,34 +279,58 @@ llvm::Value* Arithmetic::on_lanes(int least, std::span<llvm::Value* const> opera
   return b_.CreateShuffleVector(result, llvm::ArrayRef<int>{0, 1});
 }
 
-// The instruction exists for whole registers.
-llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) const {
-  const bool wide = x->getType()->getScalarType()->isDoubleTy();
-  const int width = width_of(x), most = target_.vector_bytes / (wide ? 8 : 4), least = wide ? 2 : 4;
-  if (width > most) {
-    llvm::SmallVector<int, 32> lanes(static_cast<std::size_t>(width));
-    std::iota(lanes.begin(), lanes.end(), 0);
-    const auto low = llvm::ArrayRef(lanes).take_front(lanes.size() / 2),
-               high = llvm::ArrayRef(lanes).drop_front(lanes.size() / 2);
-    const auto part = [&](llvm::ArrayRef<int> which) {
-      return scale_by_instruction(b_.CreateShuffleVector(x, which), b_.CreateShuffleVector(n, which));
-    };
-    return b_.CreateShuffleVector(part(low), part(high), lanes);
-  }
-  if (width < least) {
-    llvm::Value* operands[] = {x, n};
-    return on_lanes(least, operands, [&](auto wider) { return scale_by_instruction(wider[0], wider[1]); });
-  }
-  using namespace llvm::Intrinsic;
-  const int bytes = width * (wide ? 8 : 4);
-  const ID id = bytes == 64   ? (wide ? x86_avx512_mask_scalef_pd_512 : x86_avx512_mask_scalef_ps_512)
-                : bytes == 32 ? (wide ? x86_avx512_mask_scalef_pd_256 : x86_avx512_mask_scalef_ps_256)
-                              : (wide ? x86_avx512_mask_scalef_pd_128 : x86_avx512_mask_scalef_ps_128);
-  llvm::SmallVector<llvm::Value*, 5> arguments{x, n, llvm::PoisonValue::get(x->getType())};
-  arguments.push_back(llvm::Constant::getAllOnesValue(b_.getIntNTy(static_cast<unsigned>(std::max(width, 8)))));
+llvm::Value* Arithmetic::in_registers(
+    std::span<llvm::Value* const> operands,
+    const std::function<llvm::Value*(std::span<llvm::Value* const>)>& operation) const {
+  const bool wide = operands.front()->getType()->getScalarType()->isDoubleTy();
+  const int width = width_of(operands.front()), most = target_.vector_bytes / (wide ? 8 : 4);
+  if (width <= most) return on_lanes(wide ? 2 : 4, operands, operation);
+  llvm::SmallVector<int, 32> lanes(static_cast<std::size_t>(width));
+  std::iota(lanes.begin(), lanes.end(), 0);
+  const auto part = [&](llvm::ArrayRef<int> which) {
+    llvm::SmallVector<llvm::Value*, 3> parts;
+    for (llvm::Value* operand : operands) parts.push_back(b_.CreateShuffleVector(operand, which));
+    return in_registers(parts, operation);
+  };
+  llvm::Value* low = part(llvm::ArrayRef(lanes).take_front(lanes.size() / 2));
+  return b_.CreateShuffleVector(low, part(llvm::ArrayRef(lanes).drop_front(lanes.size() / 2)), lanes);
+}
+
+// The instruction takes a mask, here of all lanes; the widest also says how to round, here as the thread is set.
+llvm::Value* Arithmetic::by_instruction(const Instructions& of_widths, llvm::ArrayRef<llvm::Value*> operands) const {
   constexpr int kRoundAsSet = 4;
+  llvm::Type* type = operands.front()->getType();
+  const bool wide = type->getScalarType()->isDoubleTy();
+  const int width = width_of(operands.front()), bytes = width * (wide ? 8 : 4);
+  llvm::SmallVector<llvm::Value*, 6> arguments(operands);
+  arguments.push_back(llvm::PoisonValue::get(type));
+  arguments.push_back(llvm::Constant::getAllOnesValue(b_.getIntNTy(static_cast<unsigned>(std::max(width, 8)))));
   if (bytes == 64) arguments.push_back(b_.getInt32(kRoundAsSet));
-  return b_.CreateIntrinsic(id, {}, arguments);
+  return b_.CreateIntrinsic((wide ? of_widths.f64 : of_widths.f32)[bytes == 64 ? 2 : bytes / 32], {}, arguments);
+}
+
+llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) const {
+  using namespace llvm::Intrinsic;
+  static constexpr Instructions kScale{
+      {x86_avx512_mask_scalef_ps_128, x86_avx512_mask_scalef_ps_256, x86_avx512_mask_scalef_ps_512},
+      {x86_avx512_mask_scalef_pd_128, x86_avx512_mask_scalef_pd_256, x86_avx512_mask_scalef_pd_512}};
+  llvm::Value* operands[] = {x, n};
+  return in_registers(operands, [&](auto v) { return by_instruction(kScale, {v[0], v[1]}); });
+}
+
+// vrange tells -0 from 0, as max and min of IEEE 754 do, but of a NaN and a number it takes the number: where there is
+// one, the sum is taken instead. LLVM's own way around maxps' order of operands has twice as many instructions.
+llvm::Value* Arithmetic::extreme_by_instruction(Opcode opcode, std::span<llvm::Value* const> operands) const {
+  using namespace llvm::Intrinsic;
+  static constexpr Instructions kRange{
+      {x86_avx512_mask_range_ps_128, x86_avx512_mask_range_ps_256, x86_avx512_mask_range_ps_512},
+      {x86_avx512_mask_range_pd_128, x86_avx512_mask_range_pd_256, x86_avx512_mask_range_pd_512}};
+  constexpr int kMin = 0, kMax = 1, kSignOfResult = 1 << 2;
+  llvm::Value* which = b_.getInt32(kSignOfResult | (opcode == Opcode::max ? kMax : kMin));
+  return in_registers(operands, [&](auto v) {
+    llvm::Value* number = by_instruction(kRange, {v[0], v[1], which});
+    return b_.CreateSelect(b_.CreateFCmpUNO(v[0], v[1]), b_.CreateFAdd(v[0], v[1]), number);
+  });
 }
 
 // Twice by a power of half the size, which is exact the first time: so subnormal results are rounded once.

@@ -6,6 +6,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <array>
 #include <functional>
 #include <span>
 
@@ -57,7 +58,16 @@ class Arithmetic {
   /// `operation` on as many lanes as an instruction needs at least: 2 or 4, where the operands have fewer.
   llvm::Value* on_lanes(int least, std::span<llvm::Value* const> operands,
                         const std::function<llvm::Value*(std::span<llvm::Value* const>)>& operation) const;
+  /// `operation` on whole registers: on parts of wider operands, and on lanes enough for one.
+  llvm::Value* in_registers(std::span<llvm::Value* const> operands,
+                            const std::function<llvm::Value*(std::span<llvm::Value* const>)>& operation) const;
+  /// Instructions of AVX-512 for registers of 16, 32 and 64 bytes.
+  struct Instructions {
+    std::array<llvm::Intrinsic::ID, 3> f32, f64;
+  };
+  llvm::Value* by_instruction(const Instructions& of_widths, llvm::ArrayRef<llvm::Value*> operands) const;
   llvm::Value* scale_by_instruction(llvm::Value* x, llvm::Value* n) const;
+  llvm::Value* extreme_by_instruction(kernel::Opcode opcode, std::span<llvm::Value* const> operands) const;
   llvm::Value* scale_by_products(llvm::Value* x, llvm::Value* n) const;
   llvm::Value* dot_of_pairs(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
   llvm::Value* fma_f32_by_f64(llvm::Value* x, llvm::Value* y, llvm::Value* z) const;
