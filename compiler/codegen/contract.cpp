@@ -20,13 +20,6 @@ using kernel::Contract;
 using kernel::Index;
 using kernel::LoopVar;
 
-/// Elements of A, B and the copy of B: a pointer, and how far from it.
-struct Translator::Place {
-  llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
-  std::int64_t a_offset = 0, b_offset = 0, copy_offset = 0;
-  std::vector<std::int64_t> steps;  ///< of each loop, by level, as far as rows depend on it
-};
-
 void Translator::contract(const Contract& source) {
   function_->addFnAttr(kInOrder);
   Tile tile(source, context_.target());
@@ -379,39 +372,55 @@ void Translator::ending(const Tile& tile, const kernel::Block& statements, int w
 
 // A loop over the rows. Its body treats the row's segments one after the other, which do not wait for each other.
 void Translator::ending_by_loop(const Tile& tile, const kernel::Block& block, const std::vector<llvm::Value*>& sums) {
-  std::vector<std::vector<llvm::Value*>> segments(tile.segments.size());
-  for (std::size_t i = 0; i < sums.size(); ++i) segments[i % segments.size()].push_back(sums[i]);
-  epilogue_loop("row", segments, [&](const Index& row, std::size_t s, llvm::Value* sum) {
+  epilogue_loop("row", by_segment(tile, sums), [&](const Index& row, std::size_t s, llvm::Value* sum) {
     ending_of_row(tile, block, row, tile.segments[s], sum);
   });
 }
 
+std::vector<std::vector<llvm::Value*>> Translator::by_segment(const Tile& tile, std::span<llvm::Value* const> sums) {
+  std::vector<std::vector<llvm::Value*>> segments(tile.segments.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) segments[i % segments.size()].push_back(sums[i]);
+  return segments;
+}
+
 // The vectors of each part on the stack, and a loop over positions in all of them at once, which are equally long.
-void Translator::epilogue_loop(
-    const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
-    const std::function<void(const Index& position, std::size_t part, llvm::Value* sum)>& body) {
-  const std::uint64_t count = parts.front().size();
-  std::vector<llvm::AllocaInst*> memory;
-  for (const std::vector<llvm::Value*>& sums : parts) {
-    llvm::Type* type = sums.front()->getType();
-    {
-      llvm::IRBuilderBase::InsertPointGuard guard(b_);
-      llvm::BasicBlock& entry = function_->getEntryBlock();
-      b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
-      memory.push_back(b_.CreateAlloca(llvm::ArrayType::get(type, count)));
-      memory.back()->setAlignment(llvm::Align(64));
-    }
-    for (std::uint64_t i = 0; i < count; ++i) b_.CreateStore(sums[i], b_.CreateConstGEP1_64(type, memory.back(), i));
+void Translator::epilogue_loop(const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+                               const EndPosition& body) {
+  const Parked parked = space_for(parts);
+  park(parts, parked);
+  const auto count = static_cast<std::int64_t>(parts.front().size());
+  counted_loop(name, b_.getInt64(0), b_.getInt64(static_cast<std::uint64_t>(count)), 1, {},
+               [&](Bound position, std::span<llvm::Value* const>) {
+                 end_position(parked, count, position, body);
+                 return std::vector<llvm::Value*>{};
+               });
+}
+
+Translator::Parked Translator::space_for(const std::vector<std::vector<llvm::Value*>>& parts) {
+  llvm::IRBuilderBase::InsertPointGuard guard(b_);
+  llvm::BasicBlock& entry = function_->getEntryBlock();
+  b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+  Parked parked;
+  for (const std::vector<llvm::Value*>& part : parts) {
+    parked.push_back(b_.CreateAlloca(llvm::ArrayType::get(part.front()->getType(), part.size())));
+    parked.back()->setAlignment(llvm::Align(64));
   }
-  counted_loop(name, b_.getInt64(0), b_.getInt64(count), 1, {}, [&](Bound position, std::span<llvm::Value* const>) {
-    const LoopVar* variable = new_variable(static_cast<std::int64_t>(count));
-    variables_[variable] = {std::nullopt, position, 1};
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-      llvm::Type* type = parts[part].front()->getType();
-      body(Index(*variable), part, b_.CreateLoad(type, b_.CreateGEP(type, memory[part], position.value)));
-    }
-    return std::vector<llvm::Value*>{};
-  });
+  return parked;
+}
+
+void Translator::park(const std::vector<std::vector<llvm::Value*>>& parts, const Parked& parked) {
+  for (std::size_t part = 0; part < parts.size(); ++part)
+    for (std::size_t i = 0; i < parts[part].size(); ++i)
+      b_.CreateStore(parts[part][i], b_.CreateConstGEP1_64(parts[part][i]->getType(), parked[part], i));
+}
+
+void Translator::end_position(const Parked& parked, std::int64_t count, Bound position, const EndPosition& body) {
+  const LoopVar* variable = new_variable(count);
+  variables_[variable] = {std::nullopt, position, 1};
+  for (std::size_t part = 0; part < parked.size(); ++part) {
+    llvm::Type* type = parked[part]->getAllocatedType()->getArrayElementType();
+    body(Index(*variable), part, b_.CreateLoad(type, b_.CreateGEP(type, parked[part], position.value)));
+  }
 }
 
 }  // namespace pullback::codegen

@@ -71,19 +71,21 @@ std::vector<Translator::Rows> Translator::rows_of(const Tile& tile, const kernel
 }
 
 void Translator::fetch_rows(const Tile& tile, const std::vector<Rows>& places) {
+  for (const Rows& place : places)
+    for (std::int64_t row = 0; row < tile.contract.rows; ++row) fetch_row(tile, place, Index(row));
+}
+
+void Translator::fetch_row(const Tile& tile, const Rows& place, const Index& row) {
   const Contract& c = tile.contract;
-  for (const auto& [buffer, index] : places) {
-    const auto size = static_cast<std::int64_t>(size_of(dtype_of(buffer)));
-    const auto fetch_line = [&, buffer = buffer, &index = index](std::int64_t row, std::int64_t column) {
-      replace(c.row, Index(row));
-      replace(c.column, Index(column));
-      prefetch(address(buffer, resolve(index)).value, CacheLevel::first);
-    };
-    for (std::int64_t row = 0; row < c.rows; ++row) {
-      for (std::int64_t column = 0; column < c.columns; column += kLineBytes / size) fetch_line(row, column);
-      if (c.columns * size % kLineBytes != 0) fetch_line(row, c.columns - 1);  // rows begin anywhere in a line
-    }
-  }
+  const auto& [buffer, index] = place;
+  const auto size = static_cast<std::int64_t>(size_of(dtype_of(buffer)));
+  const auto fetch_line = [&](std::int64_t column) {
+    replace(c.row, row);
+    replace(c.column, Index(column));
+    prefetch(address(buffer, resolve(index)).value, CacheLevel::first);
+  };
+  for (std::int64_t column = 0; column < c.columns; column += kLineBytes / size) fetch_line(column);
+  if (c.columns * size % kLineBytes != 0) fetch_line(c.columns - 1);  // rows begin anywhere in a line
 }
 
 // Rows of a large matrix that are a few lines long and lie apart: nothing tells the hardware where the next one begins.

@@ -177,9 +177,13 @@ bool Translator::Tile::stores_along_rows(const kernel::Block& ending) const {
   return stores;
 }
 
+bool Translator::Tile::is_long(const kernel::Block& ending) {
+  return count_statements(ending) >= kLongEpilogue;
+}
+
 Translator::Tile::Epilogue Translator::Tile::epilogue(const kernel::Block& ending) const {
   const auto statements = static_cast<std::int64_t>(count_statements(ending));
-  const std::int64_t limit = statements < kLongEpilogue ? kEpilogueLimit : kLongEpilogueLimit;
+  const std::int64_t limit = is_long(ending) ? kLongEpilogueLimit : kEpilogueLimit;
   if (stores_along_rows(ending))
     return statements * contract.columns <= limit ? Epilogue::transposed : Epilogue::transposed_looped;
   if (statements * sums() > limit && contract.rows > 1) return Epilogue::looped;

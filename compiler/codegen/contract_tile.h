@@ -80,9 +80,18 @@ struct Translator::Tile {
     return steps;
   }
 
+  /// An ending of so many instructions that storing the tile to run it in a loop weighs little.
+  static bool is_long(const kernel::Block& ending);
   enum class Epilogue : std::uint8_t { repeated, transposed, looped, transposed_looped };
   Epilogue epilogue(const kernel::Block& ending) const;
   std::int64_t copies_of(const kernel::Block& ending) const;
+};
+
+/// Elements of A, B and the copy of B: a pointer, and how far from it.
+struct Translator::Place {
+  llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
+  std::int64_t a_offset = 0, b_offset = 0, copy_offset = 0;
+  std::vector<std::int64_t> steps;  ///< of each loop, by level, as far as rows depend on it
 };
 
 }  // namespace pullback::codegen

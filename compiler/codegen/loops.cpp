@@ -73,6 +73,7 @@ void Translator::parallel_loop(const Loop& loop) {
 }
 
 void Translator::serial_loop(const Loop& loop) {
+  if (const kernel::Contract* tile = deferred_tile(loop)) return deferred_endings(loop, *tile);
   std::vector<llvm::Value*> state;
   for (const Carried& carried : loop.carried) {
     const DType dtype = carried.init->dtype;

@@ -95,16 +95,21 @@ class Translator {
                                          std::int64_t step, std::span<llvm::Value* const> initial,
                                          const LoopBody& body);
 
-  // Contractions (contract.cpp, contract_tile.cpp; what they fetch ahead: contract_fetch.cpp).
+  // Contractions (contract.cpp, contract_tile.cpp; what they fetch ahead: contract_fetch.cpp; several whose endings
+  // overlap: contract_deferred.cpp).
   struct Segment;
   struct Tile;
   void contract(const kernel::Contract& tile);
+  /// The tile that is all of the loop, if its endings are worth running beside the next tile.
+  const kernel::Contract* deferred_tile(const kernel::Loop& loop) const;
+  void deferred_endings(const kernel::Loop& loop, const kernel::Contract& tile);
   void fetch_for_epilogue(const Tile& tile);
   void fetch_for_partial_sums(const Tile& tile);
   using Rows = std::pair<int, kernel::Index>;  ///< of a buffer: the tile's, by its variables
   std::vector<Rows> rows_of(const Tile& tile, const kernel::Block& ending) const;
   bool is_fetched(const Tile& tile, int buffer, bool is_load) const;
   void fetch_rows(const Tile& tile, const std::vector<Rows>& places);
+  void fetch_row(const Tile& tile, const Rows& place, const kernel::Index& row);
   void fetch_rows_below(const Tile& tile);
   bool is_far_panel(const kernel::Contract& tile) const;
   void fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset);
@@ -117,6 +122,8 @@ class Translator {
   void keep_order();
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  void some_steps(const Tile& tile, const Place& at, llvm::Value* first, std::int64_t count,
+                  std::vector<llvm::Value*>& sums);
   void tile_steps_sliding(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
@@ -129,9 +136,14 @@ class Translator {
   void ending_of_row(const Tile& tile, const kernel::Block& ending, const kernel::Index& row, const Segment& segment,
                      llvm::Value* sum);
   void ending_of_column(const Tile& tile, const kernel::Block& ending, const kernel::Index& column, llvm::Value* sum);
-  void epilogue_loop(
-      const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
-      const std::function<void(const kernel::Index& position, std::size_t part, llvm::Value* sum)>& body);
+  using EndPosition = std::function<void(const kernel::Index& position, std::size_t part, llvm::Value* sum)>;
+  void epilogue_loop(const std::string& name, const std::vector<std::vector<llvm::Value*>>& parts,
+                     const EndPosition& body);
+  using Parked = std::vector<llvm::AllocaInst*>;  ///< arrays of vectors, equally long
+  static std::vector<std::vector<llvm::Value*>> by_segment(const Tile& tile, std::span<llvm::Value* const> sums);
+  Parked space_for(const std::vector<std::vector<llvm::Value*>>& parts);
+  void park(const std::vector<std::vector<llvm::Value*>>& parts, const Parked& parked);
+  void end_position(const Parked& parked, std::int64_t count, Bound position, const EndPosition& body);
   void ending_transposed(const Tile& tile, const kernel::Block& ending, const std::vector<llvm::Value*>& sums);
   void ending_by_loop(const Tile& tile, const kernel::Block& ending, const std::vector<llvm::Value*>& sums);
 
