@@ -128,7 +128,17 @@ class DirectWriter {
   Tile tile_for(std::int64_t rows) const {
     Tile tile = choose_tile(rows, column_.size, registers_);
     if (tile.vectors == 1 && registers_.vectors == 32) tile.rows = std::min<std::int64_t>(rows, 28);
+    if (const std::int64_t taps = sliding_taps()) tile = {std::min(rows, registers_.vectors - 1 - taps), 1};
     return tile;
+  }
+
+  /// A depthwise tile that keeps the filter of one row of taps in registers loads each pixel once for all rows that meet
+  /// it: how many taps those are, 0 if there are none or too many.
+  std::int64_t sliding_taps() const {
+    constexpr std::int64_t kMostSlidingTaps = 9;
+    if (!is_depthwise_ || registers_.vectors < 32 || shape_.k.empty()) return 0;
+    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(), [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); });
+    return taps.size > 1 && taps.size <= kMostSlidingTaps ? taps.size : 0;
   }
 
   /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written. Of one loop that
