@@ -100,6 +100,14 @@ class DirectWriter {
   /// In each task a tile's columns of the kernels serve all pixels, block by block.
   void run_task(const Index& task) {
     const Tasks tasks = this->tasks();
+    if (goes_by_positions()) {
+      repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
+        outer_at_ = positions_in(outer_, task * tasks.positions + o);
+        for (const Segment& segment : columns())
+          repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, Index(0), true, true); });
+      });
+      return;
+    }
     const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
       each_block([&](const Index& block, bool first, bool last) {
         repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
@@ -116,6 +124,13 @@ class DirectWriter {
       else
         repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
     }
+  }
+
+  /// Channels of a depthwise convolution share no pixels: all those of a few rows come before the next rows, as they lie
+  /// in memory, if the kernels stay near.
+  bool goes_by_positions() const {
+    return is_depthwise_ && blocks_.empty() && !tasks().by_columns && registers_.vectors == 32 && 
+           ContractionShape::product(shape_.k) * column_.size * bytes_ <= kPanelBytes;
   }
 
   /// Floating operations of all blocks.
