@@ -117,7 +117,7 @@ class Translator {
   void keep_order();
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
-  void tile_steps_sliding(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  void tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,

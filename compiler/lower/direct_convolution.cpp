@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "compiler/lower/contraction_phases.h"
+#include "compiler/lower/depthwise_gradient.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -46,13 +47,6 @@ std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
   for (const Loop& loop : loops)
     if (loop.dimensions.size() == 1 && loop.dimensions[0] == dimension) return loop.size;
   return 1;
-}
-
-/// Does each channel have kernels of its own? Vectors then run over the groups.
-bool is_depthwise(const ContractionShape& shape) {
-  if (!shape.m.empty() || shape.batch.size() != 1) return false;
-  const Loop& groups = shape.batch.front();
-  return groups.a == 1 && groups.b == 1 && groups.c == 1;
 }
 
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
@@ -582,6 +576,12 @@ bool is_matrix_product(const ir::Op& op, const ContractionShape& shape) {
 
 }  // namespace
 
+bool is_depthwise(const ContractionShape& shape) {
+  if (!shape.m.empty() || shape.batch.size() != 1) return false;
+  const Loop& groups = shape.batch.front();
+  return groups.a == 1 && groups.b == 1 && groups.c == 1;
+}
+
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
   if (op.def != &ops::op_convolution || is_matrix_product(op, shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
@@ -591,6 +591,8 @@ void write_direct_convolution(const Group& group, Unit& unit, Placement& placeme
                               std::vector<ContractionShape> phases, const LoopOptions& options) {
   Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
   emitter.note(*group.op);
+  if (phases.size() == 1 && group.behind.empty() && is_depthwise_gradient(phases.front(), options))
+    return write_depthwise_gradient(group, emitter, phases.front(), options);
   std::optional<ImageTasks> images;
   if (!group.behind.empty() || (phases.size() > 1 && image_loop(phases.front())))
     images.emplace(group, emitter, placement, options, phases.front());

@@ -279,23 +279,17 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
   return x;
 }
 
-/// The gradient of depthwise kernels walks along an image's pixels, of which only the outermost are cut. But where it
-/// has few vectors of channels, and registers for all taps as a tile's rows, these need the same pixels.
-bool cuts_pixels(const Convolution& c, std::int64_t lanes) {
-  constexpr std::int64_t kFewVectors = 2;
-  return depthwise_axis(c) && (lanes < kWideLanes || c.w.size(0).constant() > kFewVectors * lanes);
-}
-
 /// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
 /// and worth it where each tap has many channels.
-bool skips_padding(const Convolution& c, std::int64_t lanes) {
+bool skips_padding(const Convolution& c) {
   constexpr std::int64_t kFewRows = 4;
   if (is_one_kernel_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
-    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
-    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !cuts_pixels(c, lanes)) return false;
+    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels, or, of a
+    // depthwise one, are cut at the ends of each row of an image.
+    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !depthwise_axis(c)) return false;
   }
   return true;
 }
@@ -383,7 +377,7 @@ Value in_slabs(const Value& x, const Value& w, const Windows& windows, std::int6
 
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
-  const bool with_padding = is_padded(windows) && !skips_padding(c, lanes),
+  const bool with_padding = is_padded(windows) && !skips_padding(c),
              interleaves = interleaves_taps(c, with_padding, lanes);
   const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);
