@@ -113,7 +113,7 @@ class DepthwiseGradientWriter {
     if (options.parallel && work >= kParallelFlops && loops_.channels.size % width_ == 0)
       for (parts_ = std::min(vectors, kMostChannelParts); vectors % parts_ != 0;) --parts_;
     part_size_ = loops_.channels.size / parts_;
-    sums_ = build().buffer("sums", accumulate_, all_taps_.size * part_size_, kernel::Access::scratch);
+    sums_ = build().buffer("sums", accumulate_, all_taps_.size * ((part_size_ + width_ - 1) / width_ * width_), kernel::Access::scratch);
   }
 
   void run() {
@@ -200,10 +200,11 @@ class DepthwiseGradientWriter {
       cut.steps.push_back(bound->step(pixels));
       statement.bounds.push_back(std::move(cut));
     }
+    // The sums of a tile are neighbours.
     const auto place = [&](const Index& row, const Index& column) {
-      return (tile.first_tap + row) * part_size_ + tile.channel + column;
+      return tile.channel * all_taps_.size + (tile.first_tap + row) * width_ + column;
     };
-    if (has_pixels || last) statement.start = {sums_, place(Index(0), Index(0)), part_size_};
+    if (has_pixels || last) statement.start = {sums_, place(Index(0), Index(0)), width_};
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
       if (!last) return build().store(sums_, place(row, column), sum);
       emitter_.in_vector([&] { finish(tile.first_tap + row, channel + column, sum); });
