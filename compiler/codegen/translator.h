@@ -64,7 +64,7 @@ class Translator {
   };
   /// An unrolled loop within a vector loop: see transpose.cpp.
   struct Unrolled {
-    const kernel::LoopVar* variable = nullptr;
+    const kernel::Loop* loop = nullptr;
     int depth = 0;  ///< of its body
     std::int64_t current = 0;
     std::map<std::pair<const kernel::Value*, std::int64_t>, std::vector<llvm::Value*>> transposed;
