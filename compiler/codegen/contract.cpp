@@ -156,9 +156,9 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   }
 }
 
-// Steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The steps
-// of a row remain in order, since steps go forward in A. Which rows take part may depend on the step only where the loop
-// is repeated in the code.
+// Steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
+// steps of a row remain in order, since steps go forward in A. Which rows take part may depend on the step only where
+// the loop is repeated in the code.
 void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count,
                                     std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;

@@ -63,13 +63,13 @@ struct Translator::Tile {
     return coordinate >= 0 && coordinate < bound.size;
   }
   void choose_written_out();
-  /// Do rows of vectors meet the same elements of A in different steps of the innermost loop, if that is repeated in the
-  /// code, with registers enough to hold what all of these steps read of B?
+  /// Do rows of vectors meet the same elements of A in different steps of the innermost loop, if that is repeated in
+  /// the code, with registers enough to hold what all of these steps read of B?
   bool slides(const Target& target) const;
   /// Do they in `steps` neighbouring steps?
   bool meets(std::int64_t steps) const;
-  /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that rows
-  /// meet in them; 0: that is not worth it.
+  /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that
+  /// rows meet in them; 0: that is not worth it.
   std::int64_t sliding_steps(const Target& target) const;
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;

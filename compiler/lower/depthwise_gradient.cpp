@@ -25,9 +25,9 @@ constexpr std::int64_t kMostChannelParts = 8;
 
 /// The loops of such a gradient. Loops of one iteration that are not there move nothing.
 struct GradientLoops {
-  Loop channels, tap_rows, taps;      ///< of the result
-  std::vector<Loop> images;           ///< those around the pixels
-  Loop rows, pixels;                  ///< of an image
+  Loop channels, tap_rows, taps;                                       ///< of the result
+  std::vector<Loop> images;                                            ///< those around the pixels
+  Loop rows, pixels;                                                   ///< of an image
   const CoordinateBound *cuts_rows = nullptr, *cuts_pixels = nullptr;  ///< null: all taps meet all of them
 };
 
@@ -84,7 +84,8 @@ std::vector<RowsOfImage> rows_of(const GradientLoops& loops) {
     while (first < end && !is_inside(first)) ++first;
     while (end > first && !is_inside(end - 1)) --end;
     if (first == end) continue;
-    if (!all.empty() && all.back().first == first && all.back().end == end && all.back().begin + all.back().count == row)
+    if (!all.empty() && all.back().first == first && all.back().end == end &&
+        all.back().begin + all.back().count == row)
       ++all.back().count;
     else
       all.push_back({row, 1, first, end});
@@ -113,13 +114,13 @@ class DepthwiseGradientWriter {
     if (options.parallel && work >= kParallelFlops && loops_.channels.size % width_ == 0)
       for (parts_ = std::min(vectors, kMostChannelParts); vectors % parts_ != 0;) --parts_;
     part_size_ = loops_.channels.size / parts_;
-    sums_ = build().buffer("sums", accumulate_, all_taps_.size * ((part_size_ + width_ - 1) / width_ * width_), kernel::Access::scratch);
+    sums_ = build().buffer("sums", accumulate_, all_taps_.size * ((part_size_ + width_ - 1) / width_ * width_),
+                           kernel::Access::scratch);
   }
 
   void run() {
     if (parts_ == 1) return run_part(Index(0));
-    build().parallel_loop("p", parts_,
-                          [&](const Index& p) { emitter_.scoped([&] { run_part(p * part_size_); }); });
+    build().parallel_loop("p", parts_, [&](const Index& p) { emitter_.scoped([&] { run_part(p * part_size_); }); });
   }
 
  private:
@@ -146,12 +147,14 @@ class DepthwiseGradientWriter {
     for (const Segment& segment : pieces(rows.count, std::clamp<std::int64_t>(std::min(wanted, near), 1, rows.count))) {
       repeat("y", segment.count, [&](const Index& y) {
         const Index row = begin + segment.begin + y * segment.size;
-        each_tile([&](Tile tile) {
-          tile.x = x + row * loops_.rows.b;
-          tile.dy = dy + row * loops_.rows.a;
-          tile.rows = segment.size;
-          contract(tile, true, false);
-        }, rows.first, rows.end);
+        each_tile(
+            [&](Tile tile) {
+              tile.x = x + row * loops_.rows.b;
+              tile.dy = dy + row * loops_.rows.a;
+              tile.rows = segment.size;
+              contract(tile, true, false);
+            },
+            rows.first, rows.end);
       });
     }
   }
@@ -163,7 +166,8 @@ class DepthwiseGradientWriter {
     Index x, dy;
   };
 
-  /// All channels under rows of taps from `first` to before `end`, as many of these together as there are registers for.
+  /// All channels under rows of taps from `first` to before `end`, as many of these together as there are registers
+  /// for.
   void each_tile(const std::function<void(const Tile&)>& write, std::int64_t first = 0, std::int64_t end = -1) {
     const std::int64_t run = loops_.taps.size;
     if (end < 0) end = loops_.tap_rows.size;
@@ -171,8 +175,8 @@ class DepthwiseGradientWriter {
       repeat("jt", columns.count, [&](const Index& column) {
         for (const Segment& taps : balanced(end - first, std::max<std::int64_t>(1, kMostTapSums / run)))
           for (std::int64_t i = 0; i < taps.count; ++i)
-            write({columns.begin + column * columns.size, columns.size,
-                   (first + taps.begin + i * taps.size) * run, taps.size * run});
+            write({columns.begin + column * columns.size, columns.size, (first + taps.begin + i * taps.size) * run,
+                   taps.size * run});
       });
   }
 
@@ -189,8 +193,8 @@ class DepthwiseGradientWriter {
     statement.columns = tile.channels;
     statement.depth = has_pixels ? pixels.size : 0;
     const Index channel = first_channel_ + tile.channel;
-    statement.a = {x_, tile.x + channel + tile.first_tap / taps.size * tap_rows.b, taps.b, pixels.b, 1, taps.size,
-                   tap_rows.b};
+    statement.a = {
+        x_, tile.x + channel + tile.first_tap / taps.size * tap_rows.b, taps.b, pixels.b, 1, taps.size, tap_rows.b};
     if (tile.taps == taps.size) statement.a.run = 0;
     statement.b = {dy_, tile.dy + channel, pixels.a};
     if (has_pixels && tile.rows > 1) statement.around.push_back({tile.rows, rows.b, rows.a});

@@ -92,11 +92,14 @@ class DirectWriter {
   void run_serial() { run_whole(false); }
 
   /// In each task a tile's columns of the kernels serve all pixels, block by block.
-  void run_task(const Index& task) {
-    const Tasks tasks = this->tasks();
+  /// A part, if there are several, is of the positions.
+  void run_task(const Index& task, const Index& part = {}, std::int64_t parts = 1) {
+    Tasks tasks = this->tasks();
+    const Index begin = task * tasks.positions + part * (tasks.positions / parts);
+    tasks.positions /= parts;
     if (goes_by_positions()) {
       repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
-        outer_at_ = positions_in(outer_, task * tasks.positions + o);
+        outer_at_ = positions_in(outer_, begin + o);
         for (const Segment& segment : columns())
           repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, Index(0), true, true); });
       });
@@ -116,19 +119,22 @@ class DirectWriter {
       if (tasks.by_columns)
         under(Index(0), task * segment.size, segment.size);
       else
-        repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
+        repeat("jt", segment, [&](const Index& column) { under(begin, column, segment.size); });
     }
   }
 
-  /// Channels of a depthwise convolution share no pixels: all those of a few rows come before the next rows, as they lie
-  /// in memory, if the kernels stay near.
+  /// Channels of a depthwise convolution share no pixels: all those of a few rows come before the next rows, as they
+  /// lie in memory, if the kernels stay near.
   bool goes_by_positions() const {
-    return is_depthwise_ && blocks_.empty() && !tasks().by_columns && registers_.vectors == 32 && 
+    return is_depthwise_ && blocks_.empty() && !tasks().by_columns && registers_.vectors == 32 &&
            ContractionShape::product(shape_.k) * column_.size * bytes_ <= kPanelBytes;
   }
 
   /// Floating operations of all blocks.
   double work() const { return work_; }
+
+  /// The only loop around a phase's tiles but that over images, if all of an image is done in one go.
+  const Loop* rows_of_image() const { return images_ && blocks_.empty() && outer_.size() == 2 ? &outer_[1] : nullptr; }
 
  private:
   kernel::Builder& build() { return emitter_.build(); }
@@ -141,12 +147,13 @@ class DirectWriter {
     return tile;
   }
 
-  /// A depthwise tile that keeps the filter of one row of taps in registers loads each pixel once for all rows that meet
-  /// it: how many taps those are, 0 if there are none or too many.
+  /// A depthwise tile that keeps the filter of one row of taps in registers loads each pixel once for all rows that
+  /// meet it: how many taps those are, 0 if there are none or too many.
   std::int64_t sliding_taps() const {
     constexpr std::int64_t kMostSlidingTaps = 9;
     if (!is_depthwise_ || registers_.vectors < 32 || shape_.k.empty()) return 0;
-    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(), [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); });
+    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(),
+                                         [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); });
     return taps.size > 1 && taps.size <= kMostSlidingTaps ? taps.size : 0;
   }
 
@@ -608,11 +615,23 @@ void write_direct_convolution(const Group& group, Unit& unit, Placement& placeme
     for (DirectWriter& writer : writers) writer.run_serial();
     return;
   }
+  const Loop* rows = writers.front().rows_of_image();
+  const bool alike = rows && std::all_of(writers.begin(), writers.end(), [&](const DirectWriter& writer) {
+                       const Loop* own = writer.rows_of_image();
+                       return own && own->size == rows->size && own->c == rows->c;
+                     });
+  images->cut_into_bands(alike ? rows->size : 0, alike ? rows->c : 0);
+  const auto band = [&](const Index& task, const Index& part) {
+    images->begin_band(part);
+    for (DirectWriter& writer : writers) emitter.scoped([&] { writer.run_task(task, part, images->bands()); });
+    images->run_behind();
+  };
   const auto run = [&](const Index& task) {
     emitter.scoped([&] {
       images->begin(task);
-      for (DirectWriter& writer : writers) emitter.scoped([&] { writer.run_task(task); });
-      images->run_behind();
+      if (images->bands() == 1) return band(task, Index(0));
+      emitter.build().serial_loop("band", images->bands(),
+                                  [&](const Index& part) { emitter.scoped([&] { band(task, part); }); });
     });
   };
   if (images->tasks() == 1)

@@ -178,10 +178,13 @@ class Grouper {
     if (static_cast<int>(first.inputs.size() + second.inputs.size()) > limits_.buffers) return {};
     const std::int64_t images = slabs_of(*first.group.op->result());
     Group both = first.group;
+    both.behind_in_step = true;
     for (const ir::Value* anchor : second.group.anchors) {
       if (slabs_of(*anchor) != images || !passes_by_images(*anchor, first.group, both.passed)) return {};
       both.anchors.push_back(anchor);
       both.behind.push_back(anchor);
+      both.behind_in_step = both.behind_in_step && dims_of(*anchor) == dims_of(*first.group.op->result()) &&
+                            reads_in_step(*anchor, first.group, first.group);
     }
     if (both.passed.empty() || reaches_indirectly(convolution, consumer)) return {};
     both.first = std::min(first.group.first, second.group.first);

@@ -287,8 +287,8 @@ bool skips_padding(const Convolution& c) {
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
-    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels, or, of a
-    // depthwise one, are cut at the ends of each row of an image.
+    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels, or, of
+    // a depthwise one, are cut at the ends of each row of an image.
     if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !depthwise_axis(c)) return false;
   }
   return true;
