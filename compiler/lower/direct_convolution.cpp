@@ -8,6 +8,7 @@
 
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/depthwise_gradient.h"
+#include "compiler/lower/direct_tile.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -20,8 +21,6 @@ namespace {
 using kernel::Index;
 using ops::Indices;
 
-/// Loops that cut rows are repeated in the code, for as many taps.
-constexpr std::int64_t kMostTaps = 16;
 /// What both operands of a block of a deep sum may take of the first level of the cache, and the fewest steps that pay
 /// for what it costs to keep sums.
 constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64;
@@ -40,15 +39,6 @@ constexpr std::int64_t kTaskBytes = 128 * 1024;
 constexpr std::int64_t kFewestColumnTasks = 8;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images, or those of a slab.
 constexpr std::int64_t kMostParts = 12;
-/// Rows that lie so far apart meet in the same few lines of the cache.
-constexpr std::int64_t kFarBytes = 2048;
-
-std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
-  for (const Loop& loop : loops)
-    if (loop.dimensions.size() == 1 && loop.dimensions[0] == dimension) return loop.size;
-  return 1;
-}
-
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
 class DirectWriter {
  public:
@@ -69,14 +59,16 @@ class DirectWriter {
     column_ = columns.front();
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
-    choose_row();
-    join_row();
+    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_);
+    row_ = chosen.row;
+    run_ = chosen.run;
+    stride_run_ = chosen.stride_run;
+    tile_ = chosen.tile;
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
     if (images_) outer_.insert(outer_.begin(), images_->loop());
     work_ = 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
             static_cast<double>(ContractionShape::product(shape_.k));
-    tile_ = tile_for(row_.size);
     order_depth();
     if (!images_) choose_block();
     if (blocks_.empty()) choose_channels();
@@ -139,105 +131,10 @@ class DirectWriter {
  private:
   kernel::Builder& build() { return emitter_.build(); }
 
-  /// One vector of columns leaves registers for many rows.
-  Tile tile_for(std::int64_t rows) const {
-    Tile tile = choose_tile(rows, column_.size, registers_);
-    if (tile.vectors == 1 && registers_.vectors == 32) tile.rows = std::min<std::int64_t>(rows, 28);
-    if (const std::int64_t taps = sliding_taps()) tile = {std::min(rows, registers_.vectors - 1 - taps), 1};
-    return tile;
-  }
-
-  /// A depthwise tile that keeps the filter of one row of taps in registers loads each pixel once for all rows that
-  /// meet it: how many taps those are, 0 if there are none or too many.
-  std::int64_t sliding_taps() const {
-    constexpr std::int64_t kMostSlidingTaps = 9;
-    if (!is_depthwise_ || registers_.vectors < 32 || shape_.k.empty()) return 0;
-    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(),
-                                         [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); });
-    return taps.size > 1 && taps.size <= kMostSlidingTaps ? taps.size : 0;
-  }
-
-  /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written. Of one loop that
-  /// cuts rows only the ends are repeated: it may be long where no other one runs in it.
-  bool can_be_row(const Loop& loop) const {
-    return std::all_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
-      if (bound.step(loop) == 0) return true;
-      std::int64_t taps = 1, loops = 0;
-      for (const auto& term : bound.terms) {
-        const std::int64_t extent = extent_of(shape_.k, term.dimension);
-        taps *= extent;
-        loops += extent > 1 ? 1 : 0;
-        if (term.dimension != loop.dimensions[0] && extent_of(shape_.n, term.dimension) > 1) return false;
-      }
-      return taps <= kMostTaps || (is_depthwise_ && loops == 1);
-    });
-  }
-
-  /// Would tiles with these rows walk from image to image? So they do in the gradient of the kernels with taps as rows,
-  /// which are cut by all pixels of a row: each line of x is then fetched once for each of its pixels.
-  bool walks_far(const Loop& row) const {
-    bool cut = false;
-    std::int64_t nearest = 0;
-    for (const Loop& loop : shape_.k) {
-      bool bounded = false;
-      for (const CoordinateBound& bound : shape_.bounds) {
-        bounded = bounded || bound.step(loop) != 0;
-        cut = cut || (bound.step(loop) != 0 && bound.step(row) != 0 && loop.size > row.size);
-      }
-      if (!bounded && (nearest == 0 || std::abs(loop.b) < nearest)) nearest = std::abs(loop.b);
-    }
-    return cut && nearest * bytes_ >= kFarBytes;
-  }
-
-  /// The loop that fills tiles best; of equals the one whose elements are nearest.
-  void choose_row() {
-    std::ptrdiff_t best = -1;
-    std::int64_t most = 0;
-    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
-      const Loop& loop = shape_.n[i];
-      if (!can_be_row(loop)) continue;
-      std::int64_t rows = 2 * balanced(loop.size, tile_for(loop.size).rows).back().size;
-      if (std::abs(loop.b) * bytes_ >= kFarBytes || walks_far(loop)) rows /= 2;
-      if (rows < most || (rows == most && std::abs(loop.b) > std::abs(shape_.n[static_cast<std::size_t>(best)].b)))
-        continue;
-      best = static_cast<std::ptrdiff_t>(i);
-      most = rows;
-    }
-    if (best < 0) return;
-    row_ = shape_.n[static_cast<std::size_t>(best)];
-    shape_.n.erase(shape_.n.begin() + best);
-  }
-
-  /// So few rows that their sums wait for each other, as those of the taps of one row of a filter do: the taps of its
-  /// other rows belong to the tile, too, where C has all of them one behind the other.
-  void join_row() {
-    constexpr std::int64_t kFewSums = 8, kMostSums = 28;
-    if (registers_.vectors < 32 || row_.size < 2 || is_bounded(row_)) return;
-    const std::int64_t vectors = std::min((column_.size + registers_.width - 1) / registers_.width, kFewSums);
-    if (row_.size * vectors >= kFewSums) return;
-    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
-      const Loop loop = shape_.n[i];
-      const std::int64_t rows = loop.size * row_.size;
-      if (loop.c != row_.c * row_.size || is_bounded(loop) || rows * vectors > kMostSums) continue;
-      if (tile_for(rows).rows < rows) continue;
-      run_ = row_.size;
-      stride_run_ = loop.b;
-      row_.size = rows;
-      row_.dimensions.insert(row_.dimensions.begin(), loop.dimensions.begin(), loop.dimensions.end());
-      shape_.n.erase(shape_.n.begin() + static_cast<std::ptrdiff_t>(i));
-      return;
-    }
-  }
-
   bool bounds_row(const Loop& loop) const {
     return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
                        [&](const CoordinateBound& bound) { return bound.step(row_) != 0 && bound.step(loop) != 0; });
   }
-  bool is_bounded(const Loop& loop) const {
-    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
-                       [&](const CoordinateBound& bound) { return bound.step(loop) != 0; });
-  }
-
   /// Loops over k as x lies in memory. But the code is repeated for each tap of a loop that cuts rows, and in it a loop
   /// over channels runs: between the taps of one pixel, elements of x would be kept in registers that there are not. A
   /// depthwise convolution has no sum over channels.
@@ -246,7 +143,7 @@ class DirectWriter {
     std::stable_sort(shape_.k.begin(), shape_.k.end(), far);
     if (is_depthwise_) return;
     if (std::none_of(shape_.k.begin(), shape_.k.end(), [&](const Loop& loop) { return bounds_row(loop); })) return;
-    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? 1 : is_bounded(loop) ? 0 : 2; };
+    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? 1 : is_bounded(shape_, loop) ? 0 : 2; };
     std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
   }
 
@@ -260,7 +157,7 @@ class DirectWriter {
     blocks_.push_back({std::move(blocks), size});
     loop.size = size;
     // A loop of one iteration is none, unless the iteration may lie out of bounds.
-    if (size == 1 && shape_.k.size() > 1 && !is_bounded(loop))
+    if (size == 1 && shape_.k.size() > 1 && !is_bounded(shape_, loop))
       shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
   }
   /// The largest divisor of at most `most`.
@@ -284,7 +181,7 @@ class DirectWriter {
   /// A sum over whole images (the gradient of the kernels) goes on in blocks of images, or of rows of one, so that what
   /// a block reads stays in the cache for all tiles. The chains continue through C.
   void choose_block() {
-    if (shape_.k.size() < 2 || is_bounded(shape_.k.front())) return;
+    if (shape_.k.size() < 2 || is_bounded(shape_, shape_.k.front())) return;
     const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
                                static_cast<std::int64_t>(columns().size());
     const Loop images = shape_.k.front();
@@ -310,7 +207,7 @@ class DirectWriter {
   /// first level of the cache, blocks of the channels are: the sums of all positions continue from one block to the
   /// next.
   void choose_channels() {
-    if (shape_.k.empty() || is_bounded(shape_.k.back())) return;
+    if (shape_.k.empty() || is_bounded(shape_, shape_.k.back())) return;
     const Loop& channels = shape_.k.back();
     const std::int64_t width = tile_.vectors * registers_.width;
     const std::int64_t each = ContractionShape::product(shape_.k) / channels.size * width * bytes_;
