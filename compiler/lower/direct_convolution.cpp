@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/ir/layout.h"
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/depthwise_gradient.h"
 #include "compiler/lower/direct_tile.h"
@@ -59,7 +60,7 @@ class DirectWriter {
     column_ = columns.front();
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
-    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_);
+    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_, most_rows());
     row_ = chosen.row;
     run_ = chosen.run;
     stride_run_ = chosen.stride_run;
@@ -130,6 +131,15 @@ class DirectWriter {
 
  private:
   kernel::Builder& build() { return emitter_.build(); }
+
+  /// Tiles whose columns are stored along their rows turn them in registers, a vector of rows at a time.
+  std::int64_t most_rows() const {
+    const ir::Value& result = *group_.op->result();
+    const bool is_turned = std::any_of(group_.stored.begin(), group_.stored.end(), [&](const ir::Value* stored) {
+      return stored->type.rank() == result.type.rank() && ir::layout_of(*stored) != ir::layout_of(result);
+    });
+    return is_turned ? registers_.width : registers_.vectors;
+  }
 
   bool bounds_row(const Loop& loop) const {
     return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),

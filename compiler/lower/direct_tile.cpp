@@ -25,12 +25,14 @@ std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
 
 class TileChooser {
  public:
-  TileChooser(ContractionShape& shape, const Loop& columns, const Registers& registers, bool is_depthwise)
+  TileChooser(ContractionShape& shape, const Loop& columns, const Registers& registers, bool is_depthwise,
+              std::int64_t most_rows)
       : shape_(shape),
         registers_(registers),
         bytes_(static_cast<std::int64_t>(size_of(shape.spec.accumulate))),
         columns_(columns.size),
-        is_depthwise_(is_depthwise) {}
+        is_depthwise_(is_depthwise),
+        most_rows_(most_rows) {}
 
   DirectTile run() {
     if (choose_sliding_row()) return chosen_;
@@ -52,16 +54,15 @@ class TileChooser {
   /// vector of channels leaves registers for most rows.
   bool choose_sliding_row() {
     if (!is_depthwise_ || registers_.vectors < 32 || shape_.k.empty()) return false;
-    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(),
-                                         [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); });
-    const auto row = std::find_if(shape_.n.begin(), shape_.n.end(), [&](const Loop& loop) {
-      return loop.size >= kFewestSlidingRows && slides_along(loop, taps) && can_be_row(loop);
-    });
+    const auto nearer = [](const Loop& x, const Loop& y) { return std::abs(x.b) < std::abs(y.b); };
+    const Loop& taps = *std::min_element(shape_.k.begin(), shape_.k.end(), nearer);
+    const auto row = std::min_element(shape_.n.begin(), shape_.n.end(), nearer);
     if (taps.size < 2 || taps.size > kMostSlidingTaps || row == shape_.n.end()) return false;
+    if (row->size < kFewestSlidingRows || !slides_along(*row, taps) || !can_be_row(*row)) return false;
     chosen_.row = *row;
     shape_.n.erase(row);
     const std::int64_t available = registers_.vectors - 1;
-    const std::int64_t rows = balanced(chosen_.row.size, available - taps.size).front().size,
+    const std::int64_t rows = balanced(chosen_.row.size, std::min(most_rows_, available - taps.size)).front().size,
                        wanted = (kEnoughSums + rows - 1) / rows,
                        vectors = (columns_ + registers_.width - 1) / registers_.width;
     chosen_.tile = {rows, std::clamp<std::int64_t>(std::min(wanted, available / (rows + taps.size)), 1, vectors)};
@@ -145,14 +146,15 @@ class TileChooser {
   const Registers registers_;
   const std::int64_t bytes_, columns_;
   const bool is_depthwise_;
+  const std::int64_t most_rows_;
   DirectTile chosen_;
 };
 
 }  // namespace
 
 DirectTile choose_direct_tile(ContractionShape& shape, const Loop& columns, const Registers& registers,
-                              bool is_depthwise) {
-  return TileChooser(shape, columns, registers, is_depthwise).run();
+                              bool is_depthwise, std::int64_t most_rows) {
+  return TileChooser(shape, columns, registers, is_depthwise, most_rows).run();
 }
 
 bool is_bounded(const ContractionShape& shape, const Loop& loop) {

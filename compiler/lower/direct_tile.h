@@ -13,9 +13,10 @@ struct DirectTile {
   std::int64_t run = 0, stride_run = 0;  ///< rows that are two loops: see kernel::Contract::A
 };
 
-/// Takes the rows from the loops of `shape`, from which those over `columns`, and over images, have been taken.
+/// Takes the rows from the loops of `shape`, from which those over `columns`, and over images, have been taken. A tile
+/// along which a filter slides has up to `most_rows`.
 DirectTile choose_direct_tile(ContractionShape& shape, const Loop& columns, const Registers& registers,
-                              bool is_depthwise);
+                              bool is_depthwise, std::int64_t most_rows);
 
 /// Does a bound depend on the loop?
 bool is_bounded(const ContractionShape& shape, const Loop& loop);

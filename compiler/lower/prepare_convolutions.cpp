@@ -189,14 +189,21 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// The axis of x whose elements go with kernels of their own, if the convolution is depthwise.
+std::optional<std::size_t> depthwise_axis(const Convolution& c) {
+  if (c.groups * c.batch_groups == 1 || c.w.size(0) != Dim(c.groups * c.batch_groups)) return std::nullopt;
+  return c.batch_groups > 1 ? 0 : 1;
+}
+
 /// Sums of so many products that to copy an operand, or what they make up, costs little beside them.
 constexpr std::int64_t kManyProducts = 128;
 
-/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images,
+/// of which one is enough where phases are little more than stores.
 /// Not where all but one are zeros, and that one is a large product: a kernel of its own spreads it.
 bool is_one_kernel_in_phases(const Convolution& c) {
   constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
-  if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  if (!c.channels_last || (c.result[0].constant() < kFewImages && !depthwise_axis(c))) return false;
   const auto& taps = c.windows.sizes;
   const bool is_product = c.groups * c.batch_groups == 1 &&
                           std::all_of(taps.begin(), taps.end(), [](const Dim& size) { return size == Dim(1); });
@@ -251,12 +258,6 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
 /// Are neighbouring output channels of the kernels neighbours in memory already?
 bool is_along_channels(const Value& w) {
   return strides_in_place(w)[0] == 1;
-}
-
-/// The axis of x whose elements go with kernels of their own, if the convolution is depthwise.
-std::optional<std::size_t> depthwise_axis(const Convolution& c) {
-  if (c.groups * c.batch_groups == 1 || c.w.size(0) != Dim(c.groups * c.batch_groups)) return std::nullopt;
-  return c.batch_groups > 1 ? 0 : 1;
 }
 
 /// x as direct convolutions read it, with its padding in memory where that is asked for: in the order in which it lies
