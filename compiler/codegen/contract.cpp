@@ -149,18 +149,20 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
   }
 }
 
-// All steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
-// steps of a row remain in order, since both rows and steps go forward in A.
-void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
+// Steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
+// steps of a row remain in order, since steps go forward in A. Which rows take part may depend on the step only where
+// the loop is repeated in the code.
+void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count,
+                                    std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const Contract::Around& taps = tile.loops.back();
   const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   keep_order();
-  std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(taps.extent));
+  std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(count));
   std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::int64_t>>> readers;  // rows and their steps
-  for (std::int64_t tap = 0; tap < taps.extent; ++tap) {
+  for (std::int64_t tap = 0; tap < count; ++tap) {
     std::vector<std::int64_t> steps = at.steps;
-    steps.back() = tap;
+    if (tile.written.back()) steps.back() = tap;
     for (std::int64_t row = 0; row < c.rows; ++row)
       if (tile.has_row(row, steps)) readers[c.a.of_row(row) + tap * taps.stride_a].emplace_back(row, tap);
     const std::int64_t offset = at.b_offset + tap * taps.stride_b;
@@ -206,7 +208,7 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
   if (level + 1 == tile.loops.size() && !tile.range(level) && !kernel::is_of_pairs(*kernel_, tile.contract) &&
       tile.slides(context_.target()))
-    return tile_steps_sliding(tile, at, sums);
+    return tile_steps_sliding(tile, at, tile.loops.back().extent, sums);
   if (const Contract::Bound* bound = tile.range(level)) return contract_range(tile, level, *bound, at, sums);
   const Contract::Around& loop = tile.loops[level];
   const auto step = [&](const Place& from, std::int64_t i, std::vector<llvm::Value*>& state) {
@@ -216,6 +218,8 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
     next.copy_offset += i * tile.contract.copy.stride_depth;
     contract_loops(tile, level + 1, next, state);
   };
+  const bool slides = level + 1 == tile.loops.size() && !kernel::is_of_pairs(*kernel_, tile.contract) &&
+                      tile.sliding_steps(context_.target()) > 0;
   const auto [first, end] = tile.looped_steps(level);
   const std::int64_t steps = tile.unrolled_steps(level, context_.target()), whole = (end - first) / steps * steps;
   for (std::int64_t i = 0; i < loop.extent; ++i) {
@@ -226,7 +230,8 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
                             std::vector<llvm::Value*> next(carried.begin(), carried.end());
                             Place here = moved(tile, loop, at, position.value);
                             here.steps[level] = first;
-                            for (std::int64_t u = 0; u < steps; ++u) step(here, u, next);
+                            if (slides) tile_steps_sliding(tile, here, steps, next);
+                            for (std::int64_t u = 0; u < steps && !slides; ++u) step(here, u, next);
                             return next;
                           });
       i += whole;
@@ -234,6 +239,14 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
     }
     Place here = at;
     here.steps[level] = i;
+    if (slides && i >= first && i < end) {
+      const std::int64_t count = std::min(steps, end - i);
+      here.a_offset += i * loop.stride_a;
+      here.b_offset += i * loop.stride_b;
+      tile_steps_sliding(tile, here, count, sums);
+      i += count - 1;
+      continue;
+    }
     step(here, i, sums);
   }
 }

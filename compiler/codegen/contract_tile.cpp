@@ -108,11 +108,12 @@ std::pair<std::int64_t, std::int64_t> Translator::Tile::looped_steps(std::size_t
   std::int64_t first = 0, end = loops[level].extent;
   if (!bounds_rows(level)) return {first, end};
   std::vector<std::int64_t> steps(loops.size());
+  const std::int64_t last = (contract.a.run == 0 ? contract.rows : contract.a.run) - 1;
   const auto have_all_rows = [&](std::int64_t step) {
     steps[level] = step;
     return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const Contract::Bound& bound) {
       if (bound.step_row == 0 || bound.steps[level] == 0) return true;
-      return is_within(bound, 0, steps) && is_within(bound, contract.rows - 1, steps);
+      return is_within(bound, 0, steps) && is_within(bound, last, steps);
     });
   };
   while (first < end && !have_all_rows(first)) ++first;
@@ -120,21 +121,38 @@ std::pair<std::int64_t, std::int64_t> Translator::Tile::looped_steps(std::size_t
   return {first, end};
 }
 
-bool Translator::Tile::slides(const Target& target) const {
-  const Contract::Around& taps = loops.back();
-  const std::int64_t across = contract.a.stride_row, along = taps.stride_a;
-  if (contract.a.run != 0 || contract.copy.buffer >= 0 || !written.back()) return false;
-  if (taps.extent < 2 || contract.rows < 2 || across <= 0 || along <= 0) return false;
-  const auto vectors = static_cast<std::int64_t>(segments.size());
-  const std::int64_t filters = taps.extent * (contract.b.stride_column == 0 ? 1 : vectors);
+bool Translator::Tile::meets(std::int64_t steps) const {
+  const std::int64_t rows = contract.a.run == 0 ? contract.rows : contract.a.run;
+  const std::int64_t across = contract.a.stride_row, along = loops.back().stride_a;
+  if (contract.copy.buffer >= 0 || rows < 2 || across <= 0 || along <= 0) return false;
   // Row r meets in step t what row r + 1 meets in an earlier one, or row r + 2, or ...
-  bool meet = false;
-  for (std::int64_t tap = 1; tap < taps.extent; ++tap) meet = meet || tap * along % across == 0;
-  return meet && sums() + filters < target.vector_registers;
+  for (std::int64_t step = 1; step < steps; ++step)
+    if (step * along % across == 0 && step * along / across < rows) return true;
+  return false;
+}
+
+bool Translator::Tile::slides(const Target& target) const {
+  if (!written.back()) return false;
+  const auto vectors = static_cast<std::int64_t>(segments.size());
+  const std::int64_t filters = loops.back().extent * (contract.b.stride_column == 0 ? 1 : vectors);
+  return meets(loops.back().extent) && sums() + filters < target.vector_registers;
+}
+
+std::int64_t Translator::Tile::sliding_steps(const Target& target) const {
+  constexpr std::int64_t kMostSteps = 8;
+  const std::size_t level = loops.size() - 1;
+  if (written[level] || range(level) || contract.b.stride_column == 0 || target.vector_registers < 32) return 0;
+  const auto [first, end] = looped_steps(level);
+  const auto vectors = static_cast<std::int64_t>(segments.size());
+  const std::int64_t most = std::min(kMostSteps, (target.vector_registers - 1 - sums()) / vectors);
+  if (most < 2 || end - first < 2) return 0;
+  const std::int64_t iterations = (end - first + most - 1) / most, steps = (end - first) / iterations;
+  return meets(steps) ? steps : 0;
 }
 
 std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
   if (level + 1 != written_out) return 1;
+  if (const std::int64_t steps = level + 1 == loops.size() ? sliding_steps(target) : 0) return steps;
   return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);
 }
 

@@ -53,7 +53,7 @@ struct Translator::Tile {
   /// Does the row take part in the given steps of the loops that are repeated in the code?
   bool has_row(std::int64_t row, const std::vector<std::int64_t>& steps) const {
     return std::all_of(contract.bounds.begin(), contract.bounds.end(), [&](const kernel::Contract::Bound& bound) {
-      return bound.step_row == 0 || is_within(bound, row, steps);
+      return bound.step_row == 0 || is_within(bound, contract.a.in_run(row), steps);
     });
   }
   static bool is_within(const kernel::Contract::Bound& bound, std::int64_t row,
@@ -63,9 +63,14 @@ struct Translator::Tile {
     return coordinate >= 0 && coordinate < bound.size;
   }
   void choose_written_out();
-  /// Do rows meet the same elements of A in different steps of the innermost loop, with registers enough to
-  /// hold what all of these steps read of B?
+  /// Do rows meet the same elements of A in different steps of the innermost loop, if that is repeated in
+  /// the code, with registers enough to hold what all of these steps read of B?
   bool slides(const Target& target) const;
+  /// Do they in `steps` neighbouring steps?
+  bool meets(std::int64_t steps) const;
+  /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that
+  /// rows meet in them; 0: that is not worth it.
+  std::int64_t sliding_steps(const Target& target) const;
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;

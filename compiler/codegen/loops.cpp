@@ -91,7 +91,7 @@ void Translator::serial_loop(const Loop& loop) {
   };
   const std::int64_t extent = loop.variable.extent;
   if (loop.kind == LoopKind::unrolled || extent <= 1) {
-    Unrolled unrolled{&loop.variable, depth(), 0, {}};
+    Unrolled unrolled{&loop, depth(), 0, {}};
     Unrolled* around = std::exchange(unrolled_, extent > 1 ? &unrolled : nullptr);
     for (; unrolled.current < extent; ++unrolled.current) {
       replace(loop.variable, Index(unrolled.current));

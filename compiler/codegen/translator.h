@@ -64,7 +64,7 @@ class Translator {
   };
   /// An unrolled loop within a vector loop: see transpose.cpp.
   struct Unrolled {
-    const kernel::LoopVar* variable = nullptr;
+    const kernel::Loop* loop = nullptr;
     int depth = 0;  ///< of its body
     std::int64_t current = 0;
     std::map<std::pair<const kernel::Value*, std::int64_t>, std::vector<llvm::Value*>> transposed;
@@ -124,7 +124,7 @@ class Translator {
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
   void some_steps(const Tile& tile, const Place& at, llvm::Value* first, std::int64_t count,
                   std::vector<llvm::Value*>& sums);
-  void tile_steps_sliding(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  void tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
   Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,

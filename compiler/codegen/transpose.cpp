@@ -17,14 +17,25 @@ namespace {
 
 constexpr int kSmallestSquare = 4;  // narrower vectors gain nothing
 
+/// What only holds definitions and stores tells where it stores.
+bool may_store_to(const kernel::Block& block, int buffer) {
+  return std::any_of(block.statements.begin(), block.statements.end(), [&](const kernel::Statement& statement) {
+    const auto* store = std::get_if<kernel::Store>(&statement);
+    return store ? store->buffer == buffer : !std::holds_alternative<kernel::Define>(statement);
+  });
+}
+
 }  // namespace
 
 std::optional<Translator::Bound> Translator::load_transposed(const kernel::Value& value) {
   // Within a branch of the body, what one iteration loads another could not use.
   if (!unrolled_ || unrolled_->depth != depth()) return std::nullopt;
   if (lanes_.width < kSmallestSquare || lanes_.mask || !value.operands.empty()) return std::nullopt;
-  if (kernel_->buffers[static_cast<std::size_t>(value.buffer)].access != kernel::Access::in) return std::nullopt;
-  const LoopVar& variable = *unrolled_->variable;
+  // All iterations load together: none may store what another one loads.
+  if (kernel_->buffers[static_cast<std::size_t>(value.buffer)].access != kernel::Access::in &&
+      may_store_to(unrolled_->loop->body, value.buffer))
+    return std::nullopt;
+  const LoopVar& variable = unrolled_->loop->variable;
   const std::int64_t square = unrolled_->current / lanes_.width;
   const auto key = std::pair(&value, square);
   auto found = unrolled_->transposed.find(key);

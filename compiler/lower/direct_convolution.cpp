@@ -6,8 +6,11 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/ir/layout.h"
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/contraction_phases.h"
+#include "compiler/lower/depthwise_gradient.h"
+#include "compiler/lower/direct_tile.h"
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -20,8 +23,6 @@ namespace {
 using kernel::Index;
 using ops::Indices;
 
-/// Loops that cut rows are repeated in the code, for as many taps.
-constexpr std::int64_t kMostTaps = 16;
 /// What both operands of a block of a deep sum may take of the first level of the cache, and the fewest steps that pay
 /// for what it costs to keep sums.
 constexpr std::int64_t kNearBlockBytes = 28 * 1024, kFewestSteps = 64;
@@ -40,22 +41,6 @@ constexpr std::int64_t kTaskBytes = 128 * 1024;
 constexpr std::int64_t kFewestColumnTasks = 8;
 /// Parts of the gradient of the kernels that may run side by side: each reads all images, or those of a slab.
 constexpr std::int64_t kMostParts = 12;
-/// Rows that lie so far apart meet in the same few lines of the cache.
-constexpr std::int64_t kFarBytes = 2048;
-
-std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
-  for (const Loop& loop : loops)
-    if (loop.dimensions.size() == 1 && loop.dimensions[0] == dimension) return loop.size;
-  return 1;
-}
-
-/// Does each channel have kernels of its own? Vectors then run over the groups.
-bool is_depthwise(const ContractionShape& shape) {
-  if (!shape.m.empty() || shape.batch.size() != 1) return false;
-  const Loop& groups = shape.batch.front();
-  return groups.a == 1 && groups.b == 1 && groups.c == 1;
-}
-
 /// Rows are elements of B, columns neighbouring elements of A: in the tile's statement the two change places.
 class DirectWriter {
  public:
@@ -76,14 +61,16 @@ class DirectWriter {
     column_ = columns.front();
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
-    choose_row();
-    join_row();
+    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_, most_rows());
+    row_ = chosen.row;
+    run_ = chosen.run;
+    stride_run_ = chosen.stride_run;
+    tile_ = chosen.tile;
     outer_ = shape_.batch;
     outer_.insert(outer_.end(), shape_.n.begin(), shape_.n.end());
     if (images_) outer_.insert(outer_.begin(), images_->loop());
     work_ = 2.0 * static_cast<double>(ContractionShape::product(outer_) * row_.size * column_.size) *
             static_cast<double>(ContractionShape::product(shape_.k));
-    tile_ = tile_for(row_.size);
     order_depth();
     if (!images_) choose_block();
     if (blocks_.empty()) choose_channels();
@@ -99,8 +86,19 @@ class DirectWriter {
   void run_serial() { run_whole(false); }
 
   /// In each task a tile's columns of the kernels serve all pixels, block by block.
-  void run_task(const Index& task) {
-    const Tasks tasks = this->tasks();
+  /// A part, if there are several, is of the positions.
+  void run_task(const Index& task, const Index& part = {}, std::int64_t parts = 1) {
+    Tasks tasks = this->tasks();
+    const Index begin = task * tasks.positions + part * (tasks.positions / parts);
+    tasks.positions /= parts;
+    if (goes_by_positions()) {
+      repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
+        outer_at_ = positions_in(outer_, begin + o);
+        for (const Segment& segment : columns())
+          repeat("jt", segment, [&](const Index& column) { row_tiles(column, segment.size, Index(0), true, true); });
+      });
+      return;
+    }
     const auto under = [&](const Index& first_position, const Index& column, std::int64_t size) {
       each_block([&](const Index& block, bool first, bool last) {
         repeat("o", {0, tasks.positions, 1}, [&](const Index& o) {
@@ -115,104 +113,39 @@ class DirectWriter {
       if (tasks.by_columns)
         under(Index(0), task * segment.size, segment.size);
       else
-        repeat("jt", segment, [&](const Index& column) { under(task * tasks.positions, column, segment.size); });
+        repeat("jt", segment, [&](const Index& column) { under(begin, column, segment.size); });
     }
+  }
+
+  /// Channels of a depthwise convolution share no pixels: all those of a few rows come before the next rows, as they
+  /// lie in memory, if the kernels stay near.
+  bool goes_by_positions() const {
+    return is_depthwise_ && blocks_.empty() && !tasks().by_columns && registers_.vectors == 32 &&
+           ContractionShape::product(shape_.k) * column_.size * bytes_ <= kPanelBytes;
   }
 
   /// Floating operations of all blocks.
   double work() const { return work_; }
 
+  /// The only loop around a phase's tiles but that over images, if all of an image is done in one go.
+  const Loop* rows_of_image() const { return images_ && blocks_.empty() && outer_.size() == 2 ? &outer_[1] : nullptr; }
+
  private:
   kernel::Builder& build() { return emitter_.build(); }
 
-  /// One vector of columns leaves registers for many rows.
-  Tile tile_for(std::int64_t rows) const {
-    Tile tile = choose_tile(rows, column_.size, registers_);
-    if (tile.vectors == 1 && registers_.vectors == 32) tile.rows = std::min<std::int64_t>(rows, 28);
-    return tile;
-  }
-
-  /// May the loop be the tile's rows? Which of them lie in bounds must be known when code is written. Of one loop that
-  /// cuts rows only the ends are repeated: it may be long where no other one runs in it.
-  bool can_be_row(const Loop& loop) const {
-    return std::all_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
-      if (bound.step(loop) == 0) return true;
-      std::int64_t taps = 1, loops = 0;
-      for (const auto& term : bound.terms) {
-        const std::int64_t extent = extent_of(shape_.k, term.dimension);
-        taps *= extent;
-        loops += extent > 1 ? 1 : 0;
-        if (term.dimension != loop.dimensions[0] && extent_of(shape_.n, term.dimension) > 1) return false;
-      }
-      return taps <= kMostTaps || (is_depthwise_ && loops == 1);
+  /// Tiles whose columns are stored along their rows turn them in registers, a vector of rows at a time.
+  std::int64_t most_rows() const {
+    const ir::Value& result = *group_.op->result();
+    const bool is_turned = std::any_of(group_.stored.begin(), group_.stored.end(), [&](const ir::Value* stored) {
+      return stored->type.rank() == result.type.rank() && ir::layout_of(*stored) != ir::layout_of(result);
     });
-  }
-
-  /// Would tiles with these rows walk from image to image? So they do in the gradient of the kernels with taps as rows,
-  /// which are cut by all pixels of a row: each line of x is then fetched once for each of its pixels.
-  bool walks_far(const Loop& row) const {
-    bool cut = false;
-    std::int64_t nearest = 0;
-    for (const Loop& loop : shape_.k) {
-      bool bounded = false;
-      for (const CoordinateBound& bound : shape_.bounds) {
-        bounded = bounded || bound.step(loop) != 0;
-        cut = cut || (bound.step(loop) != 0 && bound.step(row) != 0 && loop.size > row.size);
-      }
-      if (!bounded && (nearest == 0 || std::abs(loop.b) < nearest)) nearest = std::abs(loop.b);
-    }
-    return cut && nearest * bytes_ >= kFarBytes;
-  }
-
-  /// The loop that fills tiles best; of equals the one whose elements are nearest.
-  void choose_row() {
-    std::ptrdiff_t best = -1;
-    std::int64_t most = 0;
-    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
-      const Loop& loop = shape_.n[i];
-      if (!can_be_row(loop)) continue;
-      std::int64_t rows = 2 * balanced(loop.size, tile_for(loop.size).rows).back().size;
-      if (std::abs(loop.b) * bytes_ >= kFarBytes || walks_far(loop)) rows /= 2;
-      if (rows < most || (rows == most && std::abs(loop.b) > std::abs(shape_.n[static_cast<std::size_t>(best)].b)))
-        continue;
-      best = static_cast<std::ptrdiff_t>(i);
-      most = rows;
-    }
-    if (best < 0) return;
-    row_ = shape_.n[static_cast<std::size_t>(best)];
-    shape_.n.erase(shape_.n.begin() + best);
-  }
-
-  /// So few rows that their sums wait for each other, as those of the taps of one row of a filter do: the taps of its
-  /// other rows belong to the tile, too, where C has all of them one behind the other.
-  void join_row() {
-    constexpr std::int64_t kFewSums = 8, kMostSums = 28;
-    if (registers_.vectors < 32 || row_.size < 2 || is_bounded(row_)) return;
-    const std::int64_t vectors = std::min((column_.size + registers_.width - 1) / registers_.width, kFewSums);
-    if (row_.size * vectors >= kFewSums) return;
-    for (std::size_t i = 0; i < shape_.n.size(); ++i) {
-      const Loop loop = shape_.n[i];
-      const std::int64_t rows = loop.size * row_.size;
-      if (loop.c != row_.c * row_.size || is_bounded(loop) || rows * vectors > kMostSums) continue;
-      if (tile_for(rows).rows < rows) continue;
-      run_ = row_.size;
-      stride_run_ = loop.b;
-      row_.size = rows;
-      row_.dimensions.insert(row_.dimensions.begin(), loop.dimensions.begin(), loop.dimensions.end());
-      shape_.n.erase(shape_.n.begin() + static_cast<std::ptrdiff_t>(i));
-      return;
-    }
+    return is_turned ? registers_.width : registers_.vectors;
   }
 
   bool bounds_row(const Loop& loop) const {
     return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
                        [&](const CoordinateBound& bound) { return bound.step(row_) != 0 && bound.step(loop) != 0; });
   }
-  bool is_bounded(const Loop& loop) const {
-    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(),
-                       [&](const CoordinateBound& bound) { return bound.step(loop) != 0; });
-  }
-
   /// Loops over k as x lies in memory. But the code is repeated for each tap of a loop that cuts rows, and in it a loop
   /// over channels runs: between the taps of one pixel, elements of x would be kept in registers that there are not. A
   /// depthwise convolution has no sum over channels.
@@ -222,7 +155,9 @@ class DirectWriter {
     if (is_depthwise_) return;
     if (std::none_of(shape_.k.begin(), shape_.k.end(), [&](const Loop& loop) { return bounds_row(loop); })) return;
     const bool slides = taps_slide();
-    const auto rank = [&](const Loop& loop) { return bounds_row(loop) ? slides ? 3 : 1 : is_bounded(loop) ? 0 : 2; };
+    const auto rank = [&](const Loop& loop) {
+      return bounds_row(loop) ? slides ? 3 : 1 : is_bounded(shape_, loop) ? 0 : 2;
+    };
     std::stable_sort(shape_.k.begin(), shape_.k.end(), [&](const Loop& x, const Loop& y) { return rank(x) < rank(y); });
   }
 
@@ -249,7 +184,7 @@ class DirectWriter {
     blocks_.push_back({std::move(blocks), size});
     loop.size = size;
     // A loop of one iteration is none, unless the iteration may lie out of bounds.
-    if (size == 1 && shape_.k.size() > 1 && !is_bounded(loop))
+    if (size == 1 && shape_.k.size() > 1 && !is_bounded(shape_, loop))
       shape_.k.erase(shape_.k.begin() + static_cast<std::ptrdiff_t>(level));
   }
   /// The largest divisor of at most `most`.
@@ -273,7 +208,7 @@ class DirectWriter {
   /// A sum over whole images (the gradient of the kernels) goes on in blocks of images, or of rows of one, so that what
   /// a block reads stays in the cache for all tiles. The chains continue through C.
   void choose_block() {
-    if (shape_.k.size() < 2 || is_bounded(shape_.k.front())) return;
+    if (shape_.k.size() < 2 || is_bounded(shape_, shape_.k.front())) return;
     const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
                                static_cast<std::int64_t>(columns().size());
     const Loop images = shape_.k.front();
@@ -299,7 +234,7 @@ class DirectWriter {
   /// first level of the cache, blocks of the channels are: the sums of all positions continue from one block to the
   /// next.
   void choose_channels() {
-    if (shape_.k.empty() || is_bounded(shape_.k.back())) return;
+    if (shape_.k.empty() || is_bounded(shape_, shape_.k.back())) return;
     const Loop& channels = shape_.k.back();
     const std::int64_t width = tile_.vectors * registers_.width;
     const std::int64_t each = ContractionShape::product(shape_.k) / channels.size * width * bytes_;
@@ -572,6 +507,12 @@ bool is_matrix_product(const ir::Op& op, const ContractionShape& shape) {
 
 }  // namespace
 
+bool is_depthwise(const ContractionShape& shape) {
+  if (!shape.m.empty() || shape.batch.size() != 1) return false;
+  const Loop& groups = shape.batch.front();
+  return groups.a == 1 && groups.b == 1 && groups.c == 1;
+}
+
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
   if (op.def != &ops::op_convolution || is_matrix_product(op, shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
@@ -581,6 +522,8 @@ void write_direct_convolution(const Group& group, Unit& unit, Placement& placeme
                               std::vector<ContractionShape> phases, const LoopOptions& options) {
   Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
   emitter.note(*group.op);
+  if (phases.size() == 1 && group.behind.empty() && is_depthwise_gradient(phases.front(), options))
+    return write_depthwise_gradient(group, emitter, phases.front(), options);
   std::optional<ImageTasks> images;
   if (!group.behind.empty() || (phases.size() > 1 && image_loop(phases.front())))
     images.emplace(group, emitter, placement, options, phases.front());
@@ -596,11 +539,23 @@ void write_direct_convolution(const Group& group, Unit& unit, Placement& placeme
     for (DirectWriter& writer : writers) writer.run_serial();
     return;
   }
+  const Loop* rows = writers.front().rows_of_image();
+  const bool alike = rows && std::all_of(writers.begin(), writers.end(), [&](const DirectWriter& writer) {
+                       const Loop* own = writer.rows_of_image();
+                       return own && own->size == rows->size && own->c == rows->c;
+                     });
+  images->cut_into_bands(alike ? rows->size : 0, alike ? rows->c : 0);
+  const auto band = [&](const Index& task, const Index& part) {
+    images->begin_band(part);
+    for (DirectWriter& writer : writers) emitter.scoped([&] { writer.run_task(task, part, images->bands()); });
+    images->run_behind();
+  };
   const auto run = [&](const Index& task) {
     emitter.scoped([&] {
       images->begin(task);
-      for (DirectWriter& writer : writers) emitter.scoped([&] { writer.run_task(task); });
-      images->run_behind();
+      if (images->bands() == 1) return band(task, Index(0));
+      emitter.build().serial_loop("band", images->bands(),
+                                  [&](const Index& part) { emitter.scoped([&] { band(task, part); }); });
     });
   };
   if (images->tasks() == 1)

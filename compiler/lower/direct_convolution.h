@@ -14,6 +14,9 @@ namespace pullback::lower {
 /// which is cut as any other is.
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape);
 
+/// Does each channel have kernels of its own? Vectors then run over the groups.
+bool is_depthwise(const ContractionShape& shape);
+
 /// Writes the kernel of such a contraction group; `phases` compute the whole result together.
 void write_direct_convolution(const Group& group, Unit& unit, Placement& placement,
                               std::vector<ContractionShape> phases, const LoopOptions& options);

@@ -173,19 +173,30 @@ class Grouper {
   /// The convolution with the consumer behind it, if that needs nothing of other images.
   std::optional<Group> followed(std::size_t convolution, std::size_t consumer) {
     const Node &first = nodes_[convolution], &second = nodes_[consumer];
-    if (second.group.kind != Kind::elementwise || second.group.rows == 0) return {};
+    if (second.group.kind != Kind::elementwise || second.group.rows == 0 || is_in_place(second.group)) return {};
     if (static_cast<int>(first.group.anchors.size() + second.group.anchors.size()) > limits_.anchors) return {};
     if (static_cast<int>(first.inputs.size() + second.inputs.size()) > limits_.buffers) return {};
     const std::int64_t images = slabs_of(*first.group.op->result());
     Group both = first.group;
+    both.behind_in_step = true;
     for (const ir::Value* anchor : second.group.anchors) {
       if (slabs_of(*anchor) != images || !passes_by_images(*anchor, first.group, both.passed)) return {};
       both.anchors.push_back(anchor);
       both.behind.push_back(anchor);
+      both.behind_in_step = both.behind_in_step && dims_of(*anchor) == dims_of(*first.group.op->result()) &&
+                            reads_in_step(*anchor, first.group, first.group);
     }
     if (both.passed.empty() || reaches_indirectly(convolution, consumer)) return {};
     both.first = std::min(first.group.first, second.group.first);
     return both;
+  }
+
+  /// Is it a result in the order in which another value lies in memory? Nothing is left to do.
+  bool is_in_place(const Group& group) {
+    const auto& results = region_.results;
+    const ir::Value* anchor = group.anchors.front();
+    return group.anchors.size() == 1 && std::find(results.begin(), results.end(), anchor) != results.end() &&
+           value_in_place(*anchor, accesses_, [&](const ir::Value& v) { return is_leaf(v) || anchors_.contains(&v); });
   }
 
   /// Does the anchor read no other image of the convolution's anchors than its own? Adds what it reads to `passed`.

@@ -42,7 +42,8 @@ struct Group {
   /// Of a convolution: the anchors that are computed image by image as soon as the image's result is there, in a space
   /// of their own (pooling), and those others that they read.
   std::vector<const ir::Value*> behind, passed;
-  std::size_t first = 0;  ///< position in the region of the earliest anchor's op
+  bool behind_in_step = false;  ///< what is behind has the dimensions of the result, and reads it element by element
+  std::size_t first = 0;        ///< position in the region of the earliest anchor's op
 };
 
 struct Grouping {

@@ -11,6 +11,11 @@ namespace {
 
 /// What images that are computed together may take, until what is behind them reads them.
 constexpr std::int64_t kTogetherBytes = 64 * 1024;
+/// What a band of an image may take: a good part of the first level. And the fewest vectors of its pixels, of which the
+/// last may be partial.
+constexpr std::int64_t kBandBytes = 32 * 1024, kFewestVectors = 3;
+/// The rows of an image.
+constexpr std::size_t kBandDimension = 2;
 
 }  // namespace
 
@@ -30,7 +35,8 @@ Group part_of(const Group& group, bool behind) {
 
 ImageTasks::ImageTasks(const Group& group, Emitter& emitter, Placement& placement, const LoopOptions& options,
                        const ContractionShape& shape)
-    : convolution_(part_of(group, false)),
+    : group_(group),
+      convolution_(part_of(group, false)),
       emitter_(emitter),
       placement_(placement),
       options_(options),
@@ -41,10 +47,32 @@ ImageTasks::ImageTasks(const Group& group, Emitter& emitter, Placement& placemen
   if (!behind_) bytes = image_bytes(*group.op->result());
   together_ = std::clamp<std::int64_t>(std::min(kTogetherBytes / bytes, loop_.size / kFewestTasks), 1, loop_.size);
   while (loop_.size % together_ != 0) --together_;
-  for (const ir::Value* value : group.passed)
+}
+
+void ImageTasks::cut_into_bands(std::int64_t positions, std::int64_t elements) {
+  const ir::Value& result = *group_.op->result();
+  const std::int64_t bytes = elements * static_cast<std::int64_t>(size_of(result.type.dtype)),
+                     row = image_size(result) / dims_of(result)[kBandDimension], channels = dims_of(result)[1];
+  const std::int64_t lanes = options_.vector_bytes / static_cast<std::int64_t>(size_of(result.type.dtype));
+  const bool is_whole = positions > 0 && elements * positions == image_size(result) && elements % row == 0;
+  if (is_whole && group_.behind_in_step && together_ == 1 && bytes * positions > kBandBytes) {
+    // Whole vectors of pixels, for those that bring them into another order.
+    for (std::int64_t count = 1; count < positions && count * bytes <= kBandBytes; ++count) {
+      const std::int64_t pixels = count * elements / channels;
+      if (positions % count != 0 || pixels < kFewestVectors * lanes) continue;
+      bands_ = positions / count;
+      if (pixels % lanes == 0) break;
+    }
+  }
+  for (const ir::Value* value : group_.passed)
     if (std::find(convolution_.stored.begin(), convolution_.stored.end(), value) == convolution_.stored.end())
-      kept_.emplace_back(value, emitter_.build().buffer("image", value->type.dtype, image_size(*value) * together_,
-                                                        kernel::Access::scratch));
+      kept_.emplace_back(value,
+                         emitter_.build().buffer("image", value->type.dtype, image_size(*value) / bands_ * together_,
+                                                 kernel::Access::scratch));
+}
+
+Index ImageTasks::first_kept(const ir::Value& value) const {
+  return first_ * image_size(value) + band_ * (image_size(value) / bands_);
 }
 
 void ImageTasks::keep(const Indices& indices) {
@@ -52,7 +80,7 @@ void ImageTasks::keep(const Indices& indices) {
   for (const auto& [value, scratch] : kept_) {
     const Indices own = kernel::unflatten(at, dims_of(*value));
     kernel::Value* element = emitter_.element(value, own);
-    emitter_.build().store(scratch, emitter_.address(*value, own) - first_ * image_size(*value), element);
+    emitter_.build().store(scratch, emitter_.address(*value, own) - first_kept(*value), element);
   }
 }
 
@@ -64,7 +92,7 @@ void ImageTasks::run_behind() {
       if (kept == kept_.end()) {
         emitter.settle(value);
       } else if (&emitter == &emitter_) {
-        emitter.keep_in_layout(value, kept->second, first_ * image_size(*value));
+        emitter.keep_in_layout(value, kept->second, first_kept(*value));
       } else {  // a trial
         const int scratch =
             emitter.build().buffer("image", value->type.dtype, image_size(*value), kernel::Access::scratch);
@@ -72,8 +100,13 @@ void ImageTasks::run_behind() {
       }
     }
   };
+  Band band;
+  if (bands_ > 1) {
+    const std::int64_t rows = dims_of(*convolution_.op->result())[kBandDimension] / bands_;
+    band = {kBandDimension, rows, band_ * rows};
+  }
   const auto image = [&](const Index& i) {
-    emitter_.scoped([&] { write_slab(*behind_, emitter_, first_ + i, placement_, options_, prepare); });
+    emitter_.scoped([&] { write_slab(*behind_, emitter_, first_ + i, band, placement_, options_, prepare); });
   };
   if (together_ == 1)
     image(Index(0));

@@ -30,7 +30,14 @@ class ImageTasks {
   std::int64_t together() const { return together_; }
   std::int64_t tasks() const { return loop_.size / together_; }
 
+  /// Can images be cut into bands, of which each is `rows` positions of the phases' outer loop, and what is behind them
+  /// follow band by band? Then it does, if that keeps in the first level of the cache what else would leave it. Each
+  /// position makes up `elements` of the result, one behind the other. To be called once, before begin().
+  void cut_into_bands(std::int64_t positions, std::int64_t elements);
+  std::int64_t bands() const { return bands_; }
+
   void begin(const kernel::Index& task) { first_ = task * together_; }
+  void begin_band(const kernel::Index& band) { band_ = band; }
   /// Keeps the element of the convolution's result at `indices` for what is behind.
   void keep(const ops::Indices& indices);
   /// What is behind the images of this task.
@@ -42,6 +49,10 @@ class ImageTasks {
     return image_size(value) * static_cast<std::int64_t>(size_of(value.type.dtype));
   }
 
+  /// Where in the layout what is kept of `value` begins.
+  kernel::Index first_kept(const ir::Value& value) const;
+
+  const Group& group_;
   const Group convolution_;
   std::optional<Group> behind_;
   Emitter& emitter_;
@@ -49,7 +60,9 @@ class ImageTasks {
   const LoopOptions& options_;
   Loop loop_;
   std::int64_t together_ = 1;
-  kernel::Index first_;                                 ///< of the task
+  kernel::Index first_;  ///< of the task
+  std::int64_t bands_ = 1;
+  kernel::Index band_;
   std::vector<std::pair<const ir::Value*, int>> kept_;  ///< what is read behind, and its scratch memory
 };
 

@@ -172,8 +172,13 @@ int accumulators_for(std::int64_t extent, int width, double work_each) {
 class ElementwiseWriter {
  public:
   ElementwiseWriter(const Group& group, Placement& placement, const LoopOptions& options, bool in_slabs,
-                    PrepareSlab prepare)
-      : group_(group), placement_(placement), options_(options), in_slabs_(in_slabs), prepare_(std::move(prepare)) {}
+                    PrepareSlab prepare, Band band = {})
+      : group_(group),
+        placement_(placement),
+        options_(options),
+        in_slabs_(in_slabs),
+        prepare_(std::move(prepare)),
+        band_(std::move(band)) {}
 
   Walk choose() {
     const std::vector<Order> orders = orders_of(group_);
@@ -209,12 +214,13 @@ class ElementwiseWriter {
   }
 
   /// `slab`: the index of the first dimension, when the group is written in slabs.
-  void write(Emitter& emitter, const Walk& walk, const Index& slab = {}) const {
+  void write(Emitter& emitter, const Walk& walk, const Index& slab = {}, const Index& start = {}) const {
     const WalkBody body = [&](const std::vector<Positions>& places) {
       std::vector<Indices> elements;
       for (const Positions& place : places) {
         elements.push_back(dims_at(walk.axes, place, dims_.size()));
         if (in_slabs_) elements.back().front() = slab;
+        if (band_.size > 0) elements.back()[band_.dimension] += start;
       }
       store_at(emitter, group_.stored, elements, dims_);
     };
@@ -225,7 +231,9 @@ class ElementwiseWriter {
  private:
   void use(const Order& order) {
     dims_ = order.dims;
-    axes_ = axes_of(dims_, order.layout);
+    std::vector<std::int64_t> walked = dims_;
+    if (band_.size > 0) walked[band_.dimension] = band_.size;
+    axes_ = axes_of(walked, order.layout);
     if (in_slabs_) std::erase_if(axes_, [](const Axis& axis) { return axis.dims.front() == 0; });
   }
 
@@ -251,6 +259,7 @@ class ElementwiseWriter {
   const LoopOptions& options_;
   const bool in_slabs_;
   const PrepareSlab prepare_;
+  const Band band_;
   std::vector<std::int64_t> dims_;
   std::vector<Axis> axes_;
 };
@@ -265,12 +274,12 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
   if (walk.together > 1) kernel::merge_reductions(*unit.kernel, Emitter::kVectorsInFlight);
 }
 
-void write_slab(const Group& group, Emitter& emitter, const Index& slab, Placement& placement,
+void write_slab(const Group& group, Emitter& emitter, const Index& slab, const Band& band, Placement& placement,
                 const LoopOptions& options, const PrepareSlab& prepare) {
-  ElementwiseWriter writer(group, placement, options, true, prepare);
+  ElementwiseWriter writer(group, placement, options, true, prepare, band);
   const Walk walk = writer.choose();
   prepare(emitter, slab);
-  emitter.scoped([&] { writer.write(emitter, walk, slab); });
+  emitter.scoped([&] { writer.write(emitter, walk, slab, band.start); });
 }
 
 }  // namespace pullback::lower

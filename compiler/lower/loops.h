@@ -28,9 +28,16 @@ void write_elementwise(const Group& group, Unit& unit, Placement& placement, con
 /// Tells an emitter from where the slab's loops read what has no storage.
 using PrepareSlab = std::function<void(Emitter& emitter, const kernel::Index& slab)>;
 
-/// Writes those elements of an elementwise group that have the index `slab` in the first dimension, by loops within a
-/// kernel that `emitter` is writing.
-void write_slab(const Group& group, Emitter& emitter, const kernel::Index& slab, Placement& placement,
+/// A part of a dimension: `size` indices from `start` on; size 0: all of it.
+struct Band {
+  std::size_t dimension = 0;
+  std::int64_t size = 0;
+  kernel::Index start;
+};
+
+/// Writes those elements of an elementwise group that have the index `slab` in the first dimension, or only those in a
+/// band of them, by loops within a kernel that `emitter` is writing. With a band all have the same dimensions.
+void write_slab(const Group& group, Emitter& emitter, const kernel::Index& slab, const Band& band, Placement& placement,
                 const LoopOptions& options, const PrepareSlab& prepare);
 
 /// Writes the kernel of a rows group: for each row the reductions over it, then what is computed along it and folded

@@ -26,6 +26,7 @@
 #include "compiler/lower/sink_into_scans.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
+#include "compiler/lower/view.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/scan.h"
 #include "compiler/support/target.h"
@@ -139,7 +140,25 @@ class Lowerer {
     }
   }
 
+  /// Is the group a result of the function whose elements lie in memory already, as those of another value? Then it
+  /// needs no kernel.
+  bool is_in_place(const Group& g, Accesses& accesses) {
+    if (g.kind != Group::Kind::elementwise || g.anchors.size() != 1) return false;
+    const ir::Value* anchor = g.anchors.front();
+    const auto& results = function_.body.results;
+    if (placement_.has(anchor) || count_of(*anchor) == 0) return false;
+    if (std::find(results.begin(), results.end(), anchor) == results.end()) return false;
+    const ir::Value* same = value_in_place(*anchor, accesses, [&](const ir::Value& v) { return placement_.has(&v); });
+    if (!same) return false;
+    const std::size_t storage = placement_.of(same);
+    const Storage& memory = draft_.storages[storage];
+    if (memory.slot >= 0 || memory.base >= 0 || memory.alias >= 0) return false;
+    placement_.place(anchor, storage);
+    return true;
+  }
+
   void lower_group(const Group& g, Accesses& accesses, std::vector<Item>& items) {
+    if (is_in_place(g, accesses)) return;
     place_anchors(g);
     Group kept = g;  // what has no elements needs no kernel
     std::erase_if(kept.stored, [](const ir::Value* v) { return count_of(*v) == 0; });

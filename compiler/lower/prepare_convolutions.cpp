@@ -189,14 +189,21 @@ std::optional<std::size_t> spread_axis(const Windows& w) {
   return std::nullopt;
 }
 
+/// The axis of x whose elements go with kernels of their own, if the convolution is depthwise.
+std::optional<std::size_t> depthwise_axis(const Convolution& c) {
+  if (c.groups * c.batch_groups == 1 || c.w.size(0) != Dim(c.groups * c.batch_groups)) return std::nullopt;
+  return c.batch_groups > 1 ? 0 : 1;
+}
+
 /// Sums of so many products that to copy an operand, or what they make up, costs little beside them.
 constexpr std::int64_t kManyProducts = 128;
 
-/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images.
+/// Is the gradient of a strided convolution one kernel, of which each phase of the result is a part? Tasks are images,
+/// of which one is enough where phases are little more than stores.
 /// Not where all but one are zeros, and that one is a large product: a kernel of its own spreads it.
 bool is_one_kernel_in_phases(const Convolution& c) {
   constexpr std::int64_t kFewImages = 4, kMostPhases = 16;  // each is code of its own
-  if (!c.channels_last || c.result[0].constant() < kFewImages) return false;
+  if (!c.channels_last || (c.result[0].constant() < kFewImages && !depthwise_axis(c))) return false;
   const auto& taps = c.windows.sizes;
   const bool is_product = c.groups * c.batch_groups == 1 &&
                           std::all_of(taps.begin(), taps.end(), [](const Dim& size) { return size == Dim(1); });
@@ -253,12 +260,6 @@ bool is_along_channels(const Value& w) {
   return strides_in_place(w)[0] == 1;
 }
 
-/// The axis of x whose elements go with kernels of their own, if the convolution is depthwise.
-std::optional<std::size_t> depthwise_axis(const Convolution& c) {
-  if (c.groups * c.batch_groups == 1 || c.w.size(0) != Dim(c.groups * c.batch_groups)) return std::nullopt;
-  return c.batch_groups > 1 ? 0 : 1;
-}
-
 /// x as direct convolutions read it, with its padding in memory where that is asked for: in the order in which it lies
 /// there, but with the channels of a depthwise convolution as neighbours.
 Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
@@ -279,23 +280,17 @@ Value for_direct(const Convolution& c, bool with_padding, Windows& windows) {
   return x;
 }
 
-/// The gradient of depthwise kernels walks along an image's pixels, of which only the outermost are cut. But where it
-/// has few vectors of channels, and registers for all taps as a tile's rows, these need the same pixels.
-bool cuts_pixels(const Convolution& c, std::int64_t lanes) {
-  constexpr std::int64_t kFewVectors = 2;
-  return depthwise_axis(c) && (lanes < kWideLanes || c.w.size(0).constant() > kFewVectors * lanes);
-}
-
 /// Can the taps that meet padding be left out? That is known for windows over the result (of which no tap lies alone),
 /// and worth it where each tap has many channels.
-bool skips_padding(const Convolution& c, std::int64_t lanes) {
+bool skips_padding(const Convolution& c) {
   constexpr std::int64_t kFewRows = 4;
   if (is_one_kernel_in_phases(c)) return true;
   for (std::size_t d = 0; d < c.windows.rank(); ++d) {
     const bool padded = c.windows.low[d] != Dim(0) || c.windows.high[d] != Dim(0);
     if (c.windows.base_dilation[d] > 1 || (padded && c.windows.sizes[d] == Dim(1))) return false;
-    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels.
-    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !cuts_pixels(c, lanes)) return false;
+    // The gradient of the kernels of few channels: rows of its tiles are taps, which then need the same pixels, or, of
+    // a depthwise one, are cut at the ends of each row of an image.
+    if (padded && sums_over_images(c, d) && c.result[0].constant() < kFewRows && !depthwise_axis(c)) return false;
   }
   return true;
 }
@@ -383,7 +378,7 @@ Value in_slabs(const Value& x, const Value& w, const Windows& windows, std::int6
 
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
-  const bool with_padding = is_padded(windows) && !skips_padding(c, lanes),
+  const bool with_padding = is_padded(windows) && !skips_padding(c),
              interleaves = interleaves_taps(c, with_padding, lanes);
   const bool is_moved = !with_padding && (is_worth_moving(c) || is_worth_moving_rows(c, lanes));
   const Value x = is_moved ? moved(c, lanes) : for_direct(c, with_padding, windows);

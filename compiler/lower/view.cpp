@@ -72,4 +72,15 @@ std::optional<View> view_of(const ir::Value& value, const std::vector<std::int64
   return base ? view_on(value, dims, *base, accesses) : std::nullopt;
 }
 
+const ir::Value* value_in_place(const ir::Value& value, Accesses& accesses,
+                                const std::function<bool(const ir::Value&)>& stored) {
+  const std::optional<View> view =
+      view_of(value, accesses, [&](const ir::Value& v) { return &v != &value && stored(v); });
+  if (!view || view->offset != 0 || count_of(*view->base) != count_of(value)) return nullptr;
+  const std::vector<std::int64_t> dims = dims_of(value), strides = ir::strides_of(value);
+  for (std::size_t d = 0; d < dims.size(); ++d)
+    if (dims[d] != 1 && view->strides[d] != strides[d]) return nullptr;
+  return view->base;
+}
+
 }  // namespace pullback::lower

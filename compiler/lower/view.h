@@ -18,4 +18,9 @@ std::optional<View> view_of(const ir::Value& value, Accesses& accesses,
 std::optional<View> view_of(const ir::Value& value, const std::vector<std::int64_t>& dims, Accesses& accesses,
                             const std::function<bool(const ir::Value&)>& stored);
 
+/// The other, stored value in whose memory the elements of `value` lie already, each in its place: a transpose is that
+/// where what it transposes lies in the order of the result. Null: there is none.
+const ir::Value* value_in_place(const ir::Value& value, Accesses& accesses,
+                                const std::function<bool(const ir::Value&)>& stored);
+
 }  // namespace pullback::lower

@@ -177,7 +177,7 @@ class Machine {
     std::vector<std::int64_t> at(c.around.size() + 1);
     const auto inside = [&] {
       return std::all_of(c.bounds.begin(), c.bounds.end(), [&](const Contract::Bound& bound) {
-        std::int64_t coordinate = address(bound.base) + row * bound.step_row;
+        std::int64_t coordinate = address(bound.base) + c.a.in_run(row) * bound.step_row;
         for (std::size_t l = 0; l < at.size(); ++l) coordinate += bound.steps[l] * at[l];
         return coordinate >= 0 && coordinate < bound.size;
       });

@@ -220,6 +220,8 @@ struct Contract {
     std::int64_t of_row(std::int64_t row) const {
       return run == 0 ? row * stride_row : row / run * stride_run + row % run * stride_row;
     }
+    /// The row's place in its run: bounds cut all runs alike.
+    std::int64_t in_run(std::int64_t row) const { return run == 0 ? row : row % run; }
   };
   struct B {
     int buffer = -1;
@@ -244,7 +246,8 @@ struct Contract {
   struct Around {
     std::int64_t extent = 1, stride_a = 0, stride_b = 0;
   };
-  /// Products take part where 0 <= base + row*step_row + (sum of steps[l]*i over the loops around, then depth) < size.
+  /// Products take part where 0 <= base + r*step_row + (sum of steps[l]*i over the loops around, then depth) < size,
+  /// r being a.in_run(row).
   /// With a step_row, `base` is a constant; otherwise at most one step is not 0. Steps are not negative.
   struct Bound {
     Index base;
