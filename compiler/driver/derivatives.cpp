@@ -169,7 +169,7 @@ Function Graph::gradient(const Tensor& loss, const std::vector<Tensor>& wrt, Sou
   require_differentiable("gradient", wrt, where);
   Draft draft(*trace_, ".grad", joined({loss}, wrt), where);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> values(draft.values.begin() + 1, draft.values.end());
   std::vector<std::size_t> independent;
   const std::vector<ir::Value*> gradients = autodiff::gradients(builder, draft.values[0], values, &independent);
@@ -188,7 +188,7 @@ Function Graph::jvp(const std::vector<Tensor>& outputs, const std::vector<Tensor
   const std::vector<ir::Value*> results(draft.values.begin(), middle), values(middle, draft.values.end());
   const std::vector<ir::Value*> directions = add_directions(draft.function(), wrt, values);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> tangents = autodiff::jvp(builder, results, values, directions);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     draft.function().add_result(tangents[i],
@@ -203,7 +203,7 @@ Function Graph::hvp(const Tensor& loss, const std::vector<Tensor>& wrt, SourceLo
   const std::vector<ir::Value*> values(draft.values.begin() + 1, draft.values.end());
   const std::vector<ir::Value*> directions = add_directions(draft.function(), wrt, values);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> products =
       autodiff::hessian_vector_product(builder, draft.values[0], values, directions);
   for (std::size_t i = 0; i < wrt.size(); ++i) draft.function().add_result(products[i], "h." + name_or(wrt[i], i));

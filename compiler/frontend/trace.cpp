@@ -15,15 +15,16 @@ Trace::Trace(std::string name)
 }
 
 Trace::Trace(ir::Builder& builder)
-    : name_(builder.location.origin),
+    : name_(builder.location->origin),
       root_(&builder.region()),
-      role_(builder.location.role),
-      origin_(builder.location.origin),
-      scope_(builder.location.scope) {}
+      role_(builder.location->role),
+      origin_(builder.location->origin),
+      scope_(builder.location->scope) {}
 
 ir::Builder Trace::builder_at(const SourceLine& line) {
   ir::Builder builder(frames_.empty() ? *root_ : *frames_.back()->region);
-  builder.location = {line, scope_, role_, origin_};
+  if (ir::Location here{line, scope_, role_, origin_}; *location_ != here) location_ = std::move(here);
+  builder.location = location_;
   if (frames_.empty()) builder.known = known_.get();
   return builder;
 }

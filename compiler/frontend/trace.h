@@ -153,6 +153,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::size_t frame_count_ = 0;
   std::unordered_map<const ir::Value*, std::size_t> home_;  // frames of values in nested regions
   std::string scope_;
+  ir::LocationRef location_;  ///< of the last op
   SourceLine pin_;
   int pinned_ = 0;
 };

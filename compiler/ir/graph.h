@@ -51,6 +51,27 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+/// A Location that ops share: a function has few, each of many ops, which are copied often. Null is an unknown one.
+class LocationRef {
+ public:
+  LocationRef() = default;
+  LocationRef(Location location)  // NOLINT: a location is one that nobody shares yet
+      : shared_(std::make_shared<Location>(std::move(location))) {}
+
+  const Location& operator*() const { return shared_ ? *shared_ : unknown(); }
+  const Location* operator->() const { return &**this; }
+  /// To be changed: others keep what they have.
+  Location& edit() {
+    if (!shared_ || shared_.use_count() > 1) shared_ = std::make_shared<Location>(**this);
+    return *shared_;
+  }
+  bool operator==(const LocationRef& other) const { return shared_ == other.shared_ || **this == *other; }
+
+ private:
+  static const Location& unknown();
+  std::shared_ptr<Location> shared_;
+};
+
 /// A tensor in the graph: the result of an op, or the argument of a region.
 class Value {
  public:
@@ -72,7 +93,7 @@ class Op {
   std::vector<std::unique_ptr<Value>> results;
   Attributes attributes;
   std::vector<std::unique_ptr<Region>> regions;
-  Location location;
+  LocationRef location;
 
   Op() = default;
   Op(const Op&) = delete;
