@@ -51,6 +51,15 @@ template <class T>
   write_uniform(key, low, span, to, count);
 }
 
+// Which has the product of 64-bit integers.
+template <class T>
+[[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]] void write_uniform_avx512(std::uint64_t key,
+                                                                                               double low, double span,
+                                                                                               T* to,
+                                                                                               std::int64_t count) {
+  write_uniform(key, low, span, to, count);
+}
+
 class Numbers {
  public:
   Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ fnv1a(name)) {}
@@ -59,7 +68,10 @@ class Numbers {
   /// to[i] = low + span * uniform(i). Networks have millions of these.
   template <class T>
   void fill_uniform(double low, double span, std::span<T> to) const {
-    const auto write = __builtin_cpu_supports("avx2") ? write_uniform_avx2<T> : write_uniform<T>;
+    const bool is_wide = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const auto write = is_wide                          ? write_uniform_avx512<T>
+                       : __builtin_cpu_supports("avx2") ? write_uniform_avx2<T>
+                                                        : write_uniform<T>;
     write(key_, low, span, to.data(), static_cast<std::int64_t>(to.size()));
   }
   /// Standard normal, by Box and Muller's transform.

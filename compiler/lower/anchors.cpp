@@ -112,6 +112,10 @@ class Chooser {
   /// Stores the operands with the largest expressions until the op's own stays within the limit.
   void keep_small(const ir::Op& op) {
     for (;;) {
+      std::size_t most = 0;  // as if the operands' expressions shared nothing
+      for (const ir::Value* operand : op.operands)
+        if (inlinable(operand)) most += cones_[operand].ops.size();
+      if (static_cast<int>(most) < limits_.cone) return;
       std::vector<const ir::Op*> all;
       const ir::Value* largest = nullptr;
       for (const ir::Value* operand : op.operands) {
@@ -132,18 +136,28 @@ class Chooser {
     return result;
   }
 
+  static std::vector<const ir::Op*> with(const std::vector<const ir::Op*>& ops, const ir::Op* op) {
+    std::vector<const ir::Op*> result;
+    result.reserve(ops.size() + 1);
+    const auto place = std::lower_bound(ops.begin(), ops.end(), op, std::less<>());
+    result.insert(result.end(), ops.begin(), place);
+    result.push_back(op);
+    result.insert(result.end(), place, ops.end());
+    return result;
+  }
+
   Cone cone_of(const ir::Op& op, const OpAccess& access) {
     Cone cone;
-    cone.ops.push_back(&op);
     for (const ir::Value* operand : op.operands) {
       if (!inlinable(operand)) {
         ++cone.leaves;
         continue;
       }
       const Cone& inner = cones_[operand];
-      cone.ops = united(cone.ops, inner.ops);
+      cone.ops = cone.ops.empty() ? with(inner.ops, &op) : united(cone.ops, inner.ops);
       cone.leaves += inner.leaves;
     }
+    if (cone.ops.empty()) cone.ops.push_back(&op);
     for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;
     return cone;
   }
