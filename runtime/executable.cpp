@@ -39,6 +39,10 @@ std::string format_witness(DType dtype, std::byte* data) {
 
 Arena::Arena(std::size_t bytes) : bytes_(bytes), memory_(allocate_zeroed(bytes)) {}
 
+void Arena::touch_slow_ahead() {
+  if (!is_touched_ && bytes_ >= kLargeArena) pages_.touch_slow(data(), data() + bytes_);
+}
+
 void Arena::touch_ahead() {
   if (!std::exchange(is_touched_, true) && bytes_ >= kLargeArena) pages_.touch(data(), data() + bytes_);
 }

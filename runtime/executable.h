@@ -62,7 +62,9 @@ class Arena {
   explicit Arena(std::size_t bytes);
 
   std::byte* data() const { return memory_.get(); }
-  /// From now on pages come in the background if there are many. Called again it does nothing.
+  /// From now on pages come in the background, if there are many: those that take long, when there is other work.
+  void touch_slow_ahead();
+  /// All of them, as the arena is about to be used. Called again it does nothing.
   void touch_ahead();
 
  private:

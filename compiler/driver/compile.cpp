@@ -161,9 +161,9 @@ std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function
   }
   const CodegenAhead ahead;
   Forms forms = make_forms(request, timer);
-  // Its pages come while code is generated: clearing them may take the system longer than the first step takes.
+  // Slow pages come while code is generated: all of them may take the system longer than the first step takes.
   auto arena = std::make_unique<runtime::Arena>(static_cast<std::size_t>(forms.module->arena_bytes));
-  arena->touch_ahead();
+  arena->touch_slow_ahead();
   runtime::ExecutableImage image = code_for(request, *forms.module, kept ? &*kept : nullptr, timer);
   return ready(request, std::move(image), std::move(arena), made_already(std::move(forms)), timer);
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,22 +22,36 @@ class PointerMap {
     if (!slot.key) {
       slot.key = key;
       ++size_;
+      if constexpr (kIsApart) {
+        slot.value = static_cast<std::uint32_t>(values_.size());
+        values_.emplace_back();
+      }
     }
-    return slot.value;
+    if constexpr (kIsApart)
+      return values_[slot.value];
+    else
+      return slot.value;
   }
   /// Null when there is none.
   const T* find(const void* key) const {
     if (size_ == 0) return nullptr;
     const Slot& slot = slots_[place(key)];
-    return slot.key ? &slot.value : nullptr;
+    if (!slot.key) return nullptr;
+    if constexpr (kIsApart)
+      return &values_[slot.value];
+    else
+      return &slot.value;
   }
   bool contains(const void* key) const { return find(key) != nullptr; }
   bool empty() const { return size_ == 0; }
 
  private:
+  /// Large values lie apart, one behind the other: half of the slots or more are free.
+  static constexpr bool kIsApart = sizeof(T) > 2 * sizeof(void*);
+  using Held = std::conditional_t<kIsApart, std::uint32_t, T>;
   struct Slot {
     const void* key = nullptr;
-    [[no_unique_address]] T value = {};
+    [[no_unique_address]] Held value = {};
   };
 
   /// Where the key is, or the free slot where it belongs: at least half of the slots are free.
@@ -54,6 +69,7 @@ class PointerMap {
   }
 
   std::vector<Slot> slots_;  ///< a power of two, or none
+  std::vector<std::conditional_t<kIsApart, T, char>> values_;
   std::size_t size_ = 0;
 };
 
