@@ -82,7 +82,7 @@ class Draft {
   Function finish() {
     ir::keep_needed(function());
     ir::verify(function(), function().name);
-    return {std::move(extraction_.function), trace_.state};
+    return {std::move(extraction_.function), trace_.state()};
   }
 
   std::vector<ir::Value*> values;
@@ -157,7 +157,7 @@ Function Graph::function(const std::vector<Tensor>& outputs, SourceLocation wher
   for (const Tensor& output : outputs) named.push_back({"", output});
   Extraction extraction = detail::extract(*trace_, name(), named, false, where);
   ir::verify(*extraction.function, name());
-  return {std::move(extraction.function), trace_->state};
+  return {std::move(extraction.function), trace_->state()};
 }
 
 Program Graph::compile(const std::vector<Tensor>& outputs, const CompileOptions& options, SourceLocation where) const {
@@ -226,7 +226,7 @@ Graph::Halves Graph::halves(const std::vector<Tensor>& outputs, const std::vecto
   autodiff::Split split = autodiff::split_gradient(forward.ir(), name(), forward.result_names(), arguments);
   for (const std::string& unused : split.independent)
     detail::warn(autodiff::independence_warning(unused, forward.result_names().front()));
-  return {{std::move(split.forward), trace_->state}, {std::move(split.backward), trace_->state}, split.saved};
+  return {{std::move(split.forward), trace_->state()}, {std::move(split.backward), trace_->state()}, split.saved};
 }
 
 }  // namespace pullback
