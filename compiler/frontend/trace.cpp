@@ -23,7 +23,9 @@ Trace::Trace(ir::Builder& builder)
 
 ir::Builder Trace::builder_at(const SourceLine& line) {
   ir::Builder builder(frames_.empty() ? *root_ : *frames_.back()->region);
-  if (ir::Location here{line, scope_, role_, origin_}; *location_ != here) location_ = std::move(here);
+  const ir::Location& last = *location_;
+  if (!(last.line == line && last.scope == scope_ && last.role == role_ && last.origin == origin_))
+    location_ = ir::Location{line, scope_, role_, origin_};
   builder.location = location_;
   if (frames_.empty()) builder.known = known_.get();
   return builder;
