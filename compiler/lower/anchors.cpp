@@ -232,6 +232,11 @@ struct VisitedReads {
   std::vector<AnchorRead> reads;
   std::vector<AnchorRead> seen;
 
+  VisitedReads() {
+    reads.reserve(8);
+    seen.reserve(16);
+  }
+
   static bool add(std::vector<AnchorRead>& list, const ir::Value* value, const Index& address) {
     for (const AnchorRead& read : list)
       if (read.value == value && read.address == address) return false;
@@ -252,12 +257,16 @@ std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anch
     const OpAccess& access = accesses.of(op);
     for (const Read& read : access.reads) {
       const ir::Value* operand = op.operand(read.operand);
-      const Index address = position ? substitute(read.address, access.result, *position) : read.address;
       if (operand->definer && is_leaf(*operand)) continue;  // a constant
+      // Most ops read where they write.
+      std::optional<Index> elsewhere;
+      const Index* address = position ? position : &read.address;
+      if (position && !read.address.is_variable(access.result))
+        address = &elsewhere.emplace(substitute(read.address, access.result, *position));
       if (is_leaf(*operand) || anchors.contains(operand))
-        VisitedReads::add(visited.reads, operand, address);
-      else if (VisitedReads::add(visited.seen, operand, address))
-        self(self, *operand->definer, &address);
+        VisitedReads::add(visited.reads, operand, *address);
+      else if (VisitedReads::add(visited.seen, operand, *address))
+        self(self, *operand->definer, address);
     }
   };
   visit(visit, *anchor.definer, nullptr);
