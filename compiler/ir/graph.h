@@ -16,6 +16,7 @@
 #include <pullback/error.h>
 
 #include "compiler/ir/attribute.h"
+#include "compiler/support/small_vector.h"
 
 namespace pullback::ops {
 struct OpDef;
@@ -90,7 +91,7 @@ class Op {
  public:
   const ops::OpDef* def = nullptr;
   std::vector<Value*> operands;
-  std::vector<std::unique_ptr<Value>> results;
+  SmallVector<std::unique_ptr<Value>, 1> results;
   Attributes attributes;
   std::vector<std::unique_ptr<Region>> regions;
   LocationRef location;
