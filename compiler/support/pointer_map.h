@@ -17,7 +17,7 @@ class PointerMap {
  public:
   /// The entry of `key`, made if there is none.
   T& operator[](const void* key) {
-    if (2 * (size_ + 1) > slots_.size()) grow();
+    if (3 * (size_ + 1) > 2 * slots_.size()) grow();
     Slot& slot = slots_[place(key)];
     if (!slot.key) {
       slot.key = key;
@@ -46,7 +46,7 @@ class PointerMap {
   bool empty() const { return size_ == 0; }
 
  private:
-  /// Large values lie apart, one behind the other: half of the slots or more are free.
+  /// Large values lie apart, one behind the other: many slots are free.
   static constexpr bool kIsApart = sizeof(T) > 2 * sizeof(void*);
   using Held = std::conditional_t<kIsApart, std::uint32_t, T>;
   struct Slot {
@@ -54,7 +54,7 @@ class PointerMap {
     [[no_unique_address]] Held value = {};
   };
 
-  /// Where the key is, or the free slot where it belongs: at least half of the slots are free.
+  /// Where the key is, or the free slot where it belongs: a third of the slots or more are free.
   std::size_t place(const void* key) const {
     const std::uint64_t mixed = reinterpret_cast<std::uintptr_t>(key) * 0x9e3779b97f4a7c15u;
     std::size_t i = static_cast<std::size_t>(mixed >> 20) & (slots_.size() - 1);
