@@ -35,6 +35,8 @@ class Chooser {
 
  private:
   void count_readers() {
+    readers_.reserve(region_.ops.size());
+    cones_.reserve(region_.ops.size());
     for (const auto& op : region_.ops) {
       for (auto operand = op->operands.begin(); operand != op->operands.end(); ++operand)
         if (std::find(op->operands.begin(), operand, *operand) == operand) ++readers_[*operand];

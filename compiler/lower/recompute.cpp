@@ -60,7 +60,6 @@ class Lives {
     }
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g) read(grouping_.groups[g], g);
     find_peak();
-    find_where_computed();
   }
 
   const std::vector<LiveRange>& all() const { return all_; }
@@ -81,6 +80,25 @@ class Lives {
   struct Span {
     std::size_t first = 0, last = 0;
   };
+  void find_where_computed() {
+    computed_.reserve(region_.ops.size());
+    for (const auto& op : region_.ops) computed_[op.get()] = {grouping_.groups.size(), 0};
+    for (std::size_t i = region_.ops.size(); i-- > 0;) {  // readers come first
+      const ir::Op& op = *region_.ops[i];
+      Span span = *computed_.find(&op);
+      for (const auto& result : op.results) {
+        if (const std::size_t* found = grouping_.group_of.find(result.get())) span = {*found, *found};
+      }
+      computed_[&op] = span;
+      for (const ir::Value* operand : op.operands) {
+        if (!operand->definer) continue;
+        Span& inner = computed_[operand->definer];
+        inner.first = std::min(inner.first, span.first);
+        inner.last = std::max(inner.last, span.last);
+      }
+    }
+  }
+  /// Once that is found.
   const Span& computed(const ir::Op& op) const { return *computed_.find(&op); }
 
  private:
@@ -155,24 +173,6 @@ class Lives {
     return true;
   }
 
-  void find_where_computed() {
-    for (const auto& op : region_.ops) computed_[op.get()] = {grouping_.groups.size(), 0};
-    for (std::size_t i = region_.ops.size(); i-- > 0;) {  // readers come first
-      const ir::Op& op = *region_.ops[i];
-      Span span = *computed_.find(&op);
-      for (const auto& result : op.results) {
-        if (const std::size_t* found = grouping_.group_of.find(result.get())) span = {*found, *found};
-      }
-      computed_[&op] = span;
-      for (const ir::Value* operand : op.operands) {
-        if (!operand->definer) continue;
-        Span& inner = computed_[operand->definer];
-        inner.first = std::min(inner.first, span.first);
-        inner.last = std::max(inner.last, span.last);
-      }
-    }
-  }
-
   const ir::Region& region_;
   Accesses& accesses_;
   Grouping grouping_;
@@ -198,9 +198,7 @@ struct Candidate {
 class Round {
  public:
   Round(ir::Region& region, Accesses& accesses, const Rule& rule)
-      : region_(region), rule_(rule), lives_(region, accesses) {
-    for (std::size_t i = 0; i < region.ops.size(); ++i) position_[region.ops[i].get()] = i;
-  }
+      : region_(region), rule_(rule), lives_(region, accesses) {}
 
   std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
   /// Of the region as it was before run().
@@ -208,10 +206,13 @@ class Round {
 
   /// Gives up values, `share` of the peak if there are as many; false when there is none.
   bool run(double share) {
+    position_.reserve(region_.ops.size());
+    for (std::size_t i = 0; i < region_.ops.size(); ++i) position_[region_.ops[i].get()] = i;
     const std::vector<Candidate> candidates = find_candidates();
     std::vector<const Candidate*> chosen = choose(candidates, share * static_cast<double>(lives_.peak_bytes()));
     if (chosen.empty()) return false;
     note_readers();
+    lives_.find_where_computed();
     std::sort(chosen.begin(), chosen.end(), [&](const Candidate* a, const Candidate* b) {
       return *position_.find(a->value->definer) < *position_.find(b->value->definer);
     });

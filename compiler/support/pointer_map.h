@@ -44,6 +44,13 @@ class PointerMap {
   }
   bool contains(const void* key) const { return find(key) != nullptr; }
   bool empty() const { return size_ == 0; }
+  /// Room for so many entries in all.
+  void reserve(std::size_t entries) {
+    std::size_t slots = 64;
+    while (3 * entries > 2 * slots) slots *= 2;
+    if (slots > slots_.size()) resize(slots);
+    if constexpr (kIsApart) values_.reserve(entries);
+  }
 
  private:
   /// Large values lie apart, one behind the other: many slots are free.
@@ -61,8 +68,9 @@ class PointerMap {
     while (slots_[i].key && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
     return i;
   }
-  void grow() {
-    std::vector<Slot> before(slots_.empty() ? 64 : 2 * slots_.size());
+  void grow() { resize(slots_.empty() ? 64 : 2 * slots_.size()); }
+  void resize(std::size_t slots) {
+    std::vector<Slot> before(slots);
     std::swap(before, slots_);
     for (Slot& slot : before)
       if (slot.key) slots_[place(slot.key)] = std::move(slot);
@@ -86,6 +94,7 @@ class PointerSet {
     for (const auto* key : range) insert(key);
   }
   bool contains(const void* key) const { return map_.contains(key); }
+  void reserve(std::size_t entries) { map_.reserve(entries); }
 
  private:
   struct Nothing {};
