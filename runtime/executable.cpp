@@ -13,7 +13,7 @@ namespace pullback::runtime {
 namespace {
 
 constexpr std::size_t kInternalSlots = 2;  // the arena and the constants
-/// An arena of this size on gets its pages in the background as the first run begins.
+/// An arena of this size on gets its pages in the background.
 constexpr std::size_t kLargeArena = std::size_t{8} << 20;
 
 bool is_empty(const ExternalSlot& slot) {
@@ -37,13 +37,23 @@ std::string format_witness(DType dtype, std::byte* data) {
 
 }  // namespace
 
-Executable::Executable(ExecutableImage image, ThreadPool* pool)
+Arena::Arena(std::size_t bytes) : bytes_(bytes), memory_(allocate_zeroed(bytes)) {}
+
+void Arena::touch_slow_ahead() {
+  if (!is_touched_ && bytes_ >= kLargeArena) pages_.touch_slow(data(), data() + bytes_);
+}
+
+void Arena::touch_ahead() {
+  if (!std::exchange(is_touched_, true) && bytes_ >= kLargeArena) pages_.touch(data(), data() + bytes_);
+}
+
+Executable::Executable(ExecutableImage image, ThreadPool* pool, std::unique_ptr<Arena> arena)
     : image_(std::move(image)),
       pool_(pool ? *pool : ThreadPool::shared()),
-      arena_(allocate_zeroed(image_.arena_bytes)) {
+      arena_(arena ? std::move(arena) : std::make_unique<Arena>(image_.arena_bytes)) {
   if (!image_.entry) throw InternalError("executable: no entry");
   bases_.resize(kInternalSlots + image_.slots.size());
-  bases_[0] = arena_.get();
+  bases_[0] = arena_->data();
   bases_[1] = image_.constants.raw();
   if (image_.profiled_calls == 0) return;
   profile_.calls.resize(image_.profiled_calls);
@@ -69,12 +79,11 @@ void Executable::run(std::span<void* const> external) {
     if (!base) {
       if (!is_empty(image_.slots[i]))
         throw InternalError(fmt::format("executable: no buffer for '{}'", image_.slots[i].name));
-      base = arena_.get();
+      base = arena_->data();
     }
     bases_[kInternalSlots + i] = base;
   }
-  if (!std::exchange(has_run_, true) && image_.arena_bytes >= kLargeArena)
-    pages_.touch(arena_.get(), arena_.get() + image_.arena_bytes);
+  arena_->touch_ahead();
   const std::int32_t status = run_entry();
   if (status != 0) fail(status);
 }

@@ -55,6 +55,25 @@ struct ExecutableLayout {
   std::size_t profiled_calls = 0;  ///< kernel calls whose time the code counts; 0: it does not
 };
 
+/// The memory of values between kernels, zeros at first.
+class Arena {
+ public:
+  /// Throws Error when there is no memory.
+  explicit Arena(std::size_t bytes);
+
+  std::byte* data() const { return memory_.get(); }
+  /// From now on pages come in the background, if there are many: those that take long, when there is other work.
+  void touch_slow_ahead();
+  /// All of them, as the arena is about to be used. Called again it does nothing.
+  void touch_ahead();
+
+ private:
+  std::size_t bytes_;
+  std::shared_ptr<std::byte> memory_;
+  PagesAhead pages_;
+  bool is_touched_ = false;
+};
+
 /// What a code generator hands over.
 struct ExecutableImage : ExecutableLayout {
   EntryFunction entry = nullptr;
@@ -68,11 +87,12 @@ struct Profile {
   std::int64_t steps = 0;
 };
 
-/// Runs a compiled step. Owns the arena, allocated once. Runs of the same Executable exclude each other.
+/// Runs a compiled step. Owns its arena. Runs of the same Executable exclude each other.
 class Executable {
  public:
-  /// Uses ThreadPool::shared() unless told otherwise. Throws Error when there is no memory for the arena.
-  explicit Executable(ExecutableImage image, ThreadPool* pool = nullptr);
+  /// Uses ThreadPool::shared() and an arena of its own unless told otherwise. Throws Error when there is no memory for
+  /// that.
+  explicit Executable(ExecutableImage image, ThreadPool* pool = nullptr, std::unique_ptr<Arena> arena = nullptr);
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
 
@@ -91,9 +111,7 @@ class Executable {
 
   ExecutableImage image_;
   ThreadPool& pool_;
-  std::shared_ptr<std::byte> arena_;
-  PagesAhead pages_;  ///< of the arena
-  bool has_run_ = false;
+  std::unique_ptr<Arena> arena_;
   std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
   Profile profile_;
   std::mutex running_;

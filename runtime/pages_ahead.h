@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace pullback::runtime {
@@ -24,12 +23,21 @@ class PagesAhead {
   /// The pages that lie between are touched soon, the last first: who runs through them from the front meets those that
   /// are ready halfway, rather than one after the other as it is being cleared.
   void touch(std::byte* begin, std::byte* end);
+  /// The same as long as the system takes long, as it does where a virtual machine has yet to get the memory itself:
+  /// for when there is other work for all cores. Quick pages may as well come when they are used.
+  void touch_slow(std::byte* begin, std::byte* end);
 
  private:
+  struct Range {
+    std::byte *begin = nullptr, *end = nullptr;
+    bool only_slow = false;
+  };
+  void add(const Range& range);
   void work();
+  void touch_pages(const Range& range) const;
 
   std::mutex mutex_;
-  std::vector<std::pair<std::byte*, std::byte*>> ranges_;
+  std::vector<Range> ranges_;
   bool is_working_ = false;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

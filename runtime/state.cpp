@@ -61,13 +61,13 @@ std::string_view name_of(StateKind kind) {
 void State::add(std::string name, StateKind kind, Array initial) {
   if (name.empty()) throw Error("state: an entry needs a name");
   if (contains(name)) throw Error(fmt::format("state: there is already a '{}'", name));
+  positions_.emplace(name, entries_.size());
   entries_.push_back({std::move(name), kind, std::move(initial)});
 }
 
 const State::Entry* State::find(std::string_view name) const {
-  for (const Entry& entry : entries_)
-    if (entry.name == name) return &entry;
-  return nullptr;
+  const auto found = positions_.find(name);
+  return found == positions_.end() ? nullptr : &entries_[found->second];
 }
 
 const State::Entry& State::at(std::string_view name, const std::source_location& where) const {
@@ -92,7 +92,7 @@ void State::set(std::string_view name, const Array& value, std::source_location 
 
 State State::clone() const {
   State copy;
-  for (const Entry& entry : entries_) copy.entries_.push_back({entry.name, entry.kind, entry.value.clone()});
+  for (const Entry& entry : entries_) copy.add(entry.name, entry.kind, entry.value.clone());
   return copy;
 }
 

@@ -40,8 +40,8 @@ std::vector<ir::Value*> gradients(ir::Builder& builder, std::span<ir::Value* con
   require_cotangents(outputs, cotangents);
   std::vector<ir::Value*> result =
       reverse_walk(builder, outputs, cotangents, wrt, {0, builder.region().ops.size()}, "grad");
-  const ir::Location before = builder.location;
-  builder.location.role = "grad";
+  const ir::LocationRef before = builder.location;
+  builder.location.edit().role = "grad";
   for (std::size_t i = 0; i < wrt.size(); ++i) {
     if (result[i]) continue;
     result[i] = ops::full(builder, wrt[i]->type, 0).value;
@@ -55,9 +55,9 @@ std::vector<ir::Value*> gradients(ir::Builder& builder, std::span<ir::Value* con
 std::vector<ir::Value*> gradients(ir::Builder& builder, ir::Value* loss, std::span<ir::Value* const> wrt,
                                   std::vector<std::size_t>* independent) {
   require_scalar_loss(*loss);
-  const ir::Location before = builder.location;
-  builder.location.line = line_of(*loss);
-  builder.location.role = "grad";
+  const ir::LocationRef before = builder.location;
+  builder.location.edit().line = line_of(*loss);
+  builder.location.edit().role = "grad";
   ir::Value* one = ops::scalar(builder, loss->type.dtype, 1).value;
   builder.location = before;
   if (!loss->name.empty()) one->name = "d." + loss->name;

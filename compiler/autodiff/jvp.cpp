@@ -75,7 +75,7 @@ void push_through(ir::Builder& builder, ir::Op& op, Tangents& tangents) {
   bool floating = false;
   for (const auto& result : op.results) floating = floating || is_float(result->type.dtype);
   if (!any || !floating) return;
-  builder.location = derived_location(op, "jvp", builder.location);
+  builder.location = derived_location(op, "jvp", *builder.location);
   const std::vector<ir::Value*> outgoing =
       op.def->jvp ? own_rule(builder, op, incoming) : derived_rule(builder, op, incoming);
   for (std::size_t i = 0; i < outgoing.size(); ++i) {
@@ -103,7 +103,7 @@ std::vector<ir::Value*> jvp(ir::Builder& builder, std::span<ir::Value* const> ou
     tangents[wrt[i]] = directions[i];
   }
 
-  const ir::Location before = builder.location;
+  const ir::LocationRef before = builder.location;
   const auto needed = needed_for(builder.region(), outputs);
   const std::size_t end = builder.region().ops.size();
   for (std::size_t i = 0; i < end; ++i) {
@@ -113,7 +113,7 @@ std::vector<ir::Value*> jvp(ir::Builder& builder, std::span<ir::Value* const> ou
       any = any || (needed.contains(result.get()) && !tangents.contains(result.get()));
     if (any) push_through(builder, op, tangents);
   }
-  builder.location.role = "jvp";
+  builder.location.edit().role = "jvp";
   std::vector<ir::Value*> result;
   for (const ir::Value* output : outputs) {
     const auto entry = tangents.find(output);

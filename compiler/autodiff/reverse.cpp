@@ -35,7 +35,7 @@ class Adjoints {
     for (std::size_t i = 1; i < parts.size(); ++i) total = ops::add(total, {*builder_, parts[i]});
     parts = {total.value};
     // A value that stood here before (a cotangent, a forward value) keeps its name.
-    const bool derived = total.value->definer && !total.value->definer->location.role.empty();
+    const bool derived = total.value->definer && !total.value->definer->location->role.empty();
     if (derived && total.value->name.empty() && !of->name.empty()) total.value->name = "d." + of->name;
     return total.value;
   }
@@ -93,7 +93,7 @@ std::vector<std::pair<std::size_t, ir::Value*>> run_rule(ir::Builder& builder, i
                                                          std::vector<ir::Value*> cotangents, std::vector<bool> wanted,
                                                          const std::string& role) {
   if (!op.def->vjp)
-    throw Error(fmt::format("gradient: {} has no gradient: {}", op.def->name, op.def->no_vjp), op.location.line);
+    throw Error(fmt::format("gradient: {} has no gradient: {}", op.def->name, op.def->no_vjp), op.location->line);
   RuleContext context(builder, op, std::move(cotangents), std::move(wanted), role);
   op.def->vjp(context);
   return std::move(context.added);
@@ -124,7 +124,7 @@ std::string joined(const Names& names) {
 std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* const> outputs,
                                      std::span<ir::Value* const> cotangents, std::span<ir::Value* const> wrt,
                                      OpRange range, const std::string& role) {
-  const ir::Location enclosing = builder.location;
+  const ir::LocationRef enclosing = builder.location;
   const auto varies = varying(builder.region(), wrt, range);
   Adjoints adjoints(builder);
   for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -141,7 +141,7 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
     for (const auto& result : op.results) reached = reached || adjoints.has(result.get());
     if (!any_wanted || !reached) continue;
 
-    builder.location = derived_location(op, role, enclosing);
+    builder.location = derived_location(op, role, *enclosing);
     std::vector<ir::Value*> out_grads;
     for (const auto& result : op.results) out_grads.push_back(adjoints.sum(result.get()));
     for (const auto& [i, part] : run_rule(builder, op, std::move(out_grads), std::move(wanted), role))
@@ -150,8 +150,8 @@ std::vector<ir::Value*> reverse_walk(ir::Builder& builder, std::span<ir::Value* 
 
   std::vector<ir::Value*> result;
   for (const ir::Value* value : wrt) {
-    builder.location = value->definer ? derived_location(*value->definer, role, enclosing) : enclosing;
-    if (builder.location.role.empty()) builder.location.role = role;
+    builder.location = value->definer ? derived_location(*value->definer, role, *enclosing) : enclosing;
+    if (builder.location->role.empty()) builder.location.edit().role = role;
     result.push_back(adjoints.sum(value));
   }
   builder.location = enclosing;
@@ -198,7 +198,7 @@ std::vector<ir::Value*> apply_vjp(ir::Builder& builder, ir::Op& op, std::span<ir
 }
 
 ir::Location derived_location(const ir::Op& op, const std::string& role, const ir::Location& enclosing) {
-  ir::Location location = op.location;
+  ir::Location location = *op.location;
   if (!location.line.known()) location.line = enclosing.line;
   if (location.scope.empty()) location.scope = enclosing.scope;
   location.role = role;
@@ -214,7 +214,7 @@ std::string describe(const ir::Value& value) {
 }
 
 SourceLine line_of(const ir::Value& value) {
-  return value.definer ? value.definer->location.line : SourceLine{};
+  return value.definer ? value.definer->location->line : SourceLine{};
 }
 
 void require_floating(std::span<ir::Value* const> values, const std::string& what) {

@@ -141,7 +141,7 @@ Step build_step(const ir::Function& traced, const StepSpec& spec) {
   context.set_gradients(gradients(builder, differentiated, parameters, &independent));
   step.independent = names_at(spec.trainable, independent);
 
-  builder.location.role = "update";
+  builder.location.edit().role = "update";
   if (spec.update) spec.update(context);
   step.states = std::move(context.added_states);
   results.insert(results.end(), context.extra_results.begin(), context.extra_results.end());

@@ -115,14 +115,14 @@ Translator::Bound Translator::address(int buffer, const Index& index) {
   for (const kernel::Term& term : index.terms()) {
     std::int64_t coefficient = term.coefficient;
     Bound factor;
-    if (term.atom->kind == Atom::Kind::variable) {
-      const auto found = variables_.find(term.atom->variable);
+    if (term.atom.kind == Atom::Kind::variable) {
+      const auto found = variables_.find(term.atom.variable);
       if (found != variables_.end() && found->second.scale != 1 && coefficient % found->second.scale == 0) {
         coefficient /= found->second.scale;
         factor = found->second.scaled;
       }
     }
-    if (!factor.value) factor = atom(*term.atom);
+    if (!factor.value) factor = atom(term.atom);
     AtDepth at(*this, factor.depth);
     llvm::Value* value = factor.value;
     if (coefficient != 1) value = b_.CreateMul(value, b_.getInt64(static_cast<std::uint64_t>(coefficient)));
@@ -155,7 +155,7 @@ llvm::Value* Translator::lane_index(const Index& index, llvm::Type* type) {
   Index uniform(index.constant());
   for (const kernel::Term& term : index.terms()) {
     Index part = Index(0);
-    const Atom& a = *term.atom;
+    const Atom& a = term.atom;
     const bool irregular = a.kind == Atom::Kind::variable  ? a.variable == lanes_.lane
                            : a.kind == Atom::Kind::dynamic ? get(a.value).varies()
                                                            : varies(*a.inner);

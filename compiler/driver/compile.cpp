@@ -129,9 +129,10 @@ runtime::ExecutableImage code_for(const Request& request, const schedule::Module
 }
 
 std::shared_ptr<const Specialization> ready(const Request& request, runtime::ExecutableImage image,
-                                            std::function<const Forms&()> forms, const StageTimer& timer) {
+                                            std::unique_ptr<runtime::Arena> arena, std::function<const Forms&()> forms,
+                                            const StageTimer& timer) {
   auto result = std::make_shared<Specialization>();
-  const auto executable = std::make_shared<runtime::Executable>(std::move(image), request.pool());
+  const auto executable = std::make_shared<runtime::Executable>(std::move(image), request.pool(), std::move(arena));
   result->slots = executable->slots();
   result->run = [executable](std::span<void* const> external) { executable->run(external); };
   if (request.measures_kernels())
@@ -156,12 +157,15 @@ std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function
   std::optional<KeptCode> kept;
   if (KeptCode::is_used(request)) {
     auto found = timer.measure("cache", [&] { return kept.emplace(request).find(); });
-    if (found) return ready(request, std::move(*found), made_later(request), timer);
+    if (found) return ready(request, std::move(*found), nullptr, made_later(request), timer);
   }
   const CodegenAhead ahead;
   Forms forms = make_forms(request, timer);
+  // Slow pages come while code is generated: all of them may take the system longer than the first step takes.
+  auto arena = std::make_unique<runtime::Arena>(static_cast<std::size_t>(forms.module->arena_bytes));
+  arena->touch_slow_ahead();
   runtime::ExecutableImage image = code_for(request, *forms.module, kept ? &*kept : nullptr, timer);
-  return ready(request, std::move(image), made_already(std::move(forms)), timer);
+  return ready(request, std::move(image), std::move(arena), made_already(std::move(forms)), timer);
 }
 
 CodeText code_text(const schedule::Module& module, const CompileOptions& options) {

@@ -82,7 +82,7 @@ class Draft {
   Function finish() {
     ir::keep_needed(function());
     ir::verify(function(), function().name);
-    return {std::move(extraction_.function), trace_.state};
+    return {std::move(extraction_.function), trace_.state()};
   }
 
   std::vector<ir::Value*> values;
@@ -157,7 +157,7 @@ Function Graph::function(const std::vector<Tensor>& outputs, SourceLocation wher
   for (const Tensor& output : outputs) named.push_back({"", output});
   Extraction extraction = detail::extract(*trace_, name(), named, false, where);
   ir::verify(*extraction.function, name());
-  return {std::move(extraction.function), trace_->state};
+  return {std::move(extraction.function), trace_->state()};
 }
 
 Program Graph::compile(const std::vector<Tensor>& outputs, const CompileOptions& options, SourceLocation where) const {
@@ -169,7 +169,7 @@ Function Graph::gradient(const Tensor& loss, const std::vector<Tensor>& wrt, Sou
   require_differentiable("gradient", wrt, where);
   Draft draft(*trace_, ".grad", joined({loss}, wrt), where);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> values(draft.values.begin() + 1, draft.values.end());
   std::vector<std::size_t> independent;
   const std::vector<ir::Value*> gradients = autodiff::gradients(builder, draft.values[0], values, &independent);
@@ -188,7 +188,7 @@ Function Graph::jvp(const std::vector<Tensor>& outputs, const std::vector<Tensor
   const std::vector<ir::Value*> results(draft.values.begin(), middle), values(middle, draft.values.end());
   const std::vector<ir::Value*> directions = add_directions(draft.function(), wrt, values);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> tangents = autodiff::jvp(builder, results, values, directions);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     draft.function().add_result(tangents[i],
@@ -203,7 +203,7 @@ Function Graph::hvp(const Tensor& loss, const std::vector<Tensor>& wrt, SourceLo
   const std::vector<ir::Value*> values(draft.values.begin() + 1, draft.values.end());
   const std::vector<ir::Value*> directions = add_directions(draft.function(), wrt, values);
   ir::Builder builder(draft.function().body);
-  builder.location.line = SourceLine(where);
+  builder.location.edit().line = SourceLine(where);
   const std::vector<ir::Value*> products =
       autodiff::hessian_vector_product(builder, draft.values[0], values, directions);
   for (std::size_t i = 0; i < wrt.size(); ++i) draft.function().add_result(products[i], "h." + name_or(wrt[i], i));
@@ -226,7 +226,7 @@ Graph::Halves Graph::halves(const std::vector<Tensor>& outputs, const std::vecto
   autodiff::Split split = autodiff::split_gradient(forward.ir(), name(), forward.result_names(), arguments);
   for (const std::string& unused : split.independent)
     detail::warn(autodiff::independence_warning(unused, forward.result_names().front()));
-  return {{std::move(split.forward), trace_->state}, {std::move(split.backward), trace_->state}, split.saved};
+  return {{std::move(split.forward), trace_->state()}, {std::move(split.backward), trace_->state()}, split.saved};
 }
 
 }  // namespace pullback

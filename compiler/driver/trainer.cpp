@@ -205,7 +205,7 @@ void Trainer::Impl::build_step(const std::shared_ptr<const ir::Function>& traced
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
   driver::add_training_state(trace, options.name, options.optimizer.name, added, line);
 
-  const auto program = make_program(std::move(step.function), trace.state, options.compile);
+  const auto program = make_program(std::move(step.function), trace.state(), options.compile);
   // The text of a large network takes longer than its making: written when it is asked for.
   program->earlier = {{Stage::tensor, [traced] { return ir::print(*traced); }},
                       {Stage::gradient,
@@ -213,7 +213,7 @@ void Trainer::Impl::build_step(const std::shared_ptr<const ir::Function>& traced
                          return ir::print(*autodiff::gradients_only(*traced, name, kLoss, trained, {kLoss}).function);
                        }},
                       {Stage::step, [step_function = program->function] { return ir::print(*step_function); }}};
-  if (schedule->feeds()) program->before_step = [host = schedule, state = trace.state] { host->feed(*state); };
+  if (schedule->feeds()) program->before_step = [host = schedule, state = trace.state()] { host->feed(*state); };
   const DumpSink dump(read_environment());
   for (const auto& [stage, text] : program->earlier)
     if (dump.wants(stage)) dump.write(stage, program->function->name, text());
@@ -250,8 +250,8 @@ Program& Trainer::Impl::evaluation(Weights weights) {
   detail::Trace& trace = *graph.trace();
   std::shared_ptr<const ir::Function> function =
       detail::extract(trace, graph.name() + ".eval", outputs(), false, {}, traced_ops).function;
-  if (weights == Weights::averaged) function = with_averages(*function, *trace.state, prefix);
-  return program.emplace(Program(make_program(std::move(function), trace.state, options.compile)));
+  if (weights == Weights::averaged) function = with_averages(*function, *trace.state(), prefix);
+  return program.emplace(Program(make_program(std::move(function), trace.state(), options.compile)));
 }
 
 std::vector<std::string> Trainer::inputs() const {

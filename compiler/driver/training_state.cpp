@@ -19,10 +19,10 @@ constexpr const char* kBest = "schedule.best";             // f64
 constexpr const char* kBadEpochs = "schedule.bad_epochs";  // i64
 constexpr const char* kCooldown = "schedule.cooldown";     // i64: epochs left
 
-Array first_values(const State& state, const autodiff::AddedState& entry) {
+Array first_values(detail::Trace& trace, const autodiff::AddedState& entry) {
   Array initial = runtime::lasting_array(entry.type.dtype, ir::static_dims(entry.type.shape));
   if (!entry.copy_of.empty()) {
-    if (initial.bytes() > 0) std::memcpy(initial.raw(), state.get(entry.copy_of).raw(), initial.bytes());
+    if (initial.bytes() > 0) std::memcpy(initial.raw(), trace.state()->get(entry.copy_of).raw(), initial.bytes());
     return initial;
   }
   if (entry.initial == 0 || initial.bytes() == 0) return initial;  // slots, which may be large, are zeros
@@ -45,7 +45,7 @@ std::int64_t count(const State& state, const std::string& name) {
 
 void add_training_state(detail::Trace& trace, const std::string& trainer, const std::string& optimizer,
                         const std::vector<autodiff::AddedState>& added, const SourceLine& line) {
-  State& state = *trace.state;
+  State& state = *trace.growing_state;
   detail::TrainerRecord& record = trace.trainers[trainer];
   if (record.optimizer != optimizer) record = {optimizer, {}};
   for (const autodiff::AddedState& entry : added) {
@@ -54,7 +54,7 @@ void add_training_state(detail::Trace& trace, const std::string& trainer, const 
     record.initial[entry.name] = entry.initial;
     if (!state.contains(entry.name)) {
       const StateKind kind = entry.type.shape.empty() ? StateKind::counter : StateKind::slot;
-      state.add(entry.name, kind, first_values(state, entry));
+      state.add(entry.name, kind, first_values(trace, entry));
       continue;
     }
     const Array there = state.get(entry.name);
@@ -62,7 +62,7 @@ void add_training_state(detail::Trace& trace, const std::string& trainer, const 
       throw Error(fmt::format("Trainer: the state has a {} {}, but a {} is needed: give the Trainer a .name of its own",
                               entry.name, there.type_string(), ir::to_string(entry.type)),
                   line);
-    if (!goes_on) state.set(entry.name, first_values(state, entry));
+    if (!goes_on) state.set(entry.name, first_values(trace, entry));
   }
 }
 

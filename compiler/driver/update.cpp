@@ -225,7 +225,7 @@ autodiff::UpdateBuilder update_builder(const UpdateSpec& spec) {
   Optimizer& optimizer = complete.options.optimizer;
   if (!optimizer.rule) optimizer.rule = [simple = optimizer](Update& update) { apply_simple(simple, update); };
   return [complete](autodiff::UpdateContext& context) {
-    context.build().location.origin = complete.options.optimizer.name;
+    context.build().location.edit().origin = complete.options.optimizer.name;
     StepUpdate(complete, context).write();
   };
 }

@@ -45,19 +45,26 @@ Moments update_moments(Update& update, const Update::Parameter& p, const Tensor&
   return moments;
 }
 
+// Scalars that the updates of all parameters share; the first of them makes them.
+struct AdamScalars {
+  Tensor beta1, correction, per_root;
+};
+
 // Adam and AdamW: from `value` along the direction that g gives.
 template <class Options>
-void adam_update(const Options& adam, Update& update, const Update::Parameter& p, const Tensor& value,
-                 const Tensor& g) {
-  const Tensor beta1 = update.momentum(adam.beta1);
-  auto [m, v] = update_moments(update, p, g, beta1, adam.beta2);
+void adam_update(const Options& adam, Update& update, AdamScalars& shared, const Update::Parameter& p,
+                 const Tensor& value, const Tensor& g) {
+  if (!shared.beta1.defined()) shared.beta1 = update.momentum(adam.beta1);
+  auto [m, v] = update_moments(update, p, g, shared.beta1, adam.beta2);
   if (adam.amsgrad) {
     const Tensor largest = update.slot("v_max", p);
     v = maximum(largest, v);
     update.set(largest, v);
   }
-  const Tensor rate = scalar_for(g, p.learning_rate / bias_correction(beta1, update.step()));
-  const Tensor per_root = scalar_for(g, 1.0 / sqrt(bias_correction(adam.beta2, update.step())));
+  if (!shared.correction.defined()) shared.correction = bias_correction(shared.beta1, update.step());
+  const Tensor rate = scalar_for(g, p.learning_rate / shared.correction);
+  if (!shared.per_root.defined()) shared.per_root = 1.0 / sqrt(bias_correction(adam.beta2, update.step()));
+  const Tensor per_root = scalar_for(g, shared.per_root);
   update.set(p.value, value - rate * m / (sqrt(v) * per_root + adam.epsilon));
 }
 
@@ -66,17 +73,22 @@ void adam_update(const Options& adam, Update& update, const Update::Parameter& p
 Optimizer::Optimizer(const Adam& adam, SourceLocation where)
     : name("adam"), learning_rate(adam.lr), has_momentum(true) {
   check_family("Adam", adam, where);
-  apply_to_each(*this, [adam](Update& context, const Update::Parameter& p) {
-    adam_update(adam, context, p, p.value, decayed_gradient(p, adam.weight_decay, adam.maximize));
-  });
+  rule = [adam](Update& context) {
+    AdamScalars shared;
+    for (const Update::Parameter& p : context.parameters())
+      adam_update(adam, context, shared, p, p.value, decayed_gradient(p, adam.weight_decay, adam.maximize));
+  };
 }
 
 Optimizer::Optimizer(const AdamW& adamw, SourceLocation where)
     : name("adamw"), learning_rate(adamw.lr), has_momentum(true) {
   check_family("AdamW", adamw, where);
-  apply_to_each(*this, [adamw](Update& context, const Update::Parameter& p) {
-    adam_update(adamw, context, p, decayed_value(p, adamw.weight_decay), directed_gradient(p, adamw.maximize));
-  });
+  rule = [adamw](Update& context) {
+    AdamScalars shared;
+    for (const Update::Parameter& p : context.parameters())
+      adam_update(adamw, context, shared, p, decayed_value(p, adamw.weight_decay),
+                  directed_gradient(p, adamw.maximize));
+  };
 }
 
 Optimizer::Optimizer(const Adamax& adamax, SourceLocation where)

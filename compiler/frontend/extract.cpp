@@ -89,8 +89,8 @@ void advance_random_step(ir::Function& to) {
   for (const auto& argument : to.body.arguments) {
     if (argument->name != kRandomStep) continue;
     ir::Builder builder(to.body);
-    builder.location.role = "update";
-    builder.location.origin = "random";
+    builder.location.edit().role = "update";
+    builder.location.edit().origin = "random";
     add_update(to, *argument, (ops::Value(builder, argument.get()) + 1.0).value);
     return;
   }

@@ -13,7 +13,7 @@ namespace pullback {
 
 Graph::Graph(std::string name, GraphOptions options) : trace_(std::make_shared<detail::Trace>(std::move(name))) {
   trace_->seed = options.seed;
-  trace_->state = std::make_shared<State>();
+  trace_->growing_state = std::make_shared<State>();
 }
 
 Graph::Graph(std::shared_ptr<detail::Trace> trace, SourceLocation where) : trace_(std::move(trace)) {
@@ -25,7 +25,7 @@ const std::string& Graph::name() const {
 }
 
 const std::shared_ptr<State>& Graph::state() const {
-  return trace_->state;
+  return trace_->state();
 }
 
 static void require_sizes(const std::string& what, const Shape& shape, const SourceLine& line) {
@@ -49,9 +49,10 @@ static Tensor declare_state(detail::Trace& trace, const std::string& name, const
       throw Error(fmt::format("{} has the shape {}: its sizes must be numbers", what, to_string(shape)), line);
   if (kind == StateKind::parameter && !is_float(dtype))
     throw Error(fmt::format("{} is {}: only floating tensors are trained; see variable()", what, name_of(dtype)), line);
-  Array initial = detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line);
+  Array initial =
+      detail::initial_values(initializer, dtype, ir::static_dims(shape), trace.seed, full, line, trace.first_values);
   const Tensor tensor = trace.add_argument(full, {dtype, shape}, ir::ArgumentRole::state, line);
-  trace.state->add(full, kind, std::move(initial));
+  trace.growing_state->add(full, kind, std::move(initial));
   trace.state_tensors.push_back({.value = tensor.value(), .trainable = kind == StateKind::parameter, .updates = {}});
   return tensor;
 }

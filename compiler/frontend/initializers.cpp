@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compiler/frontend/first_values.h"
 #include "compiler/ir/literal.h"
 #include "compiler/support/hash.h"
 
@@ -51,6 +52,15 @@ template <class T>
   write_uniform(key, low, span, to, count);
 }
 
+// Which has the product of 64-bit integers.
+template <class T>
+[[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]] void write_uniform_avx512(std::uint64_t key,
+                                                                                               double low, double span,
+                                                                                               T* to,
+                                                                                               std::int64_t count) {
+  write_uniform(key, low, span, to, count);
+}
+
 class Numbers {
  public:
   Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ fnv1a(name)) {}
@@ -59,7 +69,10 @@ class Numbers {
   /// to[i] = low + span * uniform(i). Networks have millions of these.
   template <class T>
   void fill_uniform(double low, double span, std::span<T> to) const {
-    const auto write = __builtin_cpu_supports("avx2") ? write_uniform_avx2<T> : write_uniform<T>;
+    const bool is_wide = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const auto write = is_wide                          ? write_uniform_avx512<T>
+                       : __builtin_cpu_supports("avx2") ? write_uniform_avx2<T>
+                                                        : write_uniform<T>;
     write(key_, low, span, to.data(), static_cast<std::int64_t>(to.size()));
   }
   /// Standard normal, by Box and Muller's transform.
@@ -174,6 +187,22 @@ void set_elements(const Initializer& initializer, double scale, const Numbers& n
   }
 }
 
+template <class T>
+void fill_span(const Initializer& initializer, double scale, const Numbers& numbers, std::span<T> to) {
+  const double low = initializer.a * scale;
+  if (initializer.kind == Initializer::Kind::uniform) return numbers.fill_uniform(low, initializer.b * scale - low, to);
+  set_elements(initializer, scale, numbers, static_cast<std::int64_t>(to.size()),
+               [begin = to.data()](std::int64_t i, double value) { begin[i] = static_cast<T>(value); });
+}
+
+/// An f32 or f64 array.
+void fill_in_place(const Initializer& initializer, double scale, const Numbers& numbers, Array array) {
+  if (array.dtype() == DType::f32)
+    fill_span(initializer, scale, numbers, array.values<float>());
+  else
+    fill_span(initializer, scale, numbers, array.values<double>());
+}
+
 void check_shape(const Initializer& initializer, const std::vector<std::int64_t>& dims, const std::string& name,
                  const SourceLine& line) {
   const auto refuse = [&](const std::string& problem) {
@@ -209,17 +238,11 @@ Initializer::Scale fan_of(FanMode mode) {
 }  // namespace
 
 Array initial_values(const Initializer& initializer, DType dtype, const std::vector<std::int64_t>& dims,
-                     std::uint64_t seed, const std::string& name, const SourceLine& line) {
+                     std::uint64_t seed, const std::string& name, const SourceLine& line, FirstValues& later) {
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
+  const double scale = scale_of(initializer, dims);
   Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims); });
-  const auto each = [&](const auto& set) {
-    set_elements(initializer, scale_of(initializer, dims), numbers, array.size(), set);
-  };
-  const auto fill_uniform = [&](auto to) {
-    const double scale = scale_of(initializer, dims), low = initializer.a * scale;
-    numbers.fill_uniform(low, initializer.b * scale - low, to);
-  };
   const auto in_literal = [&](const auto& fill) {
     ir::Literal literal(dtype, dims);
     fill(literal);
@@ -236,17 +259,20 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
       in_literal([&](ir::Literal& literal) { fill_values(literal, initializer.array); });
       break;
     default:
-      // Large arrays are filled where they lie.
-      if (dtype == DType::f32 && initializer.kind == Initializer::Kind::uniform)
-        fill_uniform(array.values<float>());
-      else if (dtype == DType::f64 && initializer.kind == Initializer::Kind::uniform)
-        fill_uniform(array.values<double>());
-      else if (dtype == DType::f32)
-        each([to = array.values<float>().data()](std::int64_t i, double value) { to[i] = static_cast<float>(value); });
-      else if (dtype == DType::f64)
-        each([to = array.values<double>().data()](std::int64_t i, double value) { to[i] = value; });
+      if (dtype != DType::f32 && dtype != DType::f64) {
+        in_literal([&](ir::Literal& literal) {
+          set_elements(initializer, scale, numbers, array.size(),
+                       [&](std::int64_t i, double value) { literal.set(i, value); });
+        });
+        break;
+      }
+      // Large arrays are filled where they lie, and meanwhile the trace goes on.
+      constexpr std::size_t kLarge = 64 << 10;
+      const auto fill = [=] { fill_in_place(initializer, scale, numbers, array); };
+      if (array.bytes() < kLarge)
+        fill();
       else
-        in_literal([&](ir::Literal& literal) { each([&](std::int64_t i, double value) { literal.set(i, value); }); });
+        later.add(fill);
   }
   return array;
 }

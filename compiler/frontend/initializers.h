@@ -11,10 +11,12 @@
 
 namespace pullback::detail {
 
-/// The values depend on the seed, the name and the position alone: adding a parameter changes no other one. Throws
-/// Error when the shape does not fit the initializer.
+class FirstValues;
+
+/// The values, which are there when `later` is finished, depend on the seed, the name and the position alone: adding a
+/// parameter changes no other one. Throws Error when the shape does not fit the initializer.
 Array initial_values(const Initializer& initializer, DType dtype, const std::vector<std::int64_t>& dims,
-                     std::uint64_t seed, const std::string& name, const SourceLine& line);
+                     std::uint64_t seed, const std::string& name, const SourceLine& line, FirstValues& later);
 
 /// Replaces the rows of `matrix` (row-major, rows >= columns) by the orthogonal factor of its QR decomposition, whose
 /// R has a positive diagonal: from normal numbers this draws evenly from all such matrices (Mezzadri 2007).

@@ -15,13 +15,13 @@ void fail(std::string_view op, const std::string& message, const SourceLine& lin
 }
 
 Operands::Operands(std::string_view op, std::initializer_list<const Operand*> operands, const SourceLocation& where)
-    : op_(op), operands_(operands), line_(where) {
+    : op_(op), operands_(operands) {
   for (const Operand* operand : operands_) {
     if (!operand->is_tensor()) continue;
     require_defined(op, operand->tensor(), where);
     if (!trace_) trace_ = operand->tensor().trace().get();
   }
-  if (!trace_) fail(op, "all operands are numbers: one must be a tensor", line_);
+  if (!trace_) fail(op, "all operands are numbers: one must be a tensor", SourceLine(where));
   line_ = trace_->line(where);
 }
 
@@ -67,13 +67,12 @@ Tensor Operands::materialize(const Operand& operand, DType dtype) const {
 
 std::vector<Tensor> Operands::broadcast(DType literal_dtype) {
   std::vector<Tensor> tensors;
-  std::vector<Shape> shapes;
-  for (const Operand* operand : operands_) {
-    tensors.push_back(materialize(*operand, literal_dtype));
-    shapes.push_back(tensors.back().shape());
-  }
-  if (std::all_of(shapes.begin(), shapes.end(), [&](const Shape& shape) { return shape == shapes.front(); }))
+  tensors.reserve(operands_.size());
+  for (const Operand* operand : operands_) tensors.push_back(materialize(*operand, literal_dtype));
+  if (std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.shape() == tensors[0].shape(); }))
     return tensors;
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
   const Shape shape = broadcast_shapes(op_, shapes, [this] { return describe(); }, line_);
   for (Tensor& tensor : tensors) tensor = broadcast_to(tensor, shape, line_);
   return tensors;

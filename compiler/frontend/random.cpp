@@ -21,8 +21,8 @@ static void declare_generator(Trace& trace, const SourceLine& line) {
       {static_cast<std::uint32_t>(trace.seed), static_cast<std::uint32_t>(trace.seed >> 32)}, {2});
   const Tensor key_tensor = trace.add_argument(kRandomKey, {u32, {Dim(2)}}, ir::ArgumentRole::state, line);
   const Tensor step = trace.add_argument(kRandomStep, {i64, {}}, ir::ArgumentRole::state, line);
-  trace.state->add(kRandomKey, StateKind::counter, key);
-  trace.state->add(kRandomStep, StateKind::counter, Array::scalar(std::int64_t{0}));
+  trace.growing_state->add(kRandomKey, StateKind::counter, key);
+  trace.growing_state->add(kRandomStep, StateKind::counter, Array::scalar(std::int64_t{0}));
   trace.random_key = key_tensor.value();
   trace.random_step = step.value();
 }
@@ -30,7 +30,7 @@ static void declare_generator(Trace& trace, const SourceLine& line) {
 // u32 random bits of a stream of their own. In a loop each iteration has its own: the innermost loop's number goes to
 // the high word of the step, which training does not reach, and the numbers of the loops around it change the key.
 static Tensor random_bits(Trace& trace, const Shape& shape, const SourceLine& line) {
-  if (!trace.state) fail("random", "random numbers belong to a graph", line);
+  if (!trace.growing_state) fail("random", "random numbers belong to a graph", line);
   declare_generator(trace, line);
   Tensor key = trace.wrap(trace.random_key), step = trace.wrap(trace.random_step);
   const auto bits = [&](const Tensor& counter, const Shape& of_shape) {

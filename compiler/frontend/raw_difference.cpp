@@ -81,7 +81,7 @@ std::string name_or(const ir::Value& value, const char* fallback) {
 std::optional<std::string> raw_difference_warning(const Tensor& loss, const std::vector<Tensor>& trained) {
   const ir::Op* difference = Detector(trained).difference(loss.value());
   if (!difference) return {};
-  const std::string line = difference->location.line.to_string();
+  const std::string line = difference->location->line.to_string();
   return fmt::format(
       "the loss is a signed difference, {} - {}{}: it has no minimum, for it falls without bound as the prediction "
       "moves "

@@ -15,15 +15,18 @@ Trace::Trace(std::string name)
 }
 
 Trace::Trace(ir::Builder& builder)
-    : name_(builder.location.origin),
+    : name_(builder.location->origin),
       root_(&builder.region()),
-      role_(builder.location.role),
-      origin_(builder.location.origin),
-      scope_(builder.location.scope) {}
+      role_(builder.location->role),
+      origin_(builder.location->origin),
+      scope_(builder.location->scope) {}
 
 ir::Builder Trace::builder_at(const SourceLine& line) {
   ir::Builder builder(frames_.empty() ? *root_ : *frames_.back()->region);
-  builder.location = {line, scope_, role_, origin_};
+  const ir::Location& last = *location_;
+  if (!(last.line == line && last.scope == scope_ && last.role == role_ && last.origin == origin_))
+    location_ = ir::Location{line, scope_, role_, origin_};
+  builder.location = location_;
   if (frames_.empty()) builder.known = known_.get();
   return builder;
 }

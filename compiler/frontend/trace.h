@@ -17,6 +17,7 @@
 #include <pullback/graph.h>
 #include <pullback/tensor.h>
 
+#include "compiler/frontend/first_values.h"
 #include "compiler/ir/builder.h"
 #include "compiler/ir/graph.h"
 #include "compiler/ir/known_ops.h"
@@ -118,7 +119,14 @@ class Trace : public std::enable_shared_from_this<Trace> {
 
   // What a Graph declares beside its ops.
   std::vector<StateTensor> state_tensors;
-  std::shared_ptr<State> state;
+  /// For who adds to it: values may still be missing.
+  std::shared_ptr<State> growing_state;
+  FirstValues first_values;
+  /// For who may read it. Waits for all values.
+  const std::shared_ptr<State>& state() {
+    first_values.finish();
+    return growing_state;
+  }
   std::uint64_t seed = 0;
   std::map<std::string, TrainerRecord> trainers;  ///< by name
   /// A bool scalar: true in training steps. An argument that extraction replaces by a constant, or the constant
@@ -153,6 +161,7 @@ class Trace : public std::enable_shared_from_this<Trace> {
   std::size_t frame_count_ = 0;
   std::unordered_map<const ir::Value*, std::size_t> home_;  // frames of values in nested regions
   std::string scope_;
+  ir::LocationRef location_;  ///< of the last op
   SourceLine pin_;
   int pinned_ = 0;
 };

@@ -23,7 +23,7 @@ Attributes substitute(const Attributes& attributes, const Bindings& bindings) {
 }
 
 std::unique_ptr<Op> make_op(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes,
-                            std::vector<std::unique_ptr<Region>> regions, const Location& location) {
+                            std::vector<std::unique_ptr<Region>> regions, const LocationRef& location) {
   auto op = std::make_unique<Op>();
   op->def = &def;
   op->operands = std::move(operands);

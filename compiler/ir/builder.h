@@ -34,7 +34,7 @@ class Builder {
 
   Region& region() const { return *region_; }
   /// Given to every op created from now on (copies keep their own).
-  Location location;
+  LocationRef location;
   /// Substituted in the shape attributes and in the nested regions of ops that are copied from now on.
   Bindings bindings;
   /// Ops of the region that need not be created a second time; null: each is created.

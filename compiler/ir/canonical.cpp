@@ -110,8 +110,8 @@ class CanonicalWriter {
     number(op.regions.size());
     for (const auto& nested : op.regions) region(*nested);
     if (has_effect(op)) {
-      word(op.location.line.file);
-      integer(op.location.line.line);
+      word(op.location->line.file);
+      integer(op.location->line.line);
     }
     for (const auto& result : op.results) define(*result);
   }

@@ -47,6 +47,11 @@ void Function::add_result(Value* value, std::string result_name, std::ptrdiff_t 
   results.push_back({std::move(result_name), updates});
 }
 
+const Location& LocationRef::unknown() {
+  static const Location location;
+  return location;
+}
+
 std::unique_ptr<Function> clone(const Function& function) {
   auto copy = std::make_unique<Function>();
   copy->name = function.name;

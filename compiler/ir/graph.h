@@ -16,6 +16,7 @@
 #include <pullback/error.h>
 
 #include "compiler/ir/attribute.h"
+#include "compiler/support/small_vector.h"
 
 namespace pullback::ops {
 struct OpDef;
@@ -51,6 +52,27 @@ struct Location {
   bool operator==(const Location&) const = default;
 };
 
+/// A Location that ops share: a function has few, each of many ops, which are copied often. Null is an unknown one.
+class LocationRef {
+ public:
+  LocationRef() = default;
+  LocationRef(Location location)  // NOLINT: a location is one that nobody shares yet
+      : shared_(std::make_shared<Location>(std::move(location))) {}
+
+  const Location& operator*() const { return shared_ ? *shared_ : unknown(); }
+  const Location* operator->() const { return &**this; }
+  /// To be changed: others keep what they have.
+  Location& edit() {
+    if (!shared_ || shared_.use_count() > 1) shared_ = std::make_shared<Location>(**this);
+    return *shared_;
+  }
+  bool operator==(const LocationRef& other) const { return shared_ == other.shared_ || **this == *other; }
+
+ private:
+  static const Location& unknown();
+  std::shared_ptr<Location> shared_;
+};
+
 /// A tensor in the graph: the result of an op, or the argument of a region.
 class Value {
  public:
@@ -69,10 +91,10 @@ class Op {
  public:
   const ops::OpDef* def = nullptr;
   std::vector<Value*> operands;
-  std::vector<std::unique_ptr<Value>> results;
+  SmallVector<std::unique_ptr<Value>, 1> results;
   Attributes attributes;
   std::vector<std::unique_ptr<Region>> regions;
-  Location location;
+  LocationRef location;
 
   Op() = default;
   Op(const Op&) = delete;

@@ -47,7 +47,7 @@ std::size_t hash_of(const Op& op) {
         mix(hash, static_cast<std::size_t>(bytes[i]));
     }
   }
-  return hash;
+  return hash * 0x9e3779b97f4a7c15ULL >> 20;  // the lowest bits choose the slot
 }
 
 bool same(const Op& a, const Op& b) {
@@ -58,12 +58,25 @@ bool same(const Op& a, const Op& b) {
 
 Op* KnownOps::find_or_add(Op& op) {
   if (!op.regions.empty() || op.def->traits.effectful) return nullptr;
+  if (2 * (size_ + 1) > slots_.size()) grow();
   const std::size_t hash = hash_of(op);
-  const auto [first, last] = ops_.equal_range(hash);
-  const auto match = std::find_if(first, last, [&](const auto& entry) { return same(*entry.second, op); });
-  if (match != last) return match->second;
-  ops_.emplace(hash, &op);
+  std::size_t i = hash & (slots_.size() - 1);
+  for (; slots_[i].op; i = (i + 1) & (slots_.size() - 1))
+    if (slots_[i].hash == hash && same(*slots_[i].op, op)) return slots_[i].op;
+  slots_[i] = {hash, &op};
+  ++size_;
   return nullptr;
+}
+
+void KnownOps::grow() {
+  std::vector<Slot> before(slots_.empty() ? 64 : 2 * slots_.size());
+  std::swap(before, slots_);
+  for (const Slot& slot : before) {
+    if (!slot.op) continue;
+    std::size_t i = slot.hash & (slots_.size() - 1);
+    while (slots_[i].op) i = (i + 1) & (slots_.size() - 1);
+    slots_[i] = slot;
+  }
 }
 
 }  // namespace pullback::ir

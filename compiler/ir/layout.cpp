@@ -20,7 +20,8 @@ Integers layout_of(const Value& value) {
 }
 
 bool is_row_major(const Value& value) {
-  return layout_of(value) == row_major(value.type.rank());
+  const bool is_noted = value.definer && value.index == 0 && value.definer->attributes.has("layout");
+  return !is_noted || value.definer->attributes.integers("layout") == row_major(value.type.rank());
 }
 
 void set_layout(Op& op, const Integers& order) {

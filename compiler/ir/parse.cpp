@@ -134,7 +134,7 @@ class Parser {
     Attributes attributes = parts_.attributes();
     std::vector<std::unique_ptr<Region>> regions;
     while (at_.accept_word("region")) regions.push_back(region());
-    builder.location = at_.accept_word("loc") ? parts_.location() : Location{};
+    builder.location = at_.accept_word("loc") ? LocationRef(parts_.location()) : LocationRef();
     Op* created = create(builder, *def, position, std::move(operands), std::move(attributes), std::move(regions));
     name_results(*created, declared, position, scope);
   }

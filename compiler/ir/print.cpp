@@ -142,7 +142,7 @@ class Printer {
     text_ += fmt::format("{}({})", op.def ? op.def->name : "<null>", join(operands));
     if (!op.attributes.empty()) text_ += " " + attributes_text(op.attributes);
     for (const auto& nested : op.regions) print_region(*nested, indent);
-    const std::string location = options_.locations ? location_text(op.location) : "";
+    const std::string location = options_.locations ? location_text(*op.location) : "";
     if (!location.empty()) {
       const std::size_t column = op.regions.empty() ? text_.size() - begin : location_column;
       text_.append(column < location_column ? location_column - column : 1, ' ');

@@ -83,7 +83,9 @@ bool has_effect(const Op& op) {
 bool remove_unread_ops(Region& region) {
   bool changed = false;
   Values live(region.results);
+  live.reserve(region.ops.size());
   std::vector<std::unique_ptr<Op>> kept;  // last op first
+  kept.reserve(region.ops.size());
   for (std::size_t i = region.ops.size(); i-- > 0;) {
     std::unique_ptr<Op>& op = region.ops[i];
     if (!reads_any(live, *op) && !has_effect(*op)) {

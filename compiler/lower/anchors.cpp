@@ -35,6 +35,8 @@ class Chooser {
 
  private:
   void count_readers() {
+    readers_.reserve(region_.ops.size());
+    cones_.reserve(region_.ops.size());
     for (const auto& op : region_.ops) {
       for (auto operand = op->operands.begin(); operand != op->operands.end(); ++operand)
         if (std::find(op->operands.begin(), operand, *operand) == operand) ++readers_[*operand];
@@ -112,6 +114,10 @@ class Chooser {
   /// Stores the operands with the largest expressions until the op's own stays within the limit.
   void keep_small(const ir::Op& op) {
     for (;;) {
+      std::size_t most = 0;  // as if the operands' expressions shared nothing
+      for (const ir::Value* operand : op.operands)
+        if (inlinable(operand)) most += cones_[operand].ops.size();
+      if (static_cast<int>(most) < limits_.cone) return;
       std::vector<const ir::Op*> all;
       const ir::Value* largest = nullptr;
       for (const ir::Value* operand : op.operands) {
@@ -132,18 +138,28 @@ class Chooser {
     return result;
   }
 
+  static std::vector<const ir::Op*> with(const std::vector<const ir::Op*>& ops, const ir::Op* op) {
+    std::vector<const ir::Op*> result;
+    result.reserve(ops.size() + 1);
+    const auto place = std::lower_bound(ops.begin(), ops.end(), op, std::less<>());
+    result.insert(result.end(), ops.begin(), place);
+    result.push_back(op);
+    result.insert(result.end(), place, ops.end());
+    return result;
+  }
+
   Cone cone_of(const ir::Op& op, const OpAccess& access) {
     Cone cone;
-    cone.ops.push_back(&op);
     for (const ir::Value* operand : op.operands) {
       if (!inlinable(operand)) {
         ++cone.leaves;
         continue;
       }
       const Cone& inner = cones_[operand];
-      cone.ops = united(cone.ops, inner.ops);
+      cone.ops = cone.ops.empty() ? with(inner.ops, &op) : united(cone.ops, inner.ops);
       cone.leaves += inner.leaves;
     }
+    if (cone.ops.empty()) cone.ops.push_back(&op);
     for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;
     return cone;
   }
@@ -218,6 +234,11 @@ struct VisitedReads {
   std::vector<AnchorRead> reads;
   std::vector<AnchorRead> seen;
 
+  VisitedReads() {
+    reads.reserve(8);
+    seen.reserve(16);
+  }
+
   static bool add(std::vector<AnchorRead>& list, const ir::Value* value, const Index& address) {
     for (const AnchorRead& read : list)
       if (read.value == value && read.address == address) return false;
@@ -238,12 +259,16 @@ std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anch
     const OpAccess& access = accesses.of(op);
     for (const Read& read : access.reads) {
       const ir::Value* operand = op.operand(read.operand);
-      const Index address = position ? substitute(read.address, access.result, *position) : read.address;
       if (operand->definer && is_leaf(*operand)) continue;  // a constant
+      // Most ops read where they write.
+      std::optional<Index> elsewhere;
+      const Index* address = position ? position : &read.address;
+      if (position && !read.address.is_variable(access.result))
+        address = &elsewhere.emplace(substitute(read.address, access.result, *position));
       if (is_leaf(*operand) || anchors.contains(operand))
-        VisitedReads::add(visited.reads, operand, address);
-      else if (VisitedReads::add(visited.seen, operand, address))
-        self(self, *operand->definer, &address);
+        VisitedReads::add(visited.reads, operand, *address);
+      else if (VisitedReads::add(visited.seen, operand, *address))
+        self(self, *operand->definer, address);
     }
   };
   visit(visit, *anchor.definer, nullptr);

@@ -155,6 +155,7 @@ std::vector<ContractionShape> contraction_shapes(const ir::Op& op, Accesses& acc
 
 bool is_read_in_place(const ir::Op& op, std::size_t i, Accesses& accesses,
                       const std::function<bool(const ir::Value&)>& stored) {
+  if (view_of(*op.operand(i), accesses, stored)) return true;
   ops::ContractionSpec spec = op.def->contraction(op);
   return operand_view(*op.operand(i), spec, i == spec.lhs ? spec.a : spec.b, accesses, stored).has_value();
 }

@@ -5,7 +5,6 @@
 #include <map>
 #include <optional>
 #include <queue>
-#include <set>
 
 #include "compiler/ir/layout.h"
 #include "compiler/lower/anchors.h"
@@ -47,8 +46,8 @@ class Grouper {
  private:
   struct Node {
     Group group;
-    std::set<std::size_t> producers, consumers;
-    std::set<const ir::Value*> inputs;  ///< anchors of other groups, arguments
+    FlatSet<std::size_t> producers, consumers;
+    FlatSet<const ir::Value*> inputs;  ///< anchors of other groups, arguments
     bool alive = true;
     std::size_t rank = 0;  ///< place in an order in which each comes after its producers
     std::size_t seen = 0;  ///< by the last search that met it
@@ -94,7 +93,7 @@ class Grouper {
   }
 
   /// The anchors and arguments that an operand is made of.
-  void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
+  void add_base(const ir::Value* value, FlatSet<const ir::Value*>& inputs) const {
     if (is_leaf(*value) || anchors_.contains(value)) {
       inputs.insert(value);
       return;
@@ -120,8 +119,7 @@ class Grouper {
     std::map<const ir::Value*, std::vector<std::size_t>> by_input;  // visited in the order of nodes
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       if (!nodes_[i].alive) continue;
-      const std::set<const ir::Value*> inputs = nodes_[i].inputs;
-      for (const ir::Value* input : ordered(inputs)) {
+      for (const ir::Value* input : ordered(nodes_[i].inputs)) {
         if (count_of(*input) < 2 || count_of(*input) < nodes_[i].group.rows) continue;
         for (std::size_t& other : by_input[input]) {
           if (other == i || !nodes_[other].alive || !nodes_[i].alive) continue;
@@ -139,7 +137,7 @@ class Grouper {
   void merge_behind_convolutions() {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       if (!nodes_[i].alive || nodes_[i].group.kind != Kind::contraction || !goes_by_images(nodes_[i].group)) continue;
-      const std::set<std::size_t> consumers = nodes_[i].consumers;
+      const FlatSet<std::size_t> consumers = nodes_[i].consumers;
       for (const std::size_t consumer : consumers)
         if (std::optional<Group> both = followed(i, consumer)) {
           merge(consumer, i, std::move(*both));
@@ -220,7 +218,7 @@ class Grouper {
   }
 
   /// Sets are ordered by address; what the result depends on must not be.
-  std::vector<const ir::Value*> ordered(const std::set<const ir::Value*>& values) const {
+  std::vector<const ir::Value*> ordered(const FlatSet<const ir::Value*>& values) const {
     std::vector<const ir::Value*> list(values.begin(), values.end());
     const auto key = [&](const ir::Value* v) {
       const std::size_t* found = group_of_.find(v);
@@ -240,7 +238,7 @@ class Grouper {
     const Node &producer = nodes_[a], &consumer = nodes_[b];
     if (static_cast<int>(producer.group.anchors.size() + consumer.group.anchors.size()) > limits_.anchors) return {};
     std::size_t inputs = producer.inputs.size();
-    for (const ir::Value* input : consumer.inputs) inputs += producer.inputs.count(input) == 0 ? 1 : 0;
+    for (const ir::Value* input : consumer.inputs) inputs += producer.inputs.contains(input) ? 0 : 1;
     if (static_cast<int>(inputs) > limits_.buffers) return {};
     for (Group& space : joint_spaces(producer.group, consumer.group)) {
       if (!are_in_step(producer.group, consumer.group, space, shared) ||
@@ -265,7 +263,7 @@ class Grouper {
   /// Is one of the members an operand of the space's contraction?
   bool operands_meet(const Group& space) const {
     if (space.kind != Kind::contraction) return false;
-    std::set<const ir::Value*> operands;
+    FlatSet<const ir::Value*> operands;
     for (const ir::Value* operand : space.op->operands) add_base(operand, operands);
     return std::any_of(operands.begin(), operands.end(), [&](const ir::Value* v) { return is_member(*v, space); });
   }
@@ -313,34 +311,39 @@ class Grouper {
   /// two is looked at.
   bool reaches_indirectly(std::size_t from, std::size_t to) {
     if (nodes_[from].rank > nodes_[to].rank) return false;
-    return visit_between(from, to, [&](std::size_t i) { return nodes_[i].consumers.count(to) != 0; });
+    return visit_between(from, to, [&](std::size_t i) { return nodes_[i].consumers.contains(to); });
   }
 
   /// Calls `visit` for each node behind `from` that comes before `to` in rank, until it returns true.
   template <class Visit>
   bool visit_between(std::size_t from, std::size_t to, const Visit& visit) {
     ++searches_;
-    std::vector<std::size_t> open{from};
-    while (!open.empty()) {
-      const std::size_t i = open.back();
-      open.pop_back();
+    open_.assign(1, from);
+    while (!open_.empty()) {
+      const std::size_t i = open_.back();
+      open_.pop_back();
       for (const std::size_t next : nodes_[i].consumers) {
         Node& node = nodes_[next];
         if (node.rank >= nodes_[to].rank || node.seen == searches_) continue;
         node.seen = searches_;
         if (visit(next)) return true;
-        open.push_back(next);
+        open_.push_back(next);
       }
     }
     return false;
   }
 
-  /// Gives both nodes, which are about to become one, neighbouring ranks: what is behind the first of them and before
-  /// the second moves behind both.
+  /// Makes the higher rank of both nodes, which are about to become one, good for them together: what is behind the
+  /// first of them and before the second moves behind both.
   void bring_together(std::size_t a, std::size_t b) {
     const std::size_t first = nodes_[a].rank < nodes_[b].rank ? a : b, second = first == a ? b : a;
+    bool is_apart = false;
+    visit_between(first, second, [&](std::size_t) {
+      is_apart = true;
+      return false;
+    });
+    if (!is_apart) return;
     std::vector<std::size_t> behind;
-    visit_between(first, second, [](std::size_t) { return false; });
     std::size_t next = nodes_[first].rank;
     const std::size_t end = nodes_[second].rank;
     const auto place = [&](std::size_t node) {
@@ -364,16 +367,20 @@ class Grouper {
     bring_together(from, to);
     Node &source = nodes_[from], &target = nodes_[to];
     target.group = std::move(space);
-    target.inputs.insert(source.inputs.begin(), source.inputs.end());
+    target.inputs.insert_all(source.inputs);
     for (const ir::Value* anchor : source.group.anchors) group_of_[anchor] = to;
     for (const ir::Value* anchor : target.group.anchors) target.inputs.erase(anchor);
     for (std::size_t producer : source.producers) relink(nodes_[producer].consumers, from, to);
     for (std::size_t consumer : source.consumers) relink(nodes_[consumer].producers, from, to);
-    target.producers.insert(source.producers.begin(), source.producers.end());
-    target.consumers.insert(source.consumers.begin(), source.consumers.end());
-    for (std::set<std::size_t>* links : {&target.producers, &target.consumers}) {
+    target.producers.insert_all(source.producers);
+    target.consumers.insert_all(source.consumers);
+    for (FlatSet<std::size_t>* links : {&target.producers, &target.consumers}) {
       links->erase(from);
       links->erase(to);
+    }
+    if (source.rank > target.rank) {
+      std::swap(source.rank, target.rank);
+      std::swap(by_rank_[source.rank], by_rank_[target.rank]);
     }
     const std::size_t rank = source.rank;  // stays taken, by a node without links
     source = Node{};
@@ -381,7 +388,7 @@ class Grouper {
     source.rank = rank;
   }
 
-  static void relink(std::set<std::size_t>& links, std::size_t from, std::size_t to) {
+  static void relink(FlatSet<std::size_t>& links, std::size_t from, std::size_t to) {
     links.erase(from);
     links.insert(to);
   }
@@ -433,6 +440,7 @@ class Grouper {
   std::vector<Node> nodes_;
   std::vector<std::size_t> by_rank_;  ///< nodes
   std::size_t searches_ = 0;
+  std::vector<std::size_t> open_;  ///< of the search that runs
   PointerMap<std::size_t> group_of_;
   PointerMap<std::vector<AnchorRead>> reads_;
 };

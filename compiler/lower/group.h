@@ -2,12 +2,12 @@
 // it is read, inside its readers' kernels. A group is a set of anchors that one kernel computes together.
 #pragma once
 
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "compiler/ir/graph.h"
 #include "compiler/lower/access.h"
+#include "compiler/support/flat_set.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 
@@ -34,11 +34,11 @@ struct Group {
   };
   Kind kind = Kind::elementwise;
   std::int64_t rows = 0, inner = 1;
-  std::int64_t slabs = 0;                             ///< 0: no folds
-  std::unordered_map<const ir::Value*, Along> along;  ///< of each anchor of a rows group
-  const ir::Op* op = nullptr;                         ///< of contraction, kernel and control
-  std::vector<const ir::Value*> anchors;              ///< in the order of the region
-  std::vector<const ir::Value*> stored;               ///< those that other groups or the region's results read
+  std::int64_t slabs = 0;                  ///< 0: no folds
+  FlatMap<const ir::Value*, Along> along;  ///< of each anchor of a rows group
+  const ir::Op* op = nullptr;              ///< of contraction, kernel and control
+  std::vector<const ir::Value*> anchors;   ///< in the order of the region
+  std::vector<const ir::Value*> stored;    ///< those that other groups or the region's results read
   /// Of a convolution: the anchors that are computed image by image as soon as the image's result is there, in a space
   /// of their own (pooling), and those others that they read.
   std::vector<const ir::Value*> behind, passed;
@@ -47,10 +47,10 @@ struct Group {
 };
 
 struct Grouping {
-  std::vector<Group> groups;                                   ///< each after those it reads from
-  std::unordered_map<const ir::Value*, std::size_t> group_of;  ///< of anchors
-  PointerMap<std::vector<AnchorRead>> reads;                   ///< of anchors that are composed
-  bool is_anchor(const ir::Value* value) const { return group_of.count(value) != 0; }
+  std::vector<Group> groups;                  ///< each after those it reads from
+  PointerMap<std::size_t> group_of;           ///< of anchors
+  PointerMap<std::vector<AnchorRead>> reads;  ///< of anchors that are composed
+  bool is_anchor(const ir::Value* value) const { return group_of.contains(value); }
 };
 
 struct GroupLimits {

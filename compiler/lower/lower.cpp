@@ -232,7 +232,7 @@ class Lowerer {
     for (const ir::Op* op : unit.ops) {
       if (!unit.what.empty()) unit.what += "+";
       unit.what += op->def->name;
-      const SourceLine& line = op->location.line;
+      const SourceLine& line = op->location->line;
       if (line.known() && std::find(unit.lines.begin(), unit.lines.end(), line) == unit.lines.end())
         unit.lines.push_back(line);
     }
@@ -247,7 +247,7 @@ class Lowerer {
   void write_own_kernel(const ir::Op& op, Accesses& accesses, Unit& unit) {
     if (!op.def->kernel)
       throw Error(op.def->name + ": cannot be compiled" + (op.def->control ? "" : ": it has no lowering"),
-                  op.location.line);
+                  op.location->line);
     Emitter emitter(unit, placement_, loops_.vector_bytes, {});
     write_kernel(op, emitter, accesses, {loops_.vector_bytes, loops_.vector_registers});
     run_in_parallel(*unit.kernel);
@@ -316,7 +316,7 @@ class Lowerer {
   }
 
   void lower_check(const ir::Op& op, std::vector<Item>& items) {
-    schedule::CheckInfo info{op.attributes.string("message"), op.location.line, {}};
+    schedule::CheckInfo info{op.attributes.string("message"), op.location->line, {}};
     for (std::size_t i = 1; i < op.operands.size(); ++i) info.witnesses.push_back(witness(op.operand(i), items));
     items.push_back({CheckItem{placement_.of(op.operand(0)), draft_.checks.size()}, items.size()});
     draft_.checks.push_back(std::move(info));

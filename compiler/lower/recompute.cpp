@@ -42,12 +42,12 @@ struct LiveRange {
   const ir::Value* value = nullptr;
   std::int64_t bytes = 0;
   std::size_t made = 0;
-  std::set<std::size_t> read;
+  std::vector<std::size_t> read;   ///< rising
   std::size_t last_convolved = 0;  ///< the last group that reads it for a convolution; 0 if none
   bool made_in_step = false;       ///< element by element, as its group reads
   bool read_in_step = false;       ///< by the last group
 
-  std::size_t last() const { return read.empty() ? made : *read.rbegin(); }
+  std::size_t last() const { return read.empty() ? made : read.back(); }
 };
 
 /// The groups of a function, what they store, and when memory is fullest.
@@ -55,13 +55,11 @@ class Lives {
  public:
   Lives(const ir::Region& region, Accesses& accesses)
       : region_(region), accesses_(accesses), grouping_(group(region, accesses)) {
-    for (const auto& [value, position] : grouping_.group_of) anchors_.insert(value);
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g) {
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
     }
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g) read(grouping_.groups[g], g);
     find_peak();
-    find_where_computed();
   }
 
   const std::vector<LiveRange>& all() const { return all_; }
@@ -82,6 +80,25 @@ class Lives {
   struct Span {
     std::size_t first = 0, last = 0;
   };
+  void find_where_computed() {
+    computed_.reserve(region_.ops.size());
+    for (const auto& op : region_.ops) computed_[op.get()] = {grouping_.groups.size(), 0};
+    for (std::size_t i = region_.ops.size(); i-- > 0;) {  // readers come first
+      const ir::Op& op = *region_.ops[i];
+      Span span = *computed_.find(&op);
+      for (const auto& result : op.results) {
+        if (const std::size_t* found = grouping_.group_of.find(result.get())) span = {*found, *found};
+      }
+      computed_[&op] = span;
+      for (const ir::Value* operand : op.operands) {
+        if (!operand->definer) continue;
+        Span& inner = computed_[operand->definer];
+        inner.first = std::min(inner.first, span.first);
+        inner.last = std::max(inner.last, span.last);
+      }
+    }
+  }
+  /// Once that is found.
   const Span& computed(const ir::Op& op) const { return *computed_.find(&op); }
 
  private:
@@ -97,10 +114,10 @@ class Lives {
   }
 
   void read(const Group& g, std::size_t position) {
-    std::set<const ir::Value*> operands;
+    FlatSet<const ir::Value*> operands;
     if (g.op)
       for (const ir::Value* operand : g.op->operands) add_base(operand, operands);
-    std::set<const ir::Value*> inputs = operands;
+    FlatSet<const ir::Value*> inputs = operands;
     for (const ir::Value* anchor : g.anchors)
       if (anchor->definer != g.op && anchor->definer->def->element)
         if (const std::vector<AnchorRead>* reads = grouping_.reads.find(anchor))
@@ -109,15 +126,15 @@ class Lives {
       const std::size_t* found = index_.find(input);
       if (!found) continue;
       LiveRange& life = all_[*found];
-      const bool is_operand = operands.count(input) != 0;
-      life.read.insert(position);
+      const bool is_operand = operands.contains(input);
+      life.read.push_back(position);
       life.read_in_step = goes_in_step(g) && !is_operand;
       if (is_operand && g.op->def == &ops::op_convolution) life.last_convolved = position;
     }
   }
 
-  void add_base(const ir::Value* value, std::set<const ir::Value*>& inputs) const {
-    if (is_leaf(*value) || anchors_.contains(value)) {
+  void add_base(const ir::Value* value, FlatSet<const ir::Value*>& inputs) const {
+    if (is_leaf(*value) || grouping_.is_anchor(value)) {
       inputs.insert(value);
       return;
     }
@@ -156,29 +173,9 @@ class Lives {
     return true;
   }
 
-  void find_where_computed() {
-    for (const auto& op : region_.ops) computed_[op.get()] = {grouping_.groups.size(), 0};
-    for (std::size_t i = region_.ops.size(); i-- > 0;) {  // readers come first
-      const ir::Op& op = *region_.ops[i];
-      Span span = *computed_.find(&op);
-      for (const auto& result : op.results) {
-        const auto found = grouping_.group_of.find(result.get());
-        if (found != grouping_.group_of.end()) span = {found->second, found->second};
-      }
-      computed_[&op] = span;
-      for (const ir::Value* operand : op.operands) {
-        if (!operand->definer) continue;
-        Span& inner = computed_[operand->definer];
-        inner.first = std::min(inner.first, span.first);
-        inner.last = std::max(inner.last, span.last);
-      }
-    }
-  }
-
   const ir::Region& region_;
   Accesses& accesses_;
   Grouping grouping_;
-  PointerSet anchors_;
   std::vector<LiveRange> all_;
   PointerMap<std::size_t> index_;
   PointerMap<Span> computed_;
@@ -190,10 +187,10 @@ class Lives {
 struct Candidate {
   const ir::Value* value = nullptr;
   std::int64_t bytes = 0;
-  bool stored = false;               ///< in memory again, by a kernel of its own, which is that of the first time
-  std::set<std::size_t> ops;         ///< positions in the region
-  std::set<std::size_t> claims;      ///< those that read what may be given up
-  std::set<const ir::Value*> reads;  ///< in memory, not computed again
+  bool stored = false;              ///< in memory again, by a kernel of its own, which is that of the first time
+  FlatSet<std::size_t> ops;         ///< positions in the region
+  FlatSet<std::size_t> claims;      ///< those that read what may be given up
+  FlatSet<const ir::Value*> reads;  ///< in memory, not computed again
   double seconds = 0;
   double instructions = 0;  ///< of ops with an element rule
 };
@@ -201,12 +198,7 @@ struct Candidate {
 class Round {
  public:
   Round(ir::Region& region, Accesses& accesses, const Rule& rule)
-      : region_(region), rule_(rule), lives_(region, accesses) {
-    for (std::size_t i = 0; i < region.ops.size(); ++i) {
-      position_[region.ops[i].get()] = i;
-      for (const ir::Value* operand : region.ops[i]->operands) readers_[operand].push_back(i);
-    }
-  }
+      : region_(region), rule_(rule), lives_(region, accesses) {}
 
   std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
   /// Of the region as it was before run().
@@ -214,10 +206,15 @@ class Round {
 
   /// Gives up values, `share` of the peak if there are as many; false when there is none.
   bool run(double share) {
+    position_.reserve(region_.ops.size());
+    for (std::size_t i = 0; i < region_.ops.size(); ++i) position_[region_.ops[i].get()] = i;
     const std::vector<Candidate> candidates = find_candidates();
     std::vector<const Candidate*> chosen = choose(candidates, share * static_cast<double>(lives_.peak_bytes()));
+    if (chosen.empty()) return false;
+    note_readers();
+    lives_.find_where_computed();
     std::sort(chosen.begin(), chosen.end(), [&](const Candidate* a, const Candidate* b) {
-      return position_.at(a->value->definer) < position_.at(b->value->definer);
+      return *position_.find(a->value->definer) < *position_.find(b->value->definer);
     });
     std::vector<Copy> copies;
     ir::ValueMap again;
@@ -225,7 +222,7 @@ class Round {
     for (std::size_t i = 0; i < chosen.size(); ++i) redirect_readers(*chosen[i], again, copies[i]);
     put_before_readers(chosen, copies);
     insert(std::move(copies));
-    return !chosen.empty();
+    return true;
   }
 
  private:
@@ -235,11 +232,20 @@ class Round {
     std::vector<std::unique_ptr<ir::Op>> ops;
   };
 
+  void note_readers() {
+    for (std::size_t i = 0; i < region_.ops.size(); ++i)
+      for (const ir::Value* operand : region_.ops[i]->operands) {
+        std::size_t& last = last_reader_[operand];
+        readers_.push_back({i, last});
+        last = readers_.size();
+      }
+  }
+
   /// Those that together give up `enough` bytes, the cheapest first.
   std::vector<const Candidate*> choose(const std::vector<Candidate>& candidates, double enough) const {
     double bytes = 0;
-    std::set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
-    std::set<const ir::Value*> kept, given_up;
+    std::unordered_set<std::size_t> taken;  // ops computed again: what they compute must stay where it is in this round
+    std::unordered_set<const ir::Value*> kept, given_up;
     std::vector<const Candidate*> chosen;
     for (const Candidate& candidate : candidates) {
       if (bytes >= enough) break;
@@ -264,10 +270,9 @@ class Round {
     std::vector<Candidate> candidates;
     const std::size_t peak = lives_.peak();
     for (const LiveRange& life : lives_.all()) {
-      if (life.made >= peak || life.read.count(peak) || life.bytes < rule_.least_bytes || results.count(life.value))
-        continue;
-      const auto late = life.read.upper_bound(peak);
-      if (late == life.read.end()) continue;
+      if (life.made >= peak || life.bytes < rule_.least_bytes || results.count(life.value)) continue;
+      const auto late = std::lower_bound(life.read.begin(), life.read.end(), peak);
+      if (late == life.read.end() || *late == peak) continue;
       Candidate candidate{life.value, life.bytes, rule_.most_instructions > 0 && life.last_convolved > peak, {}, {}, {},
                           0,          0};
       if (collect(*life.value, *late, candidate) && is_cheap(candidate)) candidates.push_back(std::move(candidate));
@@ -294,9 +299,9 @@ class Round {
     const ir::Op& op = *value.definer;
     if (op.def->control || !op.regions.empty() || candidate.ops.size() > kMostOps) return false;
     if (rule_.most_instructions > 0 && !is_elementwise(op)) return false;
-    if (!candidate.ops.insert(position_.at(&op)).second) return true;
+    if (!candidate.ops.insert(*position_.find(&op))) return true;
     const bool reads_leaves = std::all_of(op.operands.begin(), op.operands.end(), [](auto* v) { return is_leaf(*v); });
-    if (!reads_leaves) candidate.claims.insert(position_.at(&op));
+    if (!reads_leaves) candidate.claims.insert(*position_.find(&op));
     candidate.seconds += seconds(op);
     candidate.instructions += instructions(op);
     for (const ir::Value* operand : op.operands) {
@@ -352,7 +357,8 @@ class Round {
     ir::ValueMap map{{candidate.value, again.at(candidate.value)}};
     std::set<std::size_t> open;  // ops that read what is in `map`, in their order
     const auto add_readers = [&](const ir::Value* value) {
-      if (const auto* readers = readers_.find(value)) open.insert(readers->begin(), readers->end());
+      const std::size_t* last = last_reader_.find(value);
+      for (std::size_t i = last ? *last : 0; i > 0; i = readers_[i - 1].before) open.insert(readers_[i - 1].position);
     };
     add_readers(candidate.value);
     while (!open.empty()) {
@@ -385,7 +391,7 @@ class Round {
   static void put_before_readers(const std::vector<const Candidate*>& chosen, std::vector<Copy>& copies) {
     for (std::size_t reader = chosen.size(); reader-- > 0;)
       for (std::size_t i = 0; i < reader; ++i)
-        if (chosen[reader]->reads.count(chosen[i]->value))
+        if (chosen[reader]->reads.contains(chosen[i]->value))
           copies[i].position = std::min(copies[i].position, copies[reader].position);
   }
 
@@ -395,7 +401,7 @@ class Round {
     builder.location = candidate.value->definer->location;
     for (const std::size_t i : candidate.ops)
       for (ir::Value* operand : region_.ops[i]->operands) {
-        const bool inside = operand->definer && candidate.ops.count(position_.at(operand->definer));
+        const bool inside = operand->definer && candidate.ops.contains(*position_.find(operand->definer));
         const bool constant = operand->definer && is_leaf(*operand);
         if (inside || constant || map.count(operand)) continue;
         const auto found = again.find(operand);
@@ -429,8 +435,14 @@ class Round {
   ir::Region& region_;
   const Rule rule_;
   Lives lives_;
-  std::unordered_map<const ir::Op*, std::size_t> position_;
-  PointerMap<std::vector<std::size_t>> readers_;  ///< of each value, as the round begins: positions
+  PointerMap<std::size_t> position_;
+  /// Of the values, as the round begins: chains, one for each value.
+  struct Reader {
+    std::size_t position;
+    std::size_t before;  ///< in readers_, from 1 on; 0: none
+  };
+  std::vector<Reader> readers_;
+  PointerMap<std::size_t> last_reader_;  ///< the same numbers
 };
 
 }  // namespace

@@ -93,9 +93,9 @@ class Describer {
     write_.number(group_.anchors.size());
     for (const ir::Value* anchor : group_.anchors) {
       value(anchor);
-      const auto along = group_.along.find(anchor);
-      write_.number(along != group_.along.end());
-      if (along != group_.along.end()) write_.number(along->second);
+      const Group::Along* along = group_.along.find(anchor);
+      write_.number(along != nullptr);
+      if (along) write_.number(*along);
     }
     write_.number(group_.stored.size());
     for (const ir::Value* stored : group_.stored) {

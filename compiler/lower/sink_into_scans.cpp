@@ -1,6 +1,7 @@
 #include "compiler/lower/sink_into_scans.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/prune.h"
@@ -180,11 +181,12 @@ class Sinker {
 
 bool sink(ir::Region& region, std::int64_t room) {
   bool changed = false;
-  const Uses uses = ir::use_counts(region);
+  std::optional<Uses> uses;  // as they are before anything is sunk
   for (const auto& op : region.ops) {
     for (const auto& nested : op->regions) changed |= sink(*nested, room);
-    if (op->def == &ops::op_scan && ops::ScanLayout(*op).length.constant() > 1)
-      changed |= Sinker(*op, uses, room).run();
+    if (op->def != &ops::op_scan || ops::ScanLayout(*op).length.constant() <= 1) continue;
+    if (!uses) uses = ir::use_counts(region);
+    changed |= Sinker(*op, *uses, room).run();
   }
   return changed;
 }

@@ -42,7 +42,7 @@ void join_rows(const Group& a, const Group& b, std::vector<Group>& spaces) {
   if (a.rows != b.rows || a.inner != b.inner || (a.slabs && b.slabs && a.slabs != b.slabs)) return;
   Group space = a;
   space.slabs = std::max(a.slabs, b.slabs);
-  space.along.insert(b.along.begin(), b.along.end());
+  space.along.insert_all(b.along);
   spaces.push_back(std::move(space));
 }
 
@@ -65,6 +65,7 @@ bool loses_parallelism(const Group& space, const Group& a, const Group& b) {
 
 /// Where what is read lies in memory.
 Index place_of(const AnchorRead& read) {
+  if (ir::is_row_major(*read.value)) return read.address;
   const ir::Integers strides = ir::strides_of(*read.value);
   const ops::Indices indices = kernel::unflatten(read.address, dims_of(*read.value));
   Index place;

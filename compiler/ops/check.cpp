@@ -40,7 +40,7 @@ void eval_check(EvalContext& c) {
     message.replace(at, 2, text);
     at += text.size();
   }
-  throw Error(message, c.op().location.line);
+  throw Error(message, c.op().location->line);
 }
 
 }  // namespace

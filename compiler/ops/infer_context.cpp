@@ -11,7 +11,7 @@ void InferContext::fail(const std::string& message) const {
   for (std::size_t i = 0; i < operand_count(); ++i)
     text += fmt::format("{}{}", i == 0 ? (operand_count() == 1 ? ": operand " : ": operands ") : ", ",
                         ir::to_string(type(i)));
-  throw Error(text, op_->location.line);
+  throw Error(text, op_->location->line);
 }
 
 void InferContext::require_float(std::size_t i) const {

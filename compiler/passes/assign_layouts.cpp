@@ -4,13 +4,13 @@
 // written by moving data anyway, is laid out as they like it. Everything else stays row-major: a contraction's own
 // result is stored along its columns, and arguments belong to the caller.
 #include <algorithm>
-#include <unordered_map>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::passes {
 namespace {
@@ -19,15 +19,40 @@ struct Reader {
   const ir::Op* op = nullptr;  ///< null: a result of the region
   std::size_t operand = 0;
 };
-using Readers = std::unordered_map<const ir::Value*, std::vector<Reader>>;
 
-Readers readers_of(const ir::Region& region) {
-  Readers readers;
-  for (const auto& op : region.ops)
-    for (std::size_t i = 0; i < op->operands.size(); ++i) readers[op->operand(i)].push_back({op.get(), i});
-  for (const ir::Value* result : region.results) readers[result].push_back({});
-  return readers;
-}
+/// Who reads each value of a region: one chain for each.
+class Readers {
+ public:
+  explicit Readers(const ir::Region& region) {
+    for (const auto& op : region.ops)
+      for (std::size_t i = 0; i < op->operands.size(); ++i) add(op->operand(i), {op.get(), i});
+    for (const ir::Value* result : region.results) add(result, {});
+  }
+
+  /// In the order of the region.
+  std::vector<Reader> of(const ir::Value& value) const {
+    std::vector<Reader> readers;
+    const std::size_t* last = last_.find(&value);
+    for (std::size_t i = last ? *last : 0; i > 0; i = links_[i - 1].before) readers.push_back(links_[i - 1].reader);
+    std::reverse(readers.begin(), readers.end());
+    return readers;
+  }
+
+ private:
+  struct Link {
+    Reader reader;
+    std::size_t before;  ///< in links_, from 1 on; 0: none
+  };
+
+  void add(const ir::Value* value, const Reader& reader) {
+    std::size_t& last = last_[value];
+    links_.push_back({reader, last});
+    last = links_.size();
+  }
+
+  std::vector<Link> links_;
+  PointerMap<std::size_t> last_;  ///< the same numbers
+};
 
 /// The order in which `reader` wants the value: batch axes, contracted axes, free axes. Row-major from others.
 ir::Integers wanted_order(const Reader& reader, std::size_t rank) {
@@ -56,8 +81,8 @@ ir::Integers followed_order(const ir::Op& op) {
   if (!op.def->element || op.def->contraction || op.def == &ops::op_reshape || op.def == &ops::op_broadcast)
     return identity(rank);
   for (const ir::Value* operand : op.operands) {
+    if (operand->type.rank() != rank || ir::is_row_major(*operand)) continue;
     ir::Integers order = ir::layout_of(*operand);
-    if (operand->type.rank() != rank || order == identity(rank)) continue;
     if (op.def != &ops::op_transpose) return order;
     const ir::Integers& moved = op.attributes.integers("permutation");
     for (std::int64_t& axis : order) axis = std::find(moved.begin(), moved.end(), axis) - moved.begin();
@@ -83,16 +108,22 @@ ir::Integers layout_for(const ir::Op& op, const std::vector<Reader>& readers) {
   return all ? order : identity(rank);
 }
 
+/// Most ops are in row-major order whoever reads them.
+bool has_choice(const ir::Op& op) {
+  return ops::suits_channels_last(op) || written_in_any_order(op) ||
+         !std::all_of(op.operands.begin(), op.operands.end(), [](const auto* v) { return ir::is_row_major(*v); });
+}
+
 }  // namespace
 
 bool assign_layouts(ir::Function& function) {
-  const Readers readers = readers_of(function.body);
+  const Readers readers(function.body);
   bool changed = false;
   for (const auto& op : function.body.ops) {
     if (op->results.size() != 1 || !op->regions.empty()) continue;
     const ir::Value& value = *op->result();
-    const auto entry = readers.find(&value);
-    const ir::Integers order = layout_for(*op, entry == readers.end() ? std::vector<Reader>{} : entry->second);
+    if (!has_choice(*op) && ir::is_row_major(value)) continue;
+    const ir::Integers order = layout_for(*op, readers.of(value));
     if (order == ir::layout_of(value)) continue;
     ir::set_layout(*op, order);
     changed = true;

@@ -3,6 +3,7 @@
 // the pool's result says the same as x: window_scatter(select(pool(x) <= 0, 0, g), taps). The pool's result is mostly
 // kept anyway, as the input of the next layer; x, several times as large, need not be then. Exact: a NaN is its
 // window's maximum, and a sum of +0 is +0.
+#include <algorithm>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,9 @@
 namespace pullback::passes {
 namespace {
 
+bool mask_region(ir::Region& region);
+
+/// Of a region in which something is scattered over windows.
 class WindowMasker {
  public:
   explicit WindowMasker(ir::Region& region) : region_(region), uses_(ir::use_counts(region)), builder_(region) {}
@@ -25,7 +29,7 @@ class WindowMasker {
     std::vector<std::unique_ptr<ir::Op>> ops = std::move(region_.ops);
     region_.ops.clear();
     for (std::unique_ptr<ir::Op>& op : ops) {
-      for (const auto& nested : op->regions) changed_ |= WindowMasker(*nested).run();
+      for (const auto& nested : op->regions) changed_ |= mask_region(*nested);
       for (ir::Value*& operand : op->operands) replace(operand);
       if (op->def == &ops::op_reduce_window_max) pools_[op->operand(0)].push_back(op.get());
       if (op->def == &ops::op_reshape) reshaped_[op->operand(0)] = op->result();
@@ -112,10 +116,20 @@ class WindowMasker {
   bool changed_ = false;
 };
 
+bool mask_region(ir::Region& region) {
+  const bool has_scatters = std::any_of(region.ops.begin(), region.ops.end(),
+                                        [](const auto& op) { return op->def == &ops::op_window_scatter; });
+  if (has_scatters) return WindowMasker(region).run();
+  bool changed = false;
+  for (const auto& op : region.ops)
+    for (const auto& nested : op->regions) changed |= mask_region(*nested);
+  return changed;
+}
+
 }  // namespace
 
 bool mask_windows(ir::Function& function) {
-  const bool changed = WindowMasker(function.body).run();
+  const bool changed = mask_region(function.body);
   if (changed) ir::remove_unread_ops(function.body);
   return changed;
 }

@@ -1,10 +1,13 @@
 // What training changes, as one thing: parameters, optimizer slots, running statistics and counters.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <pullback/array.h>
@@ -66,7 +69,13 @@ class State {
   const Entry* find(std::string_view name) const;
   const Entry& at(std::string_view name, const std::source_location& where) const;
 
+  struct HashOfName {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+
   std::vector<Entry> entries_;
+  std::unordered_map<std::string, std::size_t, HashOfName, std::equal_to<>> positions_;
 };
 
 }  // namespace pullback

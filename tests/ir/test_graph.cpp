@@ -73,7 +73,7 @@ TEST_CASE("shape errors name the user's line") {
   Value* x = function.add_argument({f32, {2}}, "x");
   Value* y = function.add_argument({f32, {3}}, "y");
   Builder builder(function.body);
-  builder.location.line = {"model.cpp", 12};
+  builder.location.edit().line = {"model.cpp", 12};
   CHECK_THROWS_WITH(builder.value(ops::op_add, {x, y}),
                     Contains("add: ") && Contains("f32[2]") && Contains("f32[3]") && Contains("(model.cpp:12)"));
   CHECK(function.body.ops.empty());

@@ -79,7 +79,7 @@ std::unique_ptr<ir::Function> symbolic_function(const ops::OpDef& op, const ops:
     operands.push_back(function->add_argument(types.back(), fmt::format("x{}", i)));
   }
   ir::Builder builder(function->body);
-  builder.location.line = SourceLine("sample.cpp", 1);
+  builder.location.edit().line = SourceLine("sample.cpp", 1);
   const ir::Op* made =
       builder.create(op, operands, sample.attributes,
                      sample.regions ? sample.regions(types) : std::vector<std::unique_ptr<ir::Region>>());

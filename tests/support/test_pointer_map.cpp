@@ -23,6 +23,19 @@ TEST_CASE("a map by address finds what it was given, and nothing else") {
   CHECK(*map.find(memory.data()) == 7);
 }
 
+TEST_CASE("large values lie apart from their addresses") {
+  std::vector<char> memory(1000);
+  PointerMap<std::vector<int>> map;
+  for (int i = 0; i < 1000; ++i) map[&memory[static_cast<std::size_t>(i)]].push_back(i);
+  for (int i = 0; i < 1000; i += 2) map[&memory[static_cast<std::size_t>(i)]].push_back(-i);
+  for (int i = 0; i < 1000; ++i) {
+    const std::vector<int>* found = map.find(&memory[static_cast<std::size_t>(i)]);
+    REQUIRE(found != nullptr);
+    CHECK(*found == (i % 2 == 0 ? std::vector<int>{i, -i} : std::vector<int>{i}));
+  }
+  CHECK(map.find(&map) == nullptr);
+}
+
 TEST_CASE("a set by address holds each once") {
   int a = 0, b = 0, c = 0;
   PointerSet set(std::vector<const int*>{&a, &b, &a});

@@ -114,7 +114,7 @@ void ModuleNode::make(const ModuleSlot& slot, ModuleMeeting& met, Trace& trace) 
   const Tensor made = slot.trainable ? graph.parameter(slot.name, *slot.shape, slot.initializer, element)
                                      : graph.variable(slot.name, *slot.shape, slot.initializer, element);
   trace.find_state(made.value())->frozen = slot.frozen;
-  if (slot.zero_row) zero_row(trace.state->get(made.name()), *slot.zero_row);
+  if (slot.zero_row) zero_row(trace.state()->get(made.name()), *slot.zero_row);
   met.values[slot.name] = made.value();
 }
 

@@ -214,7 +214,7 @@ Value* Builder::index_value(const Index& index) {
   if (index.is_constant()) return integer(DType::i64, index.constant());
   const Term& term = index.terms()[0];
   const bool plain = index.terms().size() == 1 && index.constant() == 0 && term.coefficient == 1;
-  if (plain && term.atom->kind == Atom::Kind::dynamic) return term.atom->value;
+  if (plain && term.atom.kind == Atom::Kind::dynamic) return term.atom.value;
   Value prototype;
   prototype.opcode = Opcode::index_value;
   prototype.dtype = DType::i64;

@@ -80,58 +80,49 @@ int compare_atoms(const Atom& a, const Atom& b) {
   return Index::compare(*a.inner, *b.inner);
 }
 
-std::shared_ptr<const Atom> divided_atom(Atom::Kind kind, const Index& inner, std::int64_t divisor) {
-  auto atom = std::make_shared<Atom>();
-  atom->kind = kind;
-  atom->inner = std::make_shared<const Index>(inner);
-  atom->divisor = divisor;
-  atom->range = kind == Atom::Kind::floordiv ? divide(inner.range(), divisor) : Range{0, divisor - 1};
+Atom divided_atom(Atom::Kind kind, const Index& inner, std::int64_t divisor) {
+  Atom atom{.kind = kind, .inner = std::make_shared<const Index>(inner), .divisor = divisor};
+  atom.range = kind == Atom::Kind::floordiv ? divide(inner.range(), divisor) : Range{0, divisor - 1};
   return atom;
 }
 
 /// The one atom of an Index of the form 1*atom + 0.
 const Atom* lone_atom(const Index& index) {
   if (index.terms().size() != 1 || index.constant() != 0 || index.terms()[0].coefficient != 1) return nullptr;
-  return index.terms()[0].atom.get();
+  return &index.terms()[0].atom;
 }
 
 }  // namespace
 
 Index::Index(const LoopVar& variable) {
-  auto atom = std::make_shared<Atom>();
-  atom->variable = &variable;
-  atom->range = {0, std::max<std::int64_t>(variable.extent - 1, 0)};
-  if (variable.extent != 1) terms_.push_back({1, std::move(atom)});
+  if (variable.extent != 1)
+    terms_.push_back({1, {.variable = &variable, .range = {0, std::max<std::int64_t>(variable.extent - 1, 0)}}});
 }
 
 Index Index::dynamic(Value* value, Range known) {
-  auto atom = std::make_shared<Atom>();
-  atom->kind = Atom::Kind::dynamic;
-  atom->value = value;
-  atom->range = known;
-  return Index({{1, std::move(atom)}}, 0);
+  return Index(Term{1, {.kind = Atom::Kind::dynamic, .value = value, .range = known}});
 }
 
 namespace {
 
 /// Sorts, merges equal atoms, drops what has coefficient 0.
-void merge_terms(std::vector<Term>& terms) {
+void merge_terms(Terms& terms) {
   const auto is_before = [](const Term& a, const Term& b) {
-    return a.coefficient != 0 && compare_atoms(*a.atom, *b.atom) < 0;
+    return a.coefficient != 0 && compare_atoms(a.atom, b.atom) < 0;
   };
   const auto out_of_order =
       std::adjacent_find(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return !is_before(a, b); });
   if (out_of_order == terms.end() && (terms.empty() || terms.back().coefficient != 0)) return;
-  std::sort(terms.begin(), terms.end(),
-            [](const Term& a, const Term& b) { return compare_atoms(*a.atom, *b.atom) < 0; });
-  std::vector<Term> merged;
+  std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return compare_atoms(a.atom, b.atom) < 0; });
+  Terms merged;
   for (Term& term : terms) {
-    if (!merged.empty() && compare_atoms(*merged.back().atom, *term.atom) == 0)
+    if (!merged.empty() && compare_atoms(merged.back().atom, term.atom) == 0)
       merged.back().coefficient += term.coefficient;
     else
       merged.push_back(std::move(term));
   }
-  std::erase_if(merged, [](const Term& t) { return t.coefficient == 0; });
+  const auto is_zero = [](const Term& t) { return t.coefficient == 0; };
+  merged.shrink(static_cast<std::size_t>(std::remove_if(merged.begin(), merged.end(), is_zero) - merged.begin()));
   terms = std::move(merged);
 }
 
@@ -142,9 +133,9 @@ struct Recombination {
 };
 
 /// p*c*floordiv(y, c) + p*mod(y, c) = p*y, and p*c*mod(floordiv(y, c), b) + p*mod(y, c) = p*mod(y, b*c).
-std::optional<Recombination> find_recombination(const std::vector<Term>& terms) {
+std::optional<Recombination> find_recombination(const Terms& terms) {
   for (std::size_t m = 0; m < terms.size(); ++m) {
-    const Atom& remainder = *terms[m].atom;
+    const Atom& remainder = terms[m].atom;
     if (remainder.kind != Atom::Kind::mod) continue;
     const std::int64_t p = terms[m].coefficient, c = remainder.divisor;
     // The quotient takes long to find, and few indices have a term that it could belong to.
@@ -153,8 +144,8 @@ std::optional<Recombination> find_recombination(const std::vector<Term>& terms) 
     if (quotient.terms().size() != 1 || quotient.terms()[0].coefficient != 1) continue;
     for (std::size_t q = 0; q < terms.size(); ++q) {
       if (q == m || terms[q].coefficient != p * c) continue;
-      const Atom& other = *terms[q].atom;
-      if (compare_atoms(other, *quotient.terms()[0].atom) == 0)
+      const Atom& other = terms[q].atom;
+      if (compare_atoms(other, quotient.terms()[0].atom) == 0)
         return Recombination{m, q, *remainder.inner * p - quotient.constant() * p * c};
       if (other.kind == Atom::Kind::mod && *other.inner == quotient)
         return Recombination{m, q, mod(*remainder.inner, c * other.divisor) * p};
@@ -165,14 +156,14 @@ std::optional<Recombination> find_recombination(const std::vector<Term>& terms) 
 
 }  // namespace
 
-Index::Index(std::vector<Term> terms, std::int64_t constant) : terms_(std::move(terms)), constant_(constant) {
+Index::Index(Terms terms, std::int64_t constant) : terms_(std::move(terms)), constant_(constant) {
   merge_terms(terms_);
   if (terms_.size() < 2) return;
   if (auto found = find_recombination(terms_)) {
-    std::vector<Term> rest;
+    Terms rest;
     for (std::size_t i = 0; i < terms_.size(); ++i)
       if (i != found->first && i != found->second) rest.push_back(terms_[i]);
-    rest.insert(rest.end(), found->sum.terms_.begin(), found->sum.terms_.end());
+    rest.append(found->sum.terms_.begin(), found->sum.terms_.end());
     *this = Index(std::move(rest), constant_ + found->sum.constant_);
   }
 }
@@ -189,9 +180,8 @@ Index& Index::operator+=(const Index& other) {
     constant_ += other.constant_;
     return *this;
   }
-  std::vector<Term> terms = std::move(terms_);
-  terms.reserve(terms.size() + other.terms_.size());
-  terms.insert(terms.end(), other.terms_.begin(), other.terms_.end());
+  Terms terms = std::move(terms_);
+  terms.append(other.terms_.begin(), other.terms_.end());
   return *this = Index(std::move(terms), constant_ + other.constant_);
 }
 Index Index::operator-(const Index& other) const {
@@ -211,7 +201,7 @@ Index Index::operator*(std::int64_t factor) const {
 Range Index::range() const {
   Range sum{constant_, constant_};
   for (const Term& term : terms_) {
-    const Range r = scale(term.atom->range, term.coefficient);
+    const Range r = scale(term.atom.range, term.coefficient);
     sum = {add_bounds(sum.low, r.low), add_bounds(sum.high, r.high)};
   }
   return sum;
@@ -219,7 +209,7 @@ Range Index::range() const {
 
 std::int64_t Index::coefficient(const LoopVar& variable) const {
   for (const Term& term : terms_)
-    if (term.atom->variable == &variable) return term.coefficient;
+    if (term.atom.variable == &variable) return term.coefficient;
   return 0;
 }
 
@@ -231,12 +221,12 @@ bool Index::depends_on(const LoopVar& variable) const {
 
 bool Index::has_stride(const LoopVar& variable, std::int64_t stride) const {
   for (const Term& term : terms_)
-    if (term.atom->inner && term.atom->inner->depends_on(variable)) return false;
+    if (term.atom.inner && term.atom.inner->depends_on(variable)) return false;
   return coefficient(variable) == stride;
 }
 
 bool Index::is_affine() const {
-  return std::all_of(terms_.begin(), terms_.end(), [](const Term& t) { return t.atom->kind == Atom::Kind::variable; });
+  return std::all_of(terms_.begin(), terms_.end(), [](const Term& t) { return t.atom.kind == Atom::Kind::variable; });
 }
 
 std::int64_t Index::divisor() const {
@@ -319,7 +309,7 @@ Index floordiv(const Index& dividend, std::int64_t divisor) {
   if (auto split = split_low_part(rest, divisor)) return whole + floordiv(split->high, divisor / split->d);
   if (rest.terms().size() == 1 && rest.terms()[0].coefficient == 1) {
     // floordiv(floordiv(y, c) + k, divisor) = floordiv(y + k*c, c*divisor)
-    const Atom& atom = *rest.terms()[0].atom;
+    const Atom& atom = rest.terms()[0].atom;
     if (atom.kind == Atom::Kind::floordiv)
       return whole + floordiv(*atom.inner + rest.constant() * atom.divisor, atom.divisor * divisor);
     // floordiv(mod(y, b*divisor), divisor) = mod(floordiv(y, divisor), b)
@@ -344,7 +334,7 @@ Index mod(const Index& dividend, std::int64_t divisor) {
 Index Index::substitute(const std::function<Index(const LoopVar&)>& replacement) const {
   Index result = constant_;
   for (const Term& term : terms_) {
-    const Atom& atom = *term.atom;
+    const Atom& atom = term.atom;
     switch (atom.kind) {
       case Atom::Kind::variable:
         result += replacement(*atom.variable) * term.coefficient;
@@ -367,11 +357,10 @@ Index Index::transferred(const std::function<const LoopVar*(const LoopVar&)>& va
                          const std::function<Value*(const Value&)>& dynamic) const {
   Index result = *this;
   for (Term& term : result.terms_) {
-    auto atom = std::make_shared<Atom>(*term.atom);
-    if (atom->variable) atom->variable = variable(*atom->variable);
-    if (atom->value) atom->value = dynamic(*atom->value);
-    if (atom->inner) atom->inner = std::make_shared<const Index>(atom->inner->transferred(variable, dynamic));
-    term.atom = std::move(atom);
+    Atom& atom = term.atom;
+    if (atom.variable) atom.variable = variable(*atom.variable);
+    if (atom.value) atom.value = dynamic(*atom.value);
+    if (atom.inner) atom.inner = std::make_shared<const Index>(atom.inner->transferred(variable, dynamic));
   }
   return result;
 }
@@ -380,7 +369,7 @@ std::int64_t Index::evaluate(const std::function<std::int64_t(const LoopVar&)>& 
                              const std::function<std::int64_t(const Value&)>& dynamic) const {
   std::int64_t sum = constant_;
   for (const Term& term : terms_) {
-    const Atom& atom = *term.atom;
+    const Atom& atom = term.atom;
     std::int64_t x = 0;
     if (atom.kind == Atom::Kind::variable) {
       x = variable(*atom.variable);
@@ -398,8 +387,8 @@ std::int64_t Index::evaluate(const std::function<std::int64_t(const LoopVar&)>& 
 
 void Index::for_each_atom(const std::function<void(const Atom&)>& visit) const {
   for (const Term& term : terms_) {
-    if (term.atom->inner) term.atom->inner->for_each_atom(visit);
-    visit(*term.atom);
+    if (term.atom.inner) term.atom.inner->for_each_atom(visit);
+    visit(term.atom);
   }
 }
 
@@ -410,7 +399,7 @@ bool Index::operator==(const Index& other) const {
 int Index::compare(const Index& a, const Index& b) {
   if (int order = three_way(a.terms_.size(), b.terms_.size())) return order;
   for (std::size_t i = 0; i < a.terms_.size(); ++i) {
-    if (int order = compare_atoms(*a.terms_[i].atom, *b.terms_[i].atom)) return order;
+    if (int order = compare_atoms(a.terms_[i].atom, b.terms_[i].atom)) return order;
     if (int order = three_way(a.terms_[i].coefficient, b.terms_[i].coefficient)) return order;
   }
   return three_way(a.constant_, b.constant_);
@@ -420,7 +409,7 @@ std::uint64_t Index::hash() const {
   std::uint64_t h = static_cast<std::uint64_t>(constant_);
   const auto mix = [&h](std::uint64_t x) { h = (h ^ x) * 0x9E3779B97F4A7C15u, h ^= h >> 29; };
   for (const Term& term : terms_) {
-    const Atom& atom = *term.atom;
+    const Atom& atom = term.atom;
     mix(static_cast<std::uint64_t>(atom.kind));
     mix(static_cast<std::uint64_t>(term.coefficient));
     if (atom.variable) mix(static_cast<std::uint64_t>(atom.variable->id));
@@ -477,7 +466,7 @@ std::string to_string(const Index& index, const std::function<std::string(const 
     else if (c < 0)
       text += "-";
     if (magnitude != 1) text += fmt::format("{}*", magnitude);
-    text += atom_text(*term.atom);
+    text += atom_text(term.atom);
   }
   const std::int64_t constant = index.constant();
   if (text.empty()) return fmt::format("{}", constant);

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "compiler/support/small_vector.h"
+
 namespace pullback::kernel {
 
 struct Value;
@@ -34,12 +36,12 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-/// A term of an Index that is not a sum or a constant multiple. Immutable, shared.
+/// A term of an Index that is not a sum or a constant multiple.
 struct Atom {
   enum class Kind : std::uint8_t { variable, floordiv, mod, dynamic };
   Kind kind = Kind::variable;
   const LoopVar* variable = nullptr;   ///< of a variable
-  std::shared_ptr<const Index> inner;  ///< of floordiv and mod
+  std::shared_ptr<const Index> inner;  ///< of floordiv and mod; shared
   std::int64_t divisor = 1;            ///< of floordiv and mod, > 1
   Value* value = nullptr;              ///< of dynamic: an i64
   Range range;                         ///< the values this atom can take
@@ -47,15 +49,16 @@ struct Atom {
 
 struct Term {
   std::int64_t coefficient = 1;
-  std::shared_ptr<const Atom> atom;
+  Atom atom;
 };
+using Terms = SmallVector<Term, 2>;
 
 class Index {
  public:
   Index() = default;
   Index(std::int64_t constant) : constant_(constant) {}  // NOLINT: integers are indices
   Index(const LoopVar& variable);                        // NOLINT: loop variables are indices
-  explicit Index(Term term) : terms_{std::move(term)} {}
+  explicit Index(Term term) { terms_.push_back(std::move(term)); }
   /// The value of an i64, with bounds where the caller knows (has clamped or checked) them.
   static Index dynamic(Value* value, Range known = {});
 
@@ -65,12 +68,12 @@ class Index {
   Index operator*(std::int64_t factor) const;
   Index& operator+=(const Index& other);
 
-  const std::vector<Term>& terms() const { return terms_; }
+  const Terms& terms() const { return terms_; }
   std::int64_t constant() const { return constant_; }
   bool is_constant() const { return terms_.empty(); }
   /// Is it the variable itself?
   bool is_variable(const LoopVar& variable) const {
-    return terms_.size() == 1 && constant_ == 0 && terms_[0].coefficient == 1 && terms_[0].atom->variable == &variable;
+    return terms_.size() == 1 && constant_ == 0 && terms_[0].coefficient == 1 && terms_[0].atom.variable == &variable;
   }
 
   Range range() const;
@@ -107,8 +110,8 @@ class Index {
  private:
   friend Index floordiv(const Index&, std::int64_t);
   friend Index mod(const Index&, std::int64_t);
-  Index(std::vector<Term> terms, std::int64_t constant);  // sorts, merges, recombines floordiv and mod
-  std::vector<Term> terms_;                               // sorted by atom, no zero coefficient
+  Index(Terms terms, std::int64_t constant);  // sorts, merges, recombines floordiv and mod
+  Terms terms_;                               // sorted by atom, no zero coefficient
   std::int64_t constant_ = 0;
 };
 

@@ -1,0 +1,48 @@
+// Initial values that are computed while a graph is traced: there when somebody can read them, and the same.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include <pullback/graph.h>
+#include <pullback/state.h>
+
+#include "compiler/frontend/first_values.h"
+
+using namespace pullback;
+
+TEST_CASE("what is put off is done when it is finished", "[first-values]") {
+  for (int round = 0; round < 20; ++round) {
+    detail::FirstValues values;
+    std::atomic<int> done = 0;
+    for (int i = 0; i < round; ++i) values.add([&] { ++done; });
+    values.finish();
+    CHECK(done == round);
+    values.add([&] { ++done; });  // at once: others may read by now
+    CHECK(done == round + 1);
+    values.finish();
+  }
+}
+
+TEST_CASE("large parameters have their values when the state is asked for", "[first-values]") {
+  const auto values_of = [](bool early) {
+    Graph graph("net", {.seed = 7});
+    if (early) CHECK(graph.state()->size() == 0);  // from here on nothing is put off
+    for (const char* name : {"a", "b", "c"}) graph.parameter(name, {300, 300}, Initializer::uniform(-1, 1));
+    graph.parameter("d", {200, 200}, Initializer::normal(0, 1), f64);
+    std::vector<std::vector<double>> values;
+    for (const State::Entry& entry : graph.state()->entries()) {
+      Array array = entry.value;
+      const auto keep = [&](auto span) { values.emplace_back(span.begin(), span.end()); };
+      if (array.dtype() == f64)
+        keep(array.values<double>());
+      else
+        keep(array.values<float>());
+    }
+    return values;
+  };
+  const auto later = values_of(false);
+  CHECK(later == values_of(true));
+  for (const auto& values : later) CHECK(std::count(values.begin(), values.end(), 0.0) < 2);
+}
