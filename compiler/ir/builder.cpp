@@ -76,10 +76,10 @@ Op* Builder::copy(const Op& op, ValueMap& map) {
     builder.copy_region(*nested);
   }
   // A shape error that substitution brings to light is reported at the original's line, too.
-  Op* result = append(make_op(*op.def, std::move(operands),
-                              bindings.empty() ? op.attributes : substitute(op.attributes, bindings),
-                              std::move(regions), op.location),
-                      same_types ? &op : nullptr);
+  Op* result = append(
+      make_op(*op.def, std::move(operands), bindings.empty() ? op.attributes : substitute(op.attributes, bindings),
+              std::move(regions), op.location),
+      same_types ? &op : nullptr);
   for (std::size_t i = 0; i < op.results.size(); ++i) {
     result->result(i)->name = op.result(i)->name;
     map[op.result(i)] = result->result(i);

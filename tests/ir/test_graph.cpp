@@ -9,8 +9,8 @@
 
 using namespace pullback;
 using namespace pullback::ir;
-using pullback::test::parse_one;
 using Catch::Matchers::Contains;
+using pullback::test::parse_one;
 
 TEST_CASE("a clone is equal and independent") {
   const auto function = parse_one(
