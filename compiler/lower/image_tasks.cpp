@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compiler/ir/layout.h"
+
 namespace pullback::lower {
 
 using kernel::Index;
@@ -50,25 +52,40 @@ ImageTasks::ImageTasks(const Group& group, Emitter& emitter, Placement& placemen
 }
 
 void ImageTasks::cut_into_bands(std::int64_t positions, std::int64_t elements) {
-  const ir::Value& result = *group_.op->result();
-  const std::int64_t bytes = elements * static_cast<std::int64_t>(size_of(result.type.dtype)),
-                     row = image_size(result) / dims_of(result)[kBandDimension], channels = dims_of(result)[1];
-  const std::int64_t lanes = options_.vector_bytes / static_cast<std::int64_t>(size_of(result.type.dtype));
-  const bool is_whole = positions > 0 && elements * positions == image_size(result) && elements % row == 0;
-  if (is_whole && group_.behind_in_step && together_ == 1 && bytes * positions > kBandBytes) {
-    // Whole vectors of pixels, for those that bring them into another order.
-    for (std::int64_t count = 1; count < positions && count * bytes <= kBandBytes; ++count) {
-      const std::int64_t pixels = count * elements / channels;
-      if (positions % count != 0 || pixels < kFewestVectors * lanes) continue;
-      bands_ = positions / count;
-      if (pixels % lanes == 0) break;
-    }
-  }
+  if (positions > 0 && group_.behind_in_step && together_ == 1 && has_rows(elements))
+    bands_ = bands_of(positions, elements);
   for (const ir::Value* value : group_.passed)
     if (std::find(convolution_.stored.begin(), convolution_.stored.end(), value) == convolution_.stored.end())
       kept_.emplace_back(value,
                          emitter_.build().buffer("image", value->type.dtype, image_size(*value) / bands_ * together_,
                                                  kernel::Access::scratch));
+}
+
+/// Do so many elements make up rows of the image, in memory, too, and in all that is read behind?
+bool ImageTasks::has_rows(std::int64_t elements) const {
+  const ir::Value& result = *group_.op->result();
+  const ir::Integers layout = ir::layout_of(result);
+  if (layout.size() <= kBandDimension || layout[1] != static_cast<std::int64_t>(kBandDimension)) return false;
+  return elements % (image_size(result) / dims_of(result)[kBandDimension]) == 0 &&
+         std::all_of(group_.passed.begin(), group_.passed.end(), [&](const ir::Value* value) {
+           return dims_of(*value) == dims_of(result) && ir::layout_of(*value) == layout;
+         });
+}
+
+std::int64_t ImageTasks::bands_of(std::int64_t positions, std::int64_t elements) const {
+  const ir::Value& result = *group_.op->result();
+  const auto size = static_cast<std::int64_t>(size_of(result.type.dtype));
+  const std::int64_t channels = dims_of(result)[1], lanes = options_.vector_bytes / size;
+  std::int64_t bands = 1;
+  if (elements * positions != image_size(result) || image_bytes(result) <= kBandBytes) return bands;
+  // Whole vectors of pixels, for those that bring them into another order.
+  for (std::int64_t count = 1; count < positions && count * elements * size <= kBandBytes; ++count) {
+    const std::int64_t pixels = count * elements / channels;
+    if (positions % count != 0 || pixels < kFewestVectors * lanes) continue;
+    bands = positions / count;
+    if (pixels % lanes == 0) break;
+  }
+  return bands;
 }
 
 Index ImageTasks::first_kept(const ir::Value& value) const {

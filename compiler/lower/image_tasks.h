@@ -30,9 +30,9 @@ class ImageTasks {
   std::int64_t together() const { return together_; }
   std::int64_t tasks() const { return loop_.size / together_; }
 
-  /// Can images be cut into bands, of which each is `rows` positions of the phases' outer loop, and what is behind them
-  /// follow band by band? Then it does, if that keeps in the first level of the cache what else would leave it. Each
-  /// position makes up `elements` of the result, one behind the other. To be called once, before begin().
+  /// Images that are `positions` of a loop in all phases, of which each makes up `elements` of the result, one behind
+  /// the other (0: they are not), are cut into bands of a few of them, if what is behind can follow band by band: in
+  /// the first level of the cache then, which the image would leave. To be called once, before begin().
   void cut_into_bands(std::int64_t positions, std::int64_t elements);
   std::int64_t bands() const { return bands_; }
 
@@ -49,6 +49,8 @@ class ImageTasks {
     return image_size(value) * static_cast<std::int64_t>(size_of(value.type.dtype));
   }
 
+  bool has_rows(std::int64_t elements) const;
+  std::int64_t bands_of(std::int64_t positions, std::int64_t elements) const;
   /// Where in the layout what is kept of `value` begins.
   kernel::Index first_kept(const ir::Value& value) const;
 

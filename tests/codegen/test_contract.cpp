@@ -424,6 +424,27 @@ TEST_CASE("products out of bounds are left out and not read") {
         b.contract(std::move(tile), f32,
                    [&](const Index& i, const Index& j, Value* value) { b.store(y, i * columns + j, value); });
       });
+  // The same with the taps of several lines as rows, in runs: steps that share pixels are together in the code.
+  for (const std::int64_t taps : {2, 3, 5})
+    for (const std::int64_t step : {1, 2})
+      for (const std::int64_t columns : {16, 20})
+        test::check_plain([&](Kernel& k) {
+          Builder b(k);
+          const std::int64_t pixels = 23, size = step * pixels, lines = 4;
+          const int x = b.buffer("x", f32, (lines + taps) * size * columns, Access::in);
+          const int g = b.buffer("g", f32, lines * pixels * columns, Access::in);
+          const int y = b.buffer("y", f32, taps * taps * columns, Access::out);
+          Contract tile;
+          tile.rows = taps * taps;
+          tile.columns = columns;
+          tile.depth = pixels;
+          tile.around = {{lines, size * columns, pixels * columns}};
+          tile.a = {x, Index(-(taps / 2) * columns), columns, step * columns, 1, taps, size * columns};
+          tile.b = {g, Index(0), columns};
+          tile.bounds = {{Index(-(taps / 2)), size, 1, {0, step}}};
+          b.contract(std::move(tile), f32,
+                     [&](const Index& i, const Index& j, Value* value) { b.store(y, i * columns + j, value); });
+        });
   // Each of `images` starts elsewhere, so that a loop over some of 5 taps is cut at its beginning, its end or wholly.
   for (const std::int64_t step : {1, 2})
     test::check_plain([&](Kernel& k) {
