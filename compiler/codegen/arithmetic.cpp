@@ -132,7 +132,9 @@ llvm::Value* Arithmetic::floating(Opcode opcode, std::span<llvm::Value* const> v
       return unary(llvm::Intrinsic::fabs);
     case Opcode::min:
     case Opcode::max:
-      if (target_.has_masks && width_of(v[0]) > 1) return extreme_by_instruction(opcode, v);
+      if (target_.has_masks && width_of(v[0]) > 1 && !llvm::isa<llvm::Constant>(v[0]) &&
+          !llvm::isa<llvm::Constant>(v[1]))
+        return extreme_by_instruction(opcode, v);
       return b_.CreateBinaryIntrinsic(opcode == Opcode::min ? llvm::Intrinsic::minimum : llvm::Intrinsic::maximum, v[0],
                                       v[1]);
     case Opcode::fma:
@@ -319,7 +321,8 @@ llvm::Value* Arithmetic::scale_by_instruction(llvm::Value* x, llvm::Value* n) co
 }
 
 // vrange tells -0 from 0, as max and min of IEEE 754 do, but of a NaN and a number it takes the number: where there is
-// one, the sum is taken instead. LLVM's own way around maxps' order of operands has twice as many instructions.
+// one, the sum is taken instead. LLVM's own way around maxps' order of operands has twice as many instructions, unless
+// one operand is known.
 llvm::Value* Arithmetic::extreme_by_instruction(Opcode opcode, std::span<llvm::Value* const> operands) const {
   using namespace llvm::Intrinsic;
   static constexpr Instructions kRange{

@@ -18,13 +18,6 @@ constexpr std::int64_t kFewestTiles = 4;
 /// Steps over k between two rows that are ended: with fewer, sums that leave their registers meanwhile cost more.
 constexpr std::int64_t kStepsBetween = 4;
 
-bool stores_to(const kernel::Block& block, int buffer) {
-  return std::any_of(block.statements.begin(), block.statements.end(), [&](const kernel::Statement& each) {
-    const auto* store = std::get_if<kernel::Store>(&each);
-    return store && store->buffer == buffer;
-  });
-}
-
 }  // namespace
 
 const Contract* Translator::deferred_tile(const Loop& loop) const {
@@ -36,17 +29,19 @@ const Contract* Translator::deferred_tile(const Loop& loop) const {
   if (!statement) return nullptr;
   const Contract& c = **statement;
   if (!c.around.empty() || !c.bounds.empty() || c.copy.buffer >= 0 || c.start.buffer >= 0) return nullptr;
-  if (c.depth < c.rows * kStepsBetween) return nullptr;
   const Tile tile(c, context_.target());
+  if (c.depth / c.rows < std::max(kStepsBetween, tile.unrolled_steps(0, context_.target()))) return nullptr;
   if (tile.choice() || !tile.is_long(c.epilogue) || tile.epilogue(c.epilogue) != Tile::Epilogue::looped) return nullptr;
   // What the next tile reads, an ending must not have written.
-  return stores_to(c.epilogue, c.a.buffer) || stores_to(c.epilogue, c.b.buffer) ? nullptr : &c;
+  return may_store_to(c.epilogue, c.a.buffer) || may_store_to(c.epilogue, c.b.buffer) ? nullptr : &c;
 }
 
 void Translator::deferred_endings(const Loop& loop, const Contract& source) {
   const auto number = [&](std::int64_t value) { return b_.getInt64(static_cast<std::uint64_t>(value)); };
+  function_->addFnAttr(kInOrder);
   const std::int64_t tiles = loop.variable.extent, rows = source.rows;
   Tile tile(source, context_.target());
+  tile.fetches_beside = is_far_panel(source);
   const Parked parked = space_for(by_segment(tile, zeros(tile)));
   const std::int64_t unrolled = tile.unrolled_steps(0, context_.target());
   const std::int64_t steps = source.depth / rows / unrolled * unrolled;

@@ -169,6 +169,7 @@ class Translator {
   void store_lanes(const kernel::Store& store, const kernel::Index& index, llvm::Value* value, llvm::Value* mask);
   llvm::Value* to_memory(llvm::Value* value) const;
   llvm::Value* from_memory(llvm::Value* value, DType dtype) const;
+  static bool may_store_to(const kernel::Block& block, int buffer);
   std::optional<Bound> load_transposed(const kernel::Value& value);
   std::vector<llvm::Value*> load_square(int buffer, const kernel::Index& start, std::int64_t stride, int count);
   void transpose_square(std::vector<llvm::Value*>& rows);

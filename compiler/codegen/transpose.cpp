@@ -17,15 +17,15 @@ namespace {
 
 constexpr int kSmallestSquare = 4;  // narrower vectors gain nothing
 
-/// What only holds definitions and stores tells where it stores.
-bool may_store_to(const kernel::Block& block, int buffer) {
+}  // namespace
+
+// What only holds definitions and stores tells where it stores.
+bool Translator::may_store_to(const kernel::Block& block, int buffer) {
   return std::any_of(block.statements.begin(), block.statements.end(), [&](const kernel::Statement& statement) {
     const auto* store = std::get_if<kernel::Store>(&statement);
     return store ? store->buffer == buffer : !std::holds_alternative<kernel::Define>(statement);
   });
 }
-
-}  // namespace
 
 std::optional<Translator::Bound> Translator::load_transposed(const kernel::Value& value) {
   // Within a branch of the body, what one iteration loads another could not use.

@@ -7,33 +7,37 @@ namespace pullback::detail {
 
 void FirstValues::add(std::function<void()> fill) {
   static const bool has_cores = std::thread::hardware_concurrency() > 1;
-  if (!has_cores || is_finished_) return fill();
-  if (!thread_.joinable()) {
-    try {
-      thread_ = std::thread([this] { work(); });
-    } catch (const std::system_error&) {
-      is_finished_ = true;
+  {
+    std::unique_lock lock(mutex_);
+    if (has_cores && !is_finished_ && !thread_.joinable()) {
+      try {
+        thread_ = std::thread([this] { work(); });
+      } catch (const std::system_error&) {
+        is_finished_ = true;
+      }
+    }
+    if (!has_cores || is_finished_) {
+      lock.unlock();
       return fill();
     }
-  }
-  {
-    const std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(fill));
   }
   changed_.notify_one();
 }
 
 void FirstValues::finish() {
-  if (is_finished_) return;
+  if (is_filled_) return;
+  const std::lock_guard finishing(finishing_);
   {
     const std::lock_guard lock(mutex_);
     is_finished_ = true;
   }
   changed_.notify_one();
-  if (!thread_.joinable()) return;
-  // Two fill the rest.
-  work();
-  thread_.join();
+  if (thread_.joinable()) {
+    work();  // two fill the rest
+    thread_.join();
+  }
+  is_filled_ = true;
 }
 
 void FirstValues::work() {

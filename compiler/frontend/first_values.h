@@ -1,6 +1,7 @@
 // First values of large parameters are computed while the graph is traced on.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -19,7 +20,8 @@ class FirstValues {
 
   /// Calls `fill`, which does not throw, now or later.
   void add(std::function<void()> fill);
-  /// Returns when all are filled. What is added from now on is filled at once: others have the state now.
+  /// Returns when all are filled; several threads may call it. What is added from now on is filled at once: others have
+  /// the state now.
   void finish();
 
  private:
@@ -28,7 +30,9 @@ class FirstValues {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> waiting_;
-  bool is_finished_ = false;
+  bool is_finished_ = false;             ///< nothing more is put off; with the mutex
+  std::mutex finishing_;                 ///< of who waits for all
+  std::atomic<bool> is_filled_ = false;  ///< nobody need wait
   std::thread thread_;
 };
 

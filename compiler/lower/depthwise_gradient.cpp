@@ -237,7 +237,7 @@ class DepthwiseGradientWriter {
 }  // namespace
 
 bool is_depthwise_gradient(const ContractionShape& shape, const LoopOptions& options) {
-  if (options.vector_registers < 32) return false;
+  if (options.vector_registers < 32 || ContractionShape::product(shape.k) == 0) return false;
   const std::optional<GradientLoops> loops = loops_of_gradient(shape);
   if (!loops || loops->taps.size < 2 || loops->taps.size > kMostTapSums) return false;
   return loops->pixels.size >= loops->taps.size && rows_of(*loops).size() <= kMostBorders;

@@ -97,7 +97,7 @@ void choose_block(Walk& walk, const Trial& trial, const std::vector<Axis>& axes,
 
 /// Cuts the vector's axis where conditions change, when that makes few pieces of whole vectors, or long ones.
 void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) {
-  constexpr std::size_t kMostCuts = 7;
+  const std::size_t most_cuts = walk.blocked < 0 ? 7 : 1;  // each step of a block is repeated in each piece
   if (walk.vector < 0) return;
   const Axis& along = walk.axes[static_cast<std::size_t>(walk.vector)];
   const auto own = std::find_if(axes.begin(), axes.end(), [&](const Axis& axis) { return axis.dims == along.dims; });
@@ -110,7 +110,7 @@ void choose_cuts(Walk& walk, const Trial& trial, const std::vector<Axis>& axes) 
     const std::int64_t cut = edge.at - distance.constant();
     if (cut > 0 && cut < along.extent) cuts.insert(cut);
   }
-  if (cuts.empty() || cuts.size() > kMostCuts) return;
+  if (cuts.empty() || cuts.size() > most_cuts) return;
   std::int64_t begin = 0;
   for (const std::int64_t cut : cuts) {
     if ((cut - begin) % walk.width != 0 && cut - begin < 4 * walk.width) return;

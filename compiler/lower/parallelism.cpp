@@ -56,6 +56,7 @@ class Estimate {
   double travel() const {
     double bytes = 0;
     for (const Delivery& delivery : draft_.deliveries) {
+      if (draft_.slots[delivery.slot].role == schedule::SlotRole::output) continue;
       if (uses_[draft_.root(delivery.storage)].writers == 0 || uses_[delivery.slot].readers < 2) continue;
       const Storage& state = draft_.storages[delivery.slot];
       bytes += static_cast<double>(state.elements) * static_cast<double>(size_of(state.dtype));

@@ -24,20 +24,21 @@ bool wide_code_has(const std::string& text, const std::string& part) {
 struct DepthwiseGradient {
   int channels, size, taps, stride, padding;
   const char* type = "f32";
+  int images = 3;
 
   /// That of the kernels, of images with their channels last.
   std::string text() const {
     const int result = (size + 2 * padding - taps) / stride + 1;
     const int high = taps + (result - 1) * stride - size - padding;
-    return fmt::format(R"(func @f(%x: {0}[{1},3,{2},{2}], %g: {0}[{1},3,{3},{3}]) {{
-      %a: {0}[{1},3,{2},{2}] = abs(%x) {{layout = [1,2,3,0]}}
-      %b: {0}[{1},3,{3},{3}] = abs(%g) {{layout = [1,2,3,0]}}
+    return fmt::format(R"(func @f(%x: {0}[{1},{8},{2},{2}], %g: {0}[{1},{8},{3},{3}]) {{
+      %a: {0}[{1},{8},{2},{2}] = abs(%x) {{layout = [1,2,3,0]}}
+      %b: {0}[{1},{8},{3},{3}] = abs(%g) {{layout = [1,2,3,0]}}
       %d: {0}[1,{1},{4},{4}] = convolution(%a, %b) {{strides = [1,1], low = shape[{5},{5}], high = shape[{6},{6}],
           base_dilation = [1,1], window_dilation = [{7},{7}], groups = 1, batch_groups = {1}, layout = [0,2,3,1]}}
       %e: {0}[1,{1},{4},{4}] = abs(%d)
       return e = %e
     }})",
-                       type, channels, size, result, taps, padding, high, stride);
+                       type, channels, size, result, taps, padding, high, stride, images);
   }
 };
 
@@ -59,6 +60,7 @@ TEST_CASE("the gradient of depthwise kernels goes row by row of the images", "[l
     CHECK(wide_code_has(
         text, fmt::format("depth {}", (gradient.size + 2 * gradient.padding - gradient.taps) / gradient.stride + 1)));
   }
+  check_lowering(DepthwiseGradient{16, 8, 2, 2, 0, "f32", 0}.text());  // of no images
   CHECK(wide_code_has(DepthwiseGradient{32, 14, 3, 1, 1}.text(), "contract 9x16"));
 }
 

@@ -11,9 +11,9 @@ kernel0.scale:
 	.p2align	4, 0x90
 .LBB0_1:
 	vmulps	(%rdi,%rax,4), %zmm0, %zmm2
-	vrangeps	$5, %zmm1, %zmm2, %zmm3
-	vcmpunordps	%zmm1, %zmm2, %k1
-	vaddps	%zmm1, %zmm2, %zmm3 {%k1}
+	vmaxps	%zmm1, %zmm2, %zmm3
+	vcmpunordps	%zmm2, %zmm2, %k1
+	vmovaps	%zmm2, %zmm3 {%k1}
 	vmovups	%zmm3, (%rdx,%rax,4)
 	addq	$16, %rax
 	cmpq	$96, %rax
@@ -21,10 +21,10 @@ kernel0.scale:
 	vbroadcastss	%xmm0, %xmm0
 	vmulps	384(%rdi), %xmm0, %xmm0
 	vxorps	%xmm1, %xmm1, %xmm1
-	vrangeps	$5, %xmm1, %xmm0, %xmm2
-	vcmpunordps	%xmm1, %xmm0, %k1
-	vaddps	%xmm1, %xmm0, %xmm2 {%k1}
-	vmovups	%xmm2, 384(%rdx)
+	vmaxps	%xmm1, %xmm0, %xmm1
+	vcmpunordps	%xmm0, %xmm0, %k1
+	vmovaps	%xmm0, %xmm1 {%k1}
+	vmovups	%xmm1, 384(%rdx)
 	vzeroupper
 	retq
 .Lfunc_end0:
