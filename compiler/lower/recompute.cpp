@@ -19,6 +19,7 @@
 #include "compiler/ops/contraction.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
+#include "compiler/support/pointer_lists.h"
 
 namespace pullback::lower {
 namespace {
@@ -234,11 +235,7 @@ class Round {
 
   void note_readers() {
     for (std::size_t i = 0; i < region_.ops.size(); ++i)
-      for (const ir::Value* operand : region_.ops[i]->operands) {
-        std::size_t& last = last_reader_[operand];
-        readers_.push_back({i, last});
-        last = readers_.size();
-      }
+      for (const ir::Value* operand : region_.ops[i]->operands) readers_.add(operand, i);
   }
 
   /// Those that together give up `enough` bytes, the cheapest first.
@@ -357,8 +354,7 @@ class Round {
     ir::ValueMap map{{candidate.value, again.at(candidate.value)}};
     std::set<std::size_t> open;  // ops that read what is in `map`, in their order
     const auto add_readers = [&](const ir::Value* value) {
-      const std::size_t* last = last_reader_.find(value);
-      for (std::size_t i = last ? *last : 0; i > 0; i = readers_[i - 1].before) open.insert(readers_[i - 1].position);
+      readers_.for_each(value, [&](std::size_t position) { open.insert(position); });
     };
     add_readers(candidate.value);
     while (!open.empty()) {
@@ -436,13 +432,7 @@ class Round {
   const Rule rule_;
   Lives lives_;
   PointerMap<std::size_t> position_;
-  /// Of the values, as the round begins: chains, one for each value.
-  struct Reader {
-    std::size_t position;
-    std::size_t before;  ///< in readers_, from 1 on; 0: none
-  };
-  std::vector<Reader> readers_;
-  PointerMap<std::size_t> last_reader_;  ///< the same numbers
+  PointerLists<std::size_t> readers_;  ///< of each value, their positions as the round begins
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "compiler/ops/op_def.h"
 #include "compiler/passes/match.h"
 #include "compiler/passes/passes.h"
-#include "compiler/support/pointer_map.h"
+#include "compiler/support/pointer_lists.h"
 
 namespace pullback::passes {
 namespace {
@@ -20,39 +20,16 @@ struct Reader {
   std::size_t operand = 0;
 };
 
-/// Who reads each value of a region: one chain for each.
-class Readers {
- public:
-  explicit Readers(const ir::Region& region) {
-    for (const auto& op : region.ops)
-      for (std::size_t i = 0; i < op->operands.size(); ++i) add(op->operand(i), {op.get(), i});
-    for (const ir::Value* result : region.results) add(result, {});
-  }
+using Readers = PointerLists<Reader>;
 
-  /// In the order of the region.
-  std::vector<Reader> of(const ir::Value& value) const {
-    std::vector<Reader> readers;
-    const std::size_t* last = last_.find(&value);
-    for (std::size_t i = last ? *last : 0; i > 0; i = links_[i - 1].before) readers.push_back(links_[i - 1].reader);
-    std::reverse(readers.begin(), readers.end());
-    return readers;
-  }
-
- private:
-  struct Link {
-    Reader reader;
-    std::size_t before;  ///< in links_, from 1 on; 0: none
-  };
-
-  void add(const ir::Value* value, const Reader& reader) {
-    std::size_t& last = last_[value];
-    links_.push_back({reader, last});
-    last = links_.size();
-  }
-
-  std::vector<Link> links_;
-  PointerMap<std::size_t> last_;  ///< the same numbers
-};
+/// Who reads each value of a region, in its order.
+Readers readers_of(const ir::Region& region) {
+  Readers readers;
+  for (const auto& op : region.ops)
+    for (std::size_t i = 0; i < op->operands.size(); ++i) readers.add(op->operand(i), {op.get(), i});
+  for (const ir::Value* result : region.results) readers.add(result, {});
+  return readers;
+}
 
 /// The order in which `reader` wants the value: batch axes, contracted axes, free axes. Row-major from others.
 ir::Integers wanted_order(const Reader& reader, std::size_t rank) {
@@ -117,13 +94,13 @@ bool has_choice(const ir::Op& op) {
 }  // namespace
 
 bool assign_layouts(ir::Function& function) {
-  const Readers readers(function.body);
+  const Readers readers = readers_of(function.body);
   bool changed = false;
   for (const auto& op : function.body.ops) {
     if (op->results.size() != 1 || !op->regions.empty()) continue;
     const ir::Value& value = *op->result();
     if (!has_choice(*op) && ir::is_row_major(value)) continue;
-    const ir::Integers order = layout_for(*op, readers.of(value));
+    const ir::Integers order = layout_for(*op, readers.of(&value));
     if (order == ir::layout_of(value)) continue;
     ir::set_layout(*op, order);
     changed = true;

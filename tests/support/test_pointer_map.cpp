@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "compiler/support/pointer_lists.h"
 #include "compiler/support/pointer_map.h"
 
 using namespace pullback;
@@ -44,4 +45,17 @@ TEST_CASE("a set by address holds each once") {
   CHECK(!set.contains(&c));
   set.insert_all(std::vector<const int*>{&c});
   CHECK(set.contains(&c));
+}
+
+TEST_CASE("lists by address keep the order of their own elements") {
+  std::vector<char> memory(100);
+  PointerLists<int> lists;
+  CHECK(lists.of(memory.data()).empty());
+  for (int i = 0; i < 300; ++i) lists.add(&memory[static_cast<std::size_t>(i % 100)], i);
+  for (int i = 0; i < 100; ++i)
+    CHECK(lists.of(&memory[static_cast<std::size_t>(i)]) == std::vector{i, i + 100, i + 200});
+  std::vector<int> backwards;
+  lists.for_each(&memory[7], [&](int element) { backwards.push_back(element); });
+  CHECK(backwards == std::vector{207, 107, 7});
+  CHECK(lists.of(&lists).empty());
 }
