@@ -1,5 +1,7 @@
 #include "compiler/codegen/call_table.h"
 
+#include <llvm/IR/Module.h>
+
 #include "runtime/abi.h"
 
 namespace pullback::codegen {

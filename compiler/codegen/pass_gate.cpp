@@ -1,5 +1,7 @@
 #include "compiler/codegen/pass_gate.h"
 
+#include <llvm/Pass.h>
+
 #include <algorithm>
 #include <array>
 #include <memory>

@@ -14,6 +14,7 @@
 #include "compiler/driver/load_codegen.h"
 #include "compiler/driver/reference.h"
 #include "compiler/driver/report.h"
+#include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/print.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/support/dump.h"

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <pullback/tensor.h>
+
 #include "compiler/frontend/first_values.h"
 #include "compiler/ir/literal.h"
 #include "compiler/support/hash.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/ir/layout.h"
+#include "compiler/ops/contexts.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "compiler/driver/compile.h"
+#include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/builder.h"
 #include "tests/codegen/harness.h"
 

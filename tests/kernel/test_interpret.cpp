@@ -8,6 +8,7 @@
 
 #include "compiler/ir/kernel/builder.h"
 #include "compiler/ir/kernel/interpret.h"
+#include "compiler/ir/kernel/print.h"
 #include "compiler/ir/kernel/verify.h"
 
 using namespace pullback;
