@@ -1,7 +1,7 @@
 // Translator: tiles one after the other whose endings run while the next tile computes. A long ending (an optimizer's,
 // with a square root and a division for each element) leaves the multipliers idle: a core looks a few hundred
 // instructions ahead, not as far as the next tile. Here a row of the tile before is ended after every few steps over k.
-#include <pullback/error.h>
+#include <algorithm>
 
 #include "compiler/codegen/contract_tile.h"
 #include "compiler/codegen/pass_gate.h"
