@@ -12,6 +12,8 @@ namespace pullback::runtime {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kInternalSlots = 2;  // the arena and the constants
 /// An arena of this size on gets its pages in the background.
 constexpr std::size_t kLargeArena = std::size_t{8} << 20;
@@ -61,12 +63,16 @@ Executable::Executable(ExecutableImage image, ThreadPool* pool, std::unique_ptr<
 }
 
 std::int32_t Executable::run_entry() {
-  Execution execution(pool_, image_.scratch_bytes);
-  if (image_.profiled_calls == 0) return image_.entry(execution.context(), bases_.data());
-  const auto start = std::chrono::steady_clock::now();
+  Execution execution(pool_, image_.scratch_bytes, choice_.is_shared());
+  const bool counts = image_.profiled_calls != 0, is_timed = choice_.is_timed() || counts;
+  const Clock::time_point start = is_timed ? Clock::now() : Clock::time_point();
   const std::int32_t status = image_.entry(execution.context(), bases_.data());
-  profile_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  ++profile_.steps;
+  const Clock::duration time = is_timed ? Clock::now() - start : Clock::duration::zero();
+  if (execution.could_share()) choice_.ran(time);
+  if (counts) {
+    profile_.seconds += std::chrono::duration<double>(time).count();
+    ++profile_.steps;
+  }
   return status;
 }
 

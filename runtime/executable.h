@@ -15,6 +15,7 @@
 
 #include "runtime/abi.h"
 #include "runtime/pages_ahead.h"
+#include "runtime/thread_choice.h"
 
 namespace pullback::runtime {
 
@@ -113,6 +114,7 @@ class Executable {
   ThreadPool& pool_;
   std::unique_ptr<Arena> arena_;
   std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
+  ThreadChoice choice_;
   Profile profile_;
   std::mutex running_;
 };

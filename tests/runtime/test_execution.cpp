@@ -2,6 +2,7 @@
 #include <pullback/error.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +19,7 @@
 #include "runtime/environment.h"
 #include "runtime/executable.h"
 #include "runtime/philox.h"
+#include "runtime/thread_choice.h"
 #include "runtime/thread_pool.h"
 
 using namespace pullback;
@@ -164,6 +166,51 @@ TEST_CASE("a thread takes over what others have not begun", "[pool]") {
   }
 }
 
+TEST_CASE("an execution that does not share runs on the calling thread", "[pool]") {
+  ThreadPool pool(3);
+  Execution execution(pool, 64, false);
+  std::vector<std::thread::id> seen(100);
+  void* buffers[] = {seen.data()};
+  const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void*) {
+    for (std::int64_t i = begin; i < end; ++i) static_cast<std::thread::id*>(b[0])[i] = std::this_thread::get_id();
+  };
+  CHECK_FALSE(execution.could_share());
+  execution.context()->parallel_for(execution.context(), kernel, buffers, 1);
+  CHECK_FALSE(execution.could_share());
+  execution.context()->parallel_for(execution.context(), kernel, buffers, 100);
+  CHECK(execution.could_share());
+  CHECK(std::set<std::thread::id>(seen.begin(), seen.end()) == std::set<std::thread::id>{std::this_thread::get_id()});
+}
+
+TEST_CASE("a worker that has gone to sleep wakes up for its chunks", "[pool]") {
+  ThreadPool pool(3);
+  Execution execution(pool, 64);
+  std::vector<std::int64_t> counters(64);
+  for (int round = 0; round < 60; ++round) {
+    // About as long as a worker spins, so that it is met awake, asleep and in between.
+    std::this_thread::sleep_for(std::chrono::microseconds(3 * round));
+    run_count(execution, counters);
+  }
+  CHECK(counted(counters, 60));
+}
+
+TEST_CASE("a caller that has gone to sleep hears of the last chunk", "[pool]") {
+  ThreadPool pool(2);
+  Execution execution(pool, 0);
+  std::atomic<int> ended{0};
+  void* buffers[] = {&ended};
+  const auto kernel = [](void* const* b, std::int64_t begin, std::int64_t end, void*) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (i == 1) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      ++*static_cast<std::atomic<int>*>(b[0]);
+    }
+  };
+  for (int round = 1; round <= 20; ++round) {
+    execution.context()->parallel_for(execution.context(), kernel, buffers, 2);
+    REQUIRE(ended == 2 * round);
+  }
+}
+
 // Where indices wait for each other, so that each has a thread of its own.
 struct Meeting {
   std::atomic<int> begun{0};
@@ -222,6 +269,49 @@ TEST_CASE("an idle pool uses no processor time", "[pool]") {
   const std::clock_t before = std::clock();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.02);
+}
+
+// `runs` runs of a step that takes so many microseconds with threads and without: how many had threads, and how long
+// all took.
+struct Runs {
+  std::int64_t shared = 0;
+  double microseconds = 0;
+};
+Runs run_steps(ThreadChoice& choice, std::int64_t shared_time, std::int64_t alone_time, std::int64_t runs) {
+  Runs sum;
+  for (std::int64_t i = 0; i < runs; ++i) {
+    const bool shared = choice.is_shared();
+    const std::chrono::microseconds time(shared ? shared_time : alone_time);
+    sum.shared += shared ? 1 : 0;
+    sum.microseconds += static_cast<double>(time.count());
+    choice.ran(choice.is_timed() ? ThreadChoice::Duration(time) : ThreadChoice::Duration::zero());
+  }
+  return sum;
+}
+
+TEST_CASE("a step has threads as long as they make it faster", "[threads]") {
+  ThreadChoice choice;
+  const auto fast = run_steps(choice, 100, 180, 20000);
+  CHECK(fast.microseconds < 1.02 * 20000 * 100);
+  const auto moved = run_steps(choice, 300, 180, 20000);  // the cores are far from each other now
+  CHECK(moved.microseconds < 1.4 * 20000 * 180);          // noticed within a second
+  const auto far = run_steps(choice, 300, 180, 20000);
+  CHECK(far.microseconds < 1.02 * 20000 * 180);
+  CHECK(far.shared > 0);  // it goes on trying
+  run_steps(choice, 100, 180, 20000);
+  CHECK(run_steps(choice, 100, 180, 20000).microseconds < 1.02 * 20000 * 100);
+}
+
+TEST_CASE("threads that make no difference are kept", "[threads]") {
+  ThreadChoice choice;
+  run_steps(choice, 100, 98, 100);
+  CHECK(run_steps(choice, 100, 98, 400).shared > 380);
+}
+
+TEST_CASE("a step without measurable time is none to choose for", "[threads]") {
+  ThreadChoice choice;
+  for (int i = 0; i < 1000; ++i) choice.ran();
+  CHECK(choice.is_shared());
 }
 
 TEST_CASE("an executable updates its state in place", "[executable]") {
