@@ -4,34 +4,43 @@
 
 namespace pullback::runtime {
 
+using namespace std::chrono_literals;
+
 void ThreadChoice::ran(Duration time) {
   if (!is_trial()) {
     --until_trial_;
     return;
   }
-  if (trial_run_ % kRuns >= kUncounted) {
-    Duration& shortest = is_shared_in_trial() ? shared_ : alone_;
+  const bool counts = run_ % kRuns >= kUncounted;
+  if (counts) {
+    Duration& shortest = tries_other() ? other_ : preferred_;
     shortest = std::min(shortest, time);
   }
-  if (++trial_run_ == kRuns * kBlocks) decide();
+  if (tries_other()) lost_ += std::max(time - preferred_, Duration::zero());
+  const bool is_over = counts && is_decided(time);
+  if (++run_ == kRuns * kBlocks || is_over) end_trial();
 }
 
-void ThreadChoice::decide() {
-  using namespace std::chrono_literals;
-  // Runs with threads, where these are late, disturb each other less than the first ones after a change: what was
-  // chosen stays unless the other is clearly better.
-  constexpr double kClearly = 0.95;
-  const Duration chosen = is_better_shared_ ? shared_ : alone_, other = is_better_shared_ ? alone_ : shared_;
-  if (other.count() < kClearly * chosen.count()) is_better_shared_ = !is_better_shared_;
+// Before its end a trial only confirms: a run that was interrupted must not change the preference.
+bool ThreadChoice::is_decided(Duration last) const {
+  // What parts tell each other takes microseconds, some hundreds in a step that has hundreds of kernels.
+  constexpr Duration kLong = 10ms;
+  constexpr int kMuchSlower = 125;  // percent
+  if (tries_other()) return 100 * last > kMuchSlower * preferred_;
+  return prefers_shared_ && last > kLong;
+}
 
-  // The next trial: soon enough to notice that the machine has changed, and late enough for trials to cost a hundredth.
-  constexpr Duration kSoonest = 50ms, kLatest = 1s;
-  constexpr int kShare = 100, kWorseRuns = kRuns * kBlocks / 2;
-  const Duration better = std::min(shared_, alone_), worse = std::max(shared_, alone_);
-  const Duration pause = std::clamp(kShare * kWorseRuns * (worse - better), kSoonest, kLatest);
-  until_trial_ = std::max<std::int64_t>(pause / std::max(better, Duration(1)), 1);
-  trial_run_ = 0;
-  shared_ = alone_ = Duration::max();
+void ThreadChoice::end_trial() {
+  constexpr int kClearlyFaster = 95;  // percent: what makes no difference stays as it is
+  const bool changes = other_ != Duration::max() && 100 * other_ < kClearlyFaster * preferred_;
+  // The next trial: soon enough to notice that the machine has changed, late enough for trials to cost a hundredth.
+  constexpr Duration kSoonest = 50ms;
+  const Duration pause = std::max(100 * lost_, kSoonest);
+  until_trial_ = std::max<std::int64_t>(pause / std::max(std::min(preferred_, other_), Duration(1)), 100);
+  if (changes) prefers_shared_ = !prefers_shared_;
+  run_ = 0;
+  preferred_ = other_ = Duration::max();
+  lost_ = {};
 }
 
 }  // namespace pullback::runtime

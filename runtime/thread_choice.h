@@ -13,7 +13,7 @@ class ThreadChoice {
   using Duration = std::chrono::steady_clock::duration;
 
   /// Is the next run to be shared by threads?
-  bool is_shared() const { return is_trial() ? is_shared_in_trial() : is_better_shared_; }
+  bool is_shared() const { return is_trial() && tries_other() ? !prefers_shared_ : prefers_shared_; }
   /// Is the next run's time asked for?
   bool is_timed() const { return is_trial(); }
 
@@ -21,18 +21,20 @@ class ThreadChoice {
   void ran(Duration time = {});
 
  private:
-  // A trial is some runs with threads, as many without, and the same again. The first of each fetch what they need from
-  // the other cores' caches.
+  // A trial is a block of runs as preferred, one of the other way, and both again. The first run of each fetches what
+  // it needs from the other cores' caches.
   static constexpr int kRuns = 4, kUncounted = 1, kBlocks = 4;
 
   bool is_trial() const { return until_trial_ == 0; }
-  bool is_shared_in_trial() const { return trial_run_ / kRuns % 2 == 0; }
-  void decide();
+  bool tries_other() const { return run_ / kRuns % 2 == 1; }
+  bool is_decided(Duration last) const;
+  void end_trial();
 
-  bool is_better_shared_ = true;
-  std::int64_t until_trial_ = 4;  // runs: the first ones get memory and caches
-  int trial_run_ = 0;
-  Duration shared_ = Duration::max(), alone_ = Duration::max();  // the shortest of a trial
+  bool prefers_shared_ = true;
+  std::int64_t until_trial_ = 4;                                    // runs: the first ones get memory and fill caches
+  int run_ = 0;                                                     // of the trial
+  Duration preferred_ = Duration::max(), other_ = Duration::max();  // the shortest of a trial
+  Duration lost_{};                                                 // by its runs of the other way
 };
 
 }  // namespace pullback::runtime
