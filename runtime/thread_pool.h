@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <thread>
 #include <vector>
 
@@ -34,66 +33,41 @@ class ThreadPool {
  private:
   friend class Execution;
 
-  // A kernel in parallel, numbered: 0 is none. What a late worker takes over is checked against the number.
-  struct Job {
-    std::uint32_t number = 0;
-    std::uint32_t chunks = 0;
-    KernelFunction kernel = nullptr;
-    void* const* buffers = nullptr;
-    std::int64_t count = 0;
-  };
-
-  // The chunks of a job that belong to one thread and have not been taken. Their owner takes them from the front,
-  // others from the back.
-  class Chunks {
-   public:
-    void deal(std::uint32_t job, std::uint32_t first, std::uint32_t end);
-    /// -1 when none is left of this job.
-    std::int64_t take(std::uint32_t job, bool from_front);
-
-   private:
-    std::atomic<std::uint64_t> left_{0};  // the job's number, first, end; the first ones of their job by bits
-  };
-
-  // What the calling thread tells a worker lies in one cache line, and what a worker answers in another: a line that
-  // changes its core takes as long as hundreds of instructions, and most of all between cores that share no cache.
-  struct Worker {
-    alignas(64) std::atomic<std::uint32_t> ticket{0};  // the number of the job to do, written last
-    std::atomic<std::uint32_t> chunk_count{0};         // from here on the job, read before one of its chunks is taken
-    std::atomic<KernelFunction> kernel{nullptr};
-    std::atomic<void* const*> buffers{nullptr};
-    std::atomic<std::int64_t> count{0};
-    Chunks chunks;
-    std::atomic<bool> ends{false};
-
-    alignas(64) std::atomic<std::uint64_t> done{0};  // a job's number, and below it how many of its chunks are done
-    std::atomic<bool> sleeps{false};
-
-    alignas(64) std::shared_ptr<std::byte> scratch;
+  struct alignas(64) Worker {
+    std::atomic<std::uint32_t> ticket{0};  // bumped when there is something to do
+    std::atomic<bool> ends{false};         // read by a worker that is still on its way from an earlier ticket, too
+    std::shared_ptr<std::byte> scratch;
     std::thread thread;
   };
-
-  using Workers = std::span<const std::unique_ptr<Worker>>;
+  // The chunks that belong to one thread and have not been taken: first in the low half, behind the last in the high
+  // half. Their owner takes them from the front, others from the back.
+  struct alignas(64) Chunks {
+    std::atomic<std::uint64_t> left{0};
+  };
+  // A kernel in parallel. Written before the gate opens; stays until the gate is closed and all who entered have left.
+  struct Job {
+    KernelFunction kernel = nullptr;
+    void* const* buffers = nullptr;
+    std::int64_t count = 0, chunks = 0;
+  };
 
   void work(Worker& worker, std::size_t position);
   /// With several threads and at least two iterations.
   void parallel_for(KernelFunction kernel, void* const* buffers, std::int64_t count, void* scratch);
-  /// Takes chunks of `job` until none is left, first those of the thread in `position`; `done` hears of each.
-  template <typename Done>
-  void run_chunks(const Job& job, std::size_t position, void* scratch, const Done& done);
-  void hand_out(const Job& job, Workers workers);
-  static void wake(Workers workers);
-  /// Returns when the workers have done `chunks` of the job together.
-  void wait_for(const Job& job, Workers workers, std::uint32_t chunks);
+  bool enter();
+  void run_chunks(std::size_t position, void* scratch);
   void grow_scratch(std::size_t bytes);
 
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::uint32_t last_job_ = 0;
+  std::vector<Chunks> chunks_;  // of the calling thread, then of each worker
+  Job job_;
   std::shared_ptr<std::byte> scratch_;  // of the calling thread
   std::size_t scratch_bytes_ = 0;
   std::atomic<bool> busy_{false};  // an Execution has the pool
-  alignas(64) Chunks chunks_;      // of the calling thread
-  alignas(64) std::atomic<std::uint32_t> caller_sleeps_{0};
+  // Workers that run chunks of the job; with kClosed nobody may enter. A worker that wakes up late finds the gate
+  // closed and is waited for by nobody.
+  static constexpr std::uint32_t kClosed = std::uint32_t{1} << 31;
+  alignas(64) std::atomic<std::uint32_t> gate_{kClosed};
 };
 
 /// One run of a compiled step on a pool: what generated code receives as its ExecutionContext. A run that finds the

@@ -291,15 +291,31 @@ Runs run_steps(ThreadChoice& choice, std::int64_t shared_time, std::int64_t alon
 
 TEST_CASE("a step has threads as long as they make it faster", "[threads]") {
   ThreadChoice choice;
-  const auto fast = run_steps(choice, 100, 180, 20000);
-  CHECK(fast.microseconds < 1.02 * 20000 * 100);
-  const auto moved = run_steps(choice, 300, 180, 20000);  // the cores are far from each other now
-  CHECK(moved.microseconds < 1.4 * 20000 * 180);          // noticed within a second
-  const auto far = run_steps(choice, 300, 180, 20000);
+  CHECK(run_steps(choice, 100, 180, 20000).microseconds < 1.02 * 20000 * 100);
+  // The cores are far from each other now. That is noticed within a tenth of a second.
+  CHECK(run_steps(choice, 300, 180, 20000).microseconds < 20000 * 180 + 1e5);
+  const Runs far = run_steps(choice, 300, 180, 20000);
   CHECK(far.microseconds < 1.02 * 20000 * 180);
   CHECK(far.shared > 0);  // it goes on trying
   run_steps(choice, 100, 180, 20000);
   CHECK(run_steps(choice, 100, 180, 20000).microseconds < 1.02 * 20000 * 100);
+}
+
+TEST_CASE("a run that was interrupted changes nothing", "[threads]") {
+  ThreadChoice choice;
+  for (int i = 0; i < 1000; ++i) {
+    const std::chrono::microseconds time(i % 7 == 5 ? 5000 : choice.is_shared() ? 100 : 180);
+    choice.ran(time);
+    if (!choice.is_timed()) CHECK(choice.is_shared());
+  }
+}
+
+TEST_CASE("trials of long steps cost little from the first on", "[threads]") {
+  ThreadChoice choice;
+  CHECK(run_steps(choice, 2000, 3700, 50).microseconds < 50 * 2000 + 2 * 1700 + 1);
+  CHECK(run_steps(choice, 2000, 3700, 2000).microseconds < 1.02 * 2000 * 2000);
+  ThreadChoice longer;
+  CHECK(run_steps(longer, 20000, 37000, 500).shared == 500);
 }
 
 TEST_CASE("threads that make no difference are kept", "[threads]") {
