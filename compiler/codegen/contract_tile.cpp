@@ -65,7 +65,9 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
-    const int width = static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    // Beside whole vectors the last one is whole, too: instruction selection makes a shorter one of elements of A a part
+    // of the whole one, which then goes to waste as the place of a sum, and there are too few registers.
+    const int width = column > 0 ? vector : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
   // Rather than a vector of which some lanes are masked, one that begins earlier.

@@ -24,6 +24,7 @@
 #include "compiler/lower/separate_results.h"
 #include "compiler/lower/signature.h"
 #include "compiler/lower/sink_into_scans.h"
+#include "compiler/lower/split_products.h"
 #include "compiler/lower/split_reductions.h"
 #include "compiler/lower/survey.h"
 #include "compiler/lower/view.h"
@@ -467,7 +468,8 @@ schedule::Module write_and_plan(const ir::Function& function, const Target& targ
 
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options) {
   const std::unique_ptr<ir::Function> prepared = ir::clone(function);
-  bool changed = split_reductions(*prepared);
+  bool changed = split_products(*prepared);
+  changed |= split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
   changed |= sink_into_scans(*prepared, target);
   changed |= pack_invariants(*prepared, target);
