@@ -253,6 +253,28 @@ TEST_CASE("the last columns are part of a whole vector, unless the epilogue read
   CHECK(is_masked(true));
 }
 
+TEST_CASE("sums of a narrow last vector stay in registers") {
+  const auto uses_stack = [](const char* target, std::int64_t rows, std::int64_t columns, bool in_place) {
+    constexpr std::int64_t depth = 100;
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, rows * depth, Access::in), x = b.buffer("b", f32, depth * columns, Access::in);
+    const int c = b.buffer("c", f32, rows * columns, in_place ? Access::inout : Access::out);
+    b.contract(product(rows, columns, depth, a, x), f32, [&](const Index& i, const Index& j, Value* value) {
+      const Index at = i * columns + j;
+      b.store(c, at, in_place ? b.add(b.load(c, at), value) : value);
+    });
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse(target), .want_asm_text = true});
+    return compiled.asm_text.find("(%rsp)") != std::string::npos;
+  };
+  for (const bool in_place : {false, true}) {
+    for (std::int64_t columns = 17; columns <= 32; ++columns)
+      CHECK_FALSE(uses_stack("x86-64-v4", 12, columns, in_place));
+    for (std::int64_t columns = 9; columns <= 16; ++columns) CHECK_FALSE(uses_stack("x86-64-v3", 6, columns, in_place));
+  }
+}
+
 TEST_CASE("16-bit inputs, 32-bit sums") {
   for (DType input : {f16, bf16})
     for (std::int64_t columns : {1, 7, 16, 40}) check_tile({5, columns, 11}, input, f32);

@@ -67,6 +67,49 @@ TEST_CASE("no slabs of one image, of many results, of little work or of rounded 
   }
 }
 
+/// The products of x [k...,m] and y [k...,n] over all of k.
+std::string deep_product(const std::string& depth, std::int64_t m, std::int64_t n, const char* type = "f32",
+                         const char* contract = "[0]x[0]") {
+  return fmt::format(R"(func @f(%x: {3}[{0},{1}], %y: {3}[{0},{2}]) {{
+    %p: {3}[{1},{2}] = dot_general(%x, %y) {{contract = {4}, batch = []x[]}}
+    %r: {3}[{1},{2}] = abs(%p)
+    return r = %r
+  }})",
+                     depth, m, n, type, contract);
+}
+
+TEST_CASE("deep sums of few products are sums of slabs", "[lower]") {
+  for (const auto& [text, slabs, results] : {std::tuple{deep_product("4096", 10, 10), 8, 100},
+                                             {deep_product("20000", 12, 20), 8, 240},
+                                             {deep_product("2500", 3, 7, "f64"), 4, 21},
+                                             {deep_product("3,1025", 2, 33, "f32", "[0,1]x[0,1]"), 5, 66}}) {
+    INFO(text);
+    check_lowering(text);
+    const std::string kernels = kernels_for_threads(text);
+    CAPTURE(kernels);
+    CHECK(kernels.find(fmt::format("[{}] in arena", slabs * results)) != std::string::npos);
+    const bool is_large = kernels.find(fmt::format("parallel p in 0..{}", slabs)) != std::string::npos;
+    CHECK(is_large == (results > 21));
+  }
+  // Batches are results, too.
+  const std::string batches = R"(func @f(%x: f32[3,4096,4], %y: f32[3,4096,5]) {
+    %p: f32[3,4,5] = dot_general(%x, %y) {contract = [1]x[1], batch = [0]x[0]}
+    return p = %p
+  })";
+  check_lowering(batches);
+  CHECK(calls_of(for_threads(batches).body) == 2);
+}
+
+TEST_CASE("no slabs of many products, of short or rounded sums, of a prime number of terms, or of vectors", "[lower]") {
+  for (const std::string& text :
+       {deep_product("2048", 40, 40), deep_product("1000", 10, 10), deep_product("4099", 4, 4),
+        deep_product("4096", 10, 10, "bf16"), deep_product("4096", 1, 100), deep_product("0", 3, 3)}) {
+    INFO(text);
+    check_lowering(text);
+    CHECK(kernels_for_threads(text).find("reduce_sum") == std::string::npos);
+  }
+}
+
 TEST_CASE("rows for many panels of B are a part", "[lower]") {
   // The panels are the first axis of %w: columns of the result, but not neighbours in memory.
   const std::string text = R"(func @f(%x: f32[32,64], %w: f32[16,64,16]) {
