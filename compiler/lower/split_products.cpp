@@ -17,6 +17,8 @@ constexpr std::int64_t kFewResults = 1024;
 /// Terms of each slab: to add up the slabs is then a hundredth of the work.
 constexpr std::int64_t kFewestTerms = 512;
 constexpr std::int64_t kMostProductSlabs = 8;
+/// Of less work, handing out slabs would be a large part.
+constexpr double kFewProducts = 1e6;
 
 std::int64_t product_of(const Integers& dims) {
   std::int64_t product = 1;
@@ -72,7 +74,8 @@ std::vector<ir::Value*> split_product(ir::Op& op, ir::Builder& builder) {
   Integers contracted;
   for (const std::int64_t axis : contract.lhs) contracted.push_back(dims[static_cast<std::size_t>(axis)]);
   const Cut cut = cut_of(contracted);
-  if (cut.slabs == 1) return {};
+  const double products = static_cast<double>(product_of(results)) * static_cast<double>(product_of(contracted));
+  if (cut.slabs == 1 || products < kFewProducts) return {};
   const std::int64_t x_axis = contract.lhs[cut.axis], y_axis = contract.rhs[cut.axis];
   ir::AxisPairs rest{with_cut(contract.lhs, x_axis), with_cut(contract.rhs, y_axis)};
   ir::AxisPairs slabs{with_cut(batch.lhs, x_axis), with_cut(batch.rhs, y_axis)};
