@@ -162,8 +162,7 @@ class Grouper {
   }
 
   static bool sums_over_images(const ir::Op& convolution) {
-    const std::vector<std::int64_t> positions = dims_of(*convolution.result()),
-                                    taps = dims_of(*convolution.operand(1));
+    const std::vector<std::int64_t> positions = dims_of(*convolution.result()), taps = dims_of(*convolution.operand(1));
     return !std::equal(positions.begin() + 2, positions.end(), taps.begin() + 2, std::greater_equal<>());
   }
 
