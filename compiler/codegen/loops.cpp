@@ -1,6 +1,7 @@
 // Translator: loops. Extents are known, so that tails and single iterations are straight code.
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include <pullback/error.h>
@@ -189,21 +190,100 @@ void Translator::vector_instance(const Loop& loop, const Index& position, int wi
 
 void Translator::finish_reductions(const Loop& loop, Partials& partials) {
   const auto count = static_cast<std::ptrdiff_t>(partials.accumulators);
-  for (std::size_t i = 0; i < loop.carried.size(); ++i) {
-    const Carried& carried = loop.carried[i];
+  const auto own = [&](std::size_t i) {
     const auto first = partials.of.begin() + static_cast<std::ptrdiff_t>(i) * count;
-    llvm::Value* reduced = reduce_lanes(carried.combine, carried.init->dtype, {first, first + count});
-    bind(carried.result,
-         here(arithmetic_.combine(carried.combine, carried.init->dtype, get(carried.init).value, reduced)));
+    return std::vector<llvm::Value*>(first, first + count);
+  };
+  for (std::size_t begin = 0, end = 0; begin < loop.carried.size(); begin = end) {
+    const Combine how = loop.carried[begin].combine;
+    const DType dtype = loop.carried[begin].init->dtype;
+    while (end < loop.carried.size() && loop.carried[end].combine == how && loop.carried[end].init->dtype == dtype)
+      ++end;
+    std::vector<llvm::Value*> vectors;
+    for (std::size_t i = begin; i < end; ++i) vectors.push_back(reduce_vectors(how, dtype, own(i)));
+    const std::vector<llvm::Value*> reduced = reduce_side_by_side(how, dtype, vectors);
+    for (std::size_t i = begin; i < end; ++i) {
+      const Carried& carried = loop.carried[i];
+      bind(carried.result, here(arithmetic_.combine(how, dtype, get(carried.init).value, reduced[i - begin])));
+    }
   }
 }
 
 // The tree of the contract: lane[i] op lane[i + n/2]. Lane i is element i mod width of vector i / width.
-llvm::Value* Translator::reduce_lanes(Combine how, DType dtype, std::vector<llvm::Value*> partials) {
+llvm::Value* Translator::reduce_vectors(Combine how, DType dtype, std::vector<llvm::Value*> partials) {
   for (std::size_t half = partials.size() / 2; half > 0; half /= 2)
     for (std::size_t i = 0; i < half; ++i)
       partials[i] = arithmetic_.combine(how, dtype, partials[i], partials[i + half]);
-  llvm::Value* vector = partials[0];
+  return partials[0];
+}
+
+namespace {
+
+/// The trees whose lanes a vector holds, one behind the other; none: lanes that hold nothing.
+using Trees = std::vector<std::optional<std::size_t>>;
+
+/// Of two vectors the lanes that the next step of all their trees combines, and the trees of what comes out.
+struct Halves {
+  llvm::SmallVector<int, 16> low, high;
+  Trees trees;
+};
+/// Each tree has `lanes` neighbouring ones of a vector of `width`. Those within a part of a vector stay within it: no
+/// shuffle is faster.
+Halves halves_of(const Trees& a, const Trees& b, std::size_t lanes, std::size_t width, std::size_t part) {
+  Halves halves;
+  const auto add = [&](const Trees& trees, std::size_t from, std::size_t begin, std::size_t end) {
+    for (std::size_t tree = begin / lanes; tree < end / lanes; ++tree) {
+      halves.trees.push_back(tree < trees.size() ? trees[tree] : std::nullopt);
+      for (std::size_t lane = tree * lanes; lane < tree * lanes + lanes / 2; ++lane) {
+        halves.low.push_back(static_cast<int>(from + lane));
+        halves.high.push_back(static_cast<int>(from + lane + lanes / 2));
+      }
+    }
+  };
+  const std::size_t together = lanes > part ? width : std::min(part, width);
+  for (std::size_t begin = 0; begin < width; begin += together) {
+    add(a, 0, begin, begin + together);
+    add(b, width, begin, begin + together);
+  }
+  return halves;
+}
+
+}  // namespace
+
+// Several such trees: what is left of two vectors is one vector, so that each operation is for both.
+std::vector<llvm::Value*> Translator::reduce_side_by_side(Combine how, DType dtype,
+                                                          const std::vector<llvm::Value*>& vectors) {
+  constexpr std::size_t kFewestVectors = 4, kPartBytes = 16;
+  const auto width = static_cast<std::size_t>(width_of(vectors.front()));
+  std::vector<llvm::Value*> results;
+  if (vectors.size() < kFewestVectors || width < kFewestVectors) {
+    for (llvm::Value* vector : vectors) results.push_back(reduce_lanes(how, dtype, vector));
+    return results;
+  }
+  results.resize(vectors.size());
+  for (std::size_t first = 0; first < vectors.size(); first += width) {
+    std::vector<std::pair<llvm::Value*, Trees>> left;
+    for (std::size_t i = first; i < std::min(first + width, vectors.size()); ++i) left.push_back({vectors[i], {i}});
+    for (std::size_t lanes = width; lanes > 1; lanes /= 2) {
+      if (left.size() % 2 != 0) left.emplace_back(llvm::PoisonValue::get(vectors.front()->getType()), Trees{});
+      for (std::size_t i = 0; i < left.size() / 2; ++i) {
+        const auto& [a, of_a] = left[2 * i];
+        const auto& [b, of_b] = left[2 * i + 1];
+        const Halves halves = halves_of(of_a, of_b, lanes, width, kPartBytes / size_of(dtype));
+        llvm::Value* combined = arithmetic_.combine(how, dtype, b_.CreateShuffleVector(a, b, halves.low),
+                                                    b_.CreateShuffleVector(a, b, halves.high));
+        left[i] = {combined, halves.trees};
+      }
+      left.resize(left.size() / 2);
+    }
+    for (const auto& [vector, trees] : left)
+      for (std::size_t lane = 0; lane < trees.size(); ++lane)
+        if (trees[lane]) results[*trees[lane]] = b_.CreateExtractElement(vector, lane);
+  }
+  return results;
+}
+
+llvm::Value* Translator::reduce_lanes(Combine how, DType dtype, llvm::Value* vector) {
   for (int half = width_of(vector) / 2; half > 1; half /= 2) {
     llvm::SmallVector<int, 32> low, high;
     for (int lane = 0; lane < half; ++lane) {

@@ -88,7 +88,10 @@ class Translator {
   void vector_instance(const kernel::Loop& loop, const kernel::Index& position, int width, int active, int accumulator,
                        Partials& partials);
   void finish_reductions(const kernel::Loop& loop, Partials& partials);
-  llvm::Value* reduce_lanes(kernel::Combine how, DType dtype, std::vector<llvm::Value*> partials);
+  llvm::Value* reduce_vectors(kernel::Combine how, DType dtype, std::vector<llvm::Value*> partials);
+  llvm::Value* reduce_lanes(kernel::Combine how, DType dtype, llvm::Value* vector);
+  std::vector<llvm::Value*> reduce_side_by_side(kernel::Combine how, DType dtype,
+                                                const std::vector<llvm::Value*>& vectors);
   using LoopBody = std::function<std::vector<llvm::Value*>(Bound position, std::span<llvm::Value* const> carried)>;
   /// position = begin, begin + step, ... while < end; runs at least once. Returns what the last iteration yielded.
   std::vector<llvm::Value*> counted_loop(const std::string& name, llvm::Value* begin, llvm::Value* end,

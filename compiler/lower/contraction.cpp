@@ -13,6 +13,7 @@
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/chain.h"
+#include "compiler/lower/contraction_dots.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/contraction_shape.h"
@@ -24,10 +25,6 @@ namespace {
 
 using kernel::Index;
 using ops::Indices;
-
-bool is_stored(const Placement& placement, const ir::Value& value) {
-  return placement.has(&value) || is_leaf(value);
-}
 
 /// The part of C that one task computes.
 struct Part {
@@ -593,6 +590,8 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
     throw InternalError("lower: what reads images of " + ir::print(*group.op) + " has no kernel that goes by images");
   if (!shapes.front().bounds.empty() || shapes.size() > 1)
     throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
+  if (sums_along_memory(shapes.front(), placement, options))
+    return write_dots(group, unit, placement, std::move(shapes.front()), options);
   Writer(group, unit, placement, std::move(shapes.front()), options).run();
 }
 

@@ -1,6 +1,7 @@
 #include "compiler/lower/contraction_schedule.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -197,11 +198,21 @@ class ScheduleChooser {
     const std::int64_t step = panel_width() * extents_.bytes;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
     if (has_many_registers() && tiled_.one_k_loop && depth_.b > panel_width())
-      return row_tiles() > kFewTallTiles && depth_.size * step > kNearPanel;
+      return row_tiles() > kFewTallTiles && panel_bytes_in_place() > kNearPanel;
     if (!is_narrow() || depth_.b <= panel_width()) return false;
     const bool is_far = depth_.size * step > kNearNarrow, lies_between_lines = depth_.b * extents_.bytes % kLine != 0;
     if (is_far) return row_tiles() > (lies_across() ? kSeveralTiles : kManyTiles);
     return lies_between_lines && row_tiles() > kSeveralTiles;
+  }
+
+  /// What a panel in place takes of the first level. Lines a page apart meet in one set there: steps of the panel that
+  /// lie, say, a quarter of a page apart use few of the sets, and take as much as if these were all there are. Tiles of
+  /// many rows read so slowly that the second level is as good.
+  std::int64_t panel_bytes_in_place() const {
+    const std::int64_t step = panel_width() * extents_.bytes;
+    if (tile().rows >= kWideRows) return depth_.size * step;
+    const std::int64_t apart = std::max(step, std::gcd(depth_.b * extents_.bytes, kPage)), steps = kPage / apart;
+    return (depth_.size + steps - 1) / steps * kPage;
   }
 
   /// Panels of B that are not copied one by one, as a row tile meets them, but strips of them at once.

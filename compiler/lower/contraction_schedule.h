@@ -1,5 +1,6 @@
 // How a contraction is cut and which operands are copied, decided before any loop of it is written. No choice but that
-// of pairs changes a result: every element is one chain of fused multiply-adds over k, however it is cut. Contractions
+// of pairs changes a result: every element is one chain of fused multiply-adds over k, however it is cut. (Those that
+// are written as dot products, contraction_dots.h, have no such choices.) Contractions
 // whose A has no rows (a filter for each channel), and those that go through inner loops before the next rows, are cut
 // anew as they are written (contraction.cpp): for the first no schedule matters, for the second only tile and blocks.
 #pragma once

@@ -205,24 +205,49 @@ class DirectWriter {
     return size * bytes <= kNearBlockBytes && size * steps >= kFewestSteps ? size : 0;
   }
 
+  /// How many rows of an image that fills the second level make a block that stays there, with steps enough; 0: none.
+  std::int64_t far_block(std::size_t rows) const {
+    const std::int64_t bytes = bytes_of_step(shape_.k[rows]), most = options_.second_level / 4;
+    if (bytes * shape_.k[rows].size <= options_.second_level) return 0;
+    std::int64_t steps = 1;
+    for (std::size_t inner = rows + 1; inner < shape_.k.size(); ++inner) steps *= shape_.k[inner].size;
+    const std::int64_t size = divisor(shape_.k[rows].size, most / std::max<std::int64_t>(1, bytes));
+    return size * bytes <= most && size * steps >= 2 * kFewestSteps ? size : 0;
+  }
+  /// Is the loop over a window that is a whole image, rather than over taps?
+  bool walks_image(const Loop& loop) const {
+    return std::any_of(shape_.bounds.begin(), shape_.bounds.end(), [&](const CoordinateBound& bound) {
+      return bound.step(loop) != 0 && std::all_of(bound.terms.begin(), bound.terms.end(), [&](const auto& term) {
+               return term.dimension == loop.dimensions[0] || shape_.spec.dimensions[term.dimension].size < loop.size;
+             });
+    });
+  }
+  std::int64_t bytes_of_step(const Loop& loop) const { return (std::abs(loop.a) + std::abs(loop.b)) * bytes_; }
+
   /// A sum over whole images (the gradient of the kernels) goes on in blocks of images, or of rows of one, so that what
-  /// a block reads stays in the cache for all tiles. The chains continue through C.
+  /// a block reads stays in the cache for all tiles. The chains continue through C. One image is no loop.
   void choose_block() {
-    if (shape_.k.size() < 2 || is_bounded(shape_, shape_.k.front())) return;
+    if (shape_.k.size() < 2) return;
+    const bool has_images = !is_bounded(shape_, shape_.k.front());
+    const std::size_t rows = has_images ? 1 : 0;
+    const bool may_cut_rows = shape_.k.size() > rows + 1 && !bounds_row(shape_.k[rows]);
+    if (!has_images && !(may_cut_rows && walks_image(shape_.k.front()))) return;
     const std::int64_t tiles = ContractionShape::product(outer_) * ((row_.size + tile_.rows - 1) / tile_.rows) *
                                static_cast<std::int64_t>(columns().size());
-    const Loop images = shape_.k.front();
-    const std::int64_t bytes = (std::abs(images.a) + std::abs(images.b)) * bytes_;
-    if (tiles < 3 || bytes * images.size <= kNearBlockBytes) return;
-    const std::int64_t together = near_block(0);
+    const Loop& front = shape_.k.front();
+    const std::int64_t bytes = bytes_of_step(front);
+    if (tiles < 3 || bytes * front.size <= kNearBlockBytes) return;
+    const std::int64_t together = has_images ? near_block(0) : 0;
+    const std::int64_t near_rows = may_cut_rows ? near_block(rows) : 0,
+                       some_rows = near_rows > 0 || !may_cut_rows ? near_rows : far_block(rows);
     if (together > 0) {
       cut(0, together);
-    } else if (shape_.k.size() > 2 && !bounds_row(shape_.k[1]) && near_block(1) > 0) {
-      cut(1, near_block(1));
-      cut(0, 1);
-      std::swap(blocks_[0], blocks_[1]);
-    } else if (bytes * images.size > kBlockBytes) {
-      cut(0, divisor(images.size, kBlockBytes / bytes));
+    } else if (some_rows > 0) {
+      cut(rows, some_rows);
+      if (has_images) cut(0, 1);
+      std::reverse(blocks_.begin(), blocks_.end());
+    } else if (has_images && bytes * front.size > kBlockBytes) {
+      cut(0, divisor(front.size, kBlockBytes / bytes));
     } else {
       return;
     }

@@ -2,6 +2,7 @@
 #include "compiler/lower/group.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <queue>
@@ -147,16 +148,22 @@ class Grouper {
   }
 
   /// Are there enough images for threads, each small enough? And are the kernels, which all of them read, no more than
-  /// they are? In the gradient of kernels these are images themselves.
+  /// they are? In the gradient of kernels these are images themselves, and the first dimension is that of channels,
+  /// which are the rows of its tiles.
   bool goes_by_images(const Group& group) {
     if (group.op->def != &ops::op_convolution) return false;
     const ir::Value* result = group.op->result();
-    if (count_of(*group.op->operand(1)) > count_of(*result)) return false;
+    if (count_of(*group.op->operand(1)) > count_of(*result) || sums_over_images(*group.op)) return false;
     const std::int64_t images = slabs_of(*result);
     if (images < limits_.images || bytes_of(*result) / images > limits_.image_bytes) return false;
     const std::optional<ContractionShape> shape = contraction_shape(
         *group.op, accesses_, [&](const ir::Value& v) { return is_leaf(v) || anchors_.contains(&v); });
     return shape && is_direct_convolution(*group.op, *shape) && image_loop(*shape);
+  }
+
+  static bool sums_over_images(const ir::Op& convolution) {
+    const std::vector<std::int64_t> positions = dims_of(*convolution.result()), taps = dims_of(*convolution.operand(1));
+    return !std::equal(positions.begin() + 2, positions.end(), taps.begin() + 2, std::greater_equal<>());
   }
 
   /// The indices of the first dimension, if the value lies one after the other in memory; otherwise 0.

@@ -60,6 +60,33 @@ TEST_CASE("a loop may carry several reductions, and fma chains") {
     });
 }
 
+TEST_CASE("many reductions of a loop are added up side by side, each in its order") {
+  for (DType dtype : {f32, f64, i32, u8})
+    for (const int width : {4, 8, 16})
+      for (const std::size_t count : {3, 4, 5, 8, 17, 25}) {
+        CAPTURE(name_of(dtype), width, count);
+        test::check_plain([&](Kernel& k) {
+          Builder b(k);
+          constexpr std::int64_t kElements = 41;
+          const auto all = static_cast<std::int64_t>(count);
+          const int x = b.buffer("x", dtype, kElements + all, Access::in), y = b.buffer("y", dtype, all, Access::inout);
+          std::vector<Builder::Carry> carries;
+          for (std::int64_t i = 0; i < all; ++i)
+            carries.push_back({b.load(y, i), i % 7 == 6 ? Combine::max : Combine::add});
+          const auto results = b.loop("i", kElements, {LoopKind::vector, width, count > 4 ? 1 : 2}, carries,
+                                      [&](const Index& i, const std::vector<Value*>& carried) {
+                                        std::vector<Value*> next;
+                                        for (std::int64_t c = 0; c < all; ++c) {
+                                          const std::size_t at = next.size();
+                                          next.push_back(b.combine(carries[at].combine, carried[at], b.load(x, i + c)));
+                                        }
+                                        return next;
+                                      });
+          for (std::int64_t i = 0; i < all; ++i) b.store(y, i, results[static_cast<std::size_t>(i)]);
+        });
+      }
+}
+
 TEST_CASE("loops within vector loops: each lane walks its own row or column") {
   constexpr std::int64_t kRows = 7, kColumns = 37;
   for (const bool by_column : {false, true})

@@ -196,6 +196,12 @@ TEST_CASE("the rules cut products for 32 registers of 16 numbers and 1 MiB", "[l
   // Short sums are written in long runs.
   CHECK(chosen(128, 512, 10).tile == lower::Tile{4, 4});
   CHECK(chosen(128, 32, 10).tile.vectors == 2);
+  // Four rows at a time read panels so fast that these must stay in the first level. Rows of B a quarter of a page
+  // apart meet in few of its sets; those of 320 columns, a page and a quarter for four, in all.
+  CHECK(chosen(1024, 256, 64).pack_columns);
+  CHECK(chosen(1024, 512, 32).pack_columns);
+  CHECK_FALSE(chosen(1024, 320, 64).pack_columns);
+  CHECK_FALSE(chosen(40, 256, 64).pack_columns);
 }
 
 TEST_CASE("what the rules choose can be done, whatever the problem", "[lower]") {

@@ -42,10 +42,13 @@ struct KernelGradient {
 };
 
 TEST_CASE("gradients of kernels are sums of slabs of images, read where they lie", "[lower]") {
-  for (const auto& [gradient, slabs] : {std::tuple{KernelGradient{}, 4},
-                                        {KernelGradient{.images = 16, .inputs = 8, .size = 11}, 8},
-                                        {KernelGradient{.images = 6, .size = 17, .stride = 2}, 2},
-                                        {KernelGradient{.images = 12, .outputs = 19, .type = "f64"}, 4}}) {
+  for (const auto& [gradient, slabs] :
+       {std::tuple{KernelGradient{}, 4},
+        {KernelGradient{.images = 16, .inputs = 8, .size = 11}, 8},
+        {KernelGradient{.images = 6, .size = 17, .stride = 2}, 2},
+        // What adds these up could follow each channel, of which tiles had one row.
+        {KernelGradient{.images = 6, .inputs = 32, .outputs = 18, .size = 18, .stride = 3}, 2},
+        {KernelGradient{.images = 12, .outputs = 19, .type = "f64"}, 4}}) {
     const std::string text = gradient.text();
     INFO(text);
     check_lowering(text);
@@ -102,12 +105,22 @@ TEST_CASE("deep sums of few products are sums of slabs", "[lower]") {
 TEST_CASE("no slabs of many products, of short or rounded sums, of a prime number of terms, of vectors, of little",
           "[lower]") {
   for (const std::string& text :
-       {deep_product("2048", 40, 40), deep_product("1000", 10, 10), deep_product("4099", 4, 4),
-        deep_product("4096", 10, 10, "bf16"), deep_product("4096", 1, 100), deep_product("0", 3, 3)}) {
+       {deep_product("2048", 40, 40), deep_product("1000", 32, 32), deep_product("4099", 20, 20),
+        deep_product("20000", 10, 10, "bf16"), deep_product("20000", 1, 100), deep_product("4096", 10, 10),
+        deep_product("0", 3, 3)}) {
     INFO(text);
     check_lowering(text);
     CHECK(kernels_for_threads(text).find("reduce_sum") == std::string::npos);
   }
+}
+
+TEST_CASE("gradients of kernels go in blocks of rows: of one image, and of such as fill the second level", "[lower]") {
+  const KernelGradient one{.images = 1, .size = 24};
+  check_lowering(one.text());
+  CHECK(kernels_for_threads(one.text()).find(", start = ") != std::string::npos);
+  const KernelGradient large{.images = 2, .inputs = 64, .outputs = 64, .size = 56};
+  CHECK(kernels_for_threads(large.text()).find("depth 56") != std::string::npos);
+  CHECK(kernels_for_threads(large.text()).find("around 4:") != std::string::npos);
 }
 
 TEST_CASE("rows for many panels of B are a part", "[lower]") {

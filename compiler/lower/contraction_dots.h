@@ -1,0 +1,25 @@
+// Products of matrices that both lie along the sum, with few rows: dot products, whose sums run along memory.
+#pragma once
+
+#include "compiler/lower/contraction_shape.h"
+#include "compiler/lower/emitter.h"
+#include "compiler/lower/group.h"
+#include "compiler/lower/loops.h"
+
+namespace pullback::lower {
+
+/// Does the value lie in memory?
+inline bool is_stored(const Placement& placement, const ir::Value& value) {
+  return placement.has(&value) || is_leaf(value);
+}
+
+/// Are both operands in memory, in the type of the sums, and dot products, side by side for a few rows and columns,
+/// faster than tiles under a copy of B that has its columns as neighbours? Sums are others then: an element is not one
+/// chain, but one for each lane of a vector. So this depends on shapes and the target alone.
+bool sums_along_memory(const ContractionShape& shape, const Placement& placement, const LoopOptions& options);
+
+/// Writes the kernel of such a contraction.
+void write_dots(const Group& group, Unit& unit, Placement& placement, ContractionShape shape,
+                const LoopOptions& options);
+
+}  // namespace pullback::lower
