@@ -62,7 +62,7 @@ class StepUpdate final : public Update {
   std::shared_ptr<detail::Trace> trace_;
   std::vector<Parameter> parameters_;
   PointerMap<std::size_t> positions_;  // of the parameters' values
-  std::vector<Tensor> next_;  // of the parameters, for the averages
+  std::vector<Tensor> next_;           // of the parameters, for the averages
   Tensor count_, step_, momentum_;
   Tensor applies_;  // bool: this step updates; undefined: every step does
 };

@@ -1,5 +1,5 @@
-// Expressions: what is computed in place of an anchor. Those that are made of the same ops in the same way, as in layers
-// that repeat, are looked at once.
+// Expressions: what is computed in place of an anchor. Those that are made of the same ops in the same way, as in
+// layers that repeat, are looked at once.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@
 
 namespace pullback::lower {
 
-/// Writes down how an op's value is computed: the ops, how they are wired, and where the expression ends. Of equal keys,
-/// the values are computed alike, each in its place in values().
+/// Writes down how an op's value is computed: the ops, how they are wired, and where the expression ends. Of equal
+/// keys, the values are computed alike, each in its place in values().
 class ExpressionWriter {
  public:
   explicit ExpressionWriter(Accesses& accesses) : accesses_(accesses) {}
 
-  /// Adds the op and what it reads, down to the values for which `is_end` holds. With `layouts`, where these lie in memory.
+  /// Adds the op and what it reads, down to the values for which `is_end` holds. With `layouts`, where these lie in
+  /// memory.
   template <class IsEnd>
   void write(const ir::Op& op, const IsEnd& is_end, bool layouts) {
     const OpAccess& access = accesses_.of(op);
@@ -79,8 +80,8 @@ struct Expression {
   std::optional<Group::Along> along;
 };
 
-/// Finds the reads of `anchor` (an op with an element rule), and makes `group`, which has it as its only anchor, what it
-/// is alone. `writer` is used for it. What the addresses point to, `accesses` holds.
+/// Finds the reads of `anchor` (an op with an element rule), and makes `group`, which has it as its only anchor, what
+/// it is alone. `writer` is used for it. What the addresses point to, `accesses` holds.
 std::vector<AnchorRead> start_expression(const ir::Value& anchor, const PointerSet& anchors, Accesses& accesses,
                                          ExpressionWriter& writer, Group& group);
 

@@ -6,6 +6,10 @@
 
 namespace pullback::lower {
 
+void KeyWriter::grow(std::size_t size) {
+  bytes_.resize(std::max(2 * bytes_.size(), size_ + size + 256));
+}
+
 void KeyWriter::shape(const Shape& dims) {
   number(dims.size());
   for (const Dim& d : dims) {

@@ -2,7 +2,6 @@
 // two things can be written alike by accident.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -19,12 +18,17 @@ class KeyWriter {
   template <class T>
   void number(T value) {
     static_assert(std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>);
-    raw(&value, sizeof value);
+    if (size_ + sizeof value > bytes_.size()) grow(sizeof value);
+    std::memcpy(bytes_.data() + size_, &value, sizeof value);
+    size_ += sizeof value;
   }
   void address(const void* pointer) { number(std::bit_cast<std::uintptr_t>(pointer)); }
   void bytes(const void* data, std::size_t size) {
     number(size);
-    raw(data, size);
+    if (size == 0) return;
+    if (size_ + size > bytes_.size()) grow(size);
+    std::memcpy(bytes_.data() + size_, data, size);
+    size_ += size;
   }
   void integers(const std::vector<std::int64_t>& list) { bytes(list.data(), list.size() * sizeof(std::int64_t)); }
   void type(const ir::Type& type);
@@ -36,12 +40,8 @@ class KeyWriter {
   void clear() { size_ = 0; }
 
  private:
-  void raw(const void* data, std::size_t size) {
-    if (size == 0) return;
-    if (size_ + size > bytes_.size()) bytes_.resize(std::max(2 * bytes_.size(), size_ + size + 256));
-    std::memcpy(bytes_.data() + size_, data, size);
-    size_ += size;
-  }
+  /// Makes room for so many bytes more.
+  void grow(std::size_t size);
   void shape(const Shape& dims);
   void attribute(const ir::Attribute& attribute);
 

@@ -1,5 +1,5 @@
-// Sets and maps of few elements: sorted vectors, which are quicker than trees up to some hundreds. The first elements of
-// a set lie in itself.
+// Sets and maps of few elements: sorted vectors, which are quicker than trees up to some hundreds. The first elements
+// of a set lie in itself.
 #pragma once
 
 #include <algorithm>

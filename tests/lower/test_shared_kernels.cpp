@@ -125,8 +125,8 @@ TEST_CASE("two values in one storage are not two storages", "[lower][shared]") {
 
 /// The space of the group of %b, and what that reads where.
 std::string group_of_b(const std::string& ops) {
-  const auto function = parse_function(
-      "func @f(%x: f32[48,64], %y: f32[48,64], %z: f32[48,64], %w: f32[64,48]) {\n" + ops + "}");
+  const auto function =
+      parse_function("func @f(%x: f32[48,64], %y: f32[48,64], %z: f32[48,64], %w: f32[64,48]) {\n" + ops + "}");
   lower::Accesses accesses;
   const lower::Grouping grouping = lower::group(function->body, accesses);
   const ir::Value* b = function->body.results.back();
@@ -151,8 +151,7 @@ TEST_CASE("an expression is not taken for one that differs in one respect", "[lo
        "%q: f32[48,64] = mul(%y, %z)\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
       {"which operand is which", "%p: f32[48,64] = sub(%x, %y)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
        "%q: f32[48,64] = sub(%y, %x)\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
-      {"a constant",
-       "%p: f32[48,64] = mul(%x, %y)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+      {"a constant", "%p: f32[48,64] = mul(%x, %y)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
        "%c: f32[48,64] = constant() {value = dense<f32[48,64]: splat 3.0>}\n%q: f32[48,64] = mul(%c, %y)\n"
        "%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
       {"what moves the operand",
@@ -172,7 +171,8 @@ TEST_CASE("the layout of what an expression reads counts", "[lower][shared]") {
     return fmt::format("%{}: f32[48,48] = dot_general(%x, %w) {{contract = [1]x[0], batch = []x[]{}}}\n", name, layout);
   };
   const std::string plain = product("p", ""), other = product("q", ", layout = [1,0]");
-  const std::string a = "%a: f32[48] = reduce_sum(%p) {axes = [1]}\n", b = "%b: f32[48] = reduce_sum(%q) {axes = [1]}\n";
+  const std::string a = "%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+                    b = "%b: f32[48] = reduce_sum(%q) {axes = [1]}\n";
   const std::string kept = "return p = %p, q = %q, a = %a, b = %b\n", alone = "return q = %q, b = %b\n";
   CHECK(group_of_b(plain + other + a + b + kept) == group_of_b(other + b + alone));
   CHECK(group_of_b(product("q", "") + b + alone) != group_of_b(other + b + alone));
