@@ -23,7 +23,8 @@ namespace pullback::driver {
 
 /// What a function became on the way to its code.
 struct Forms {
-  std::shared_ptr<const ir::Function> optimized;
+  /// Optimized; made again each time, since lowering uses it up and few ask.
+  std::function<std::shared_ptr<const ir::Function>()> optimized;
   std::shared_ptr<const schedule::Module> module;  ///< null with the reference executor
 };
 

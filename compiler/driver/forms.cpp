@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 
 #include "compiler/driver/schedule_cache.h"
 #include "compiler/driver/tune.h"
+#include "compiler/ir/graph.h"
 #include "compiler/ir/schedule.h"
 #include "compiler/ir/text.h"
 #include "compiler/lower/lower.h"
@@ -44,12 +46,14 @@ void reduce_precision(ir::Function& function, DType precision) {
 }
 
 /// By the rules, or tuned.
-schedule::Module lowered(const Request& request, const ir::Function& optimized, StageTimer& timer) {
+schedule::Module lowered(const Request& request, std::unique_ptr<ir::Function> optimized, StageTimer& timer) {
   const Environment& environment = request.environment;
   lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
                           .memory_limit = request.options.memory_limit};
-  if (!request.is_tuned())
-    return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
+  const auto lower_it = [&] {
+    return timer.measure("lower", [&] { return lower::lower(std::move(optimized), request.target, lowering); });
+  };
+  if (!request.is_tuned()) return lower_it();
   std::optional<CacheFolder> folder;
   if (!environment.cache_dir.empty()) folder.emplace(environment.cache_dir, environment.cache_bytes);
   ScheduleCache schedules(std::move(folder), request.target, request.threads());
@@ -57,10 +61,17 @@ schedule::Module lowered(const Request& request, const ir::Function& optimized, 
     TuneOptions options{.lowering = lowering, .pool = request.pool()};
     if (environment.time || environment.tune)
       options.log = [](const std::string& line) { std::fputs(line.c_str(), stderr); };
-    timer.measure("tune", [&] { tune(optimized, request.target, options, schedules); });
+    timer.measure("tune", [&] { tune(*optimized, request.target, options, schedules); });
   }
   lowering.schedules = [&](const lower::ContractionProblem& problem) { return schedules.find(problem); };
-  return timer.measure("lower", [&] { return lower::lower(optimized, request.target, lowering); });
+  return lower_it();
+}
+
+/// Sizes get their numbers; then the passes work on them.
+std::unique_ptr<ir::Function> optimized(const Request& request, StageTimer& timer) {
+  std::unique_ptr<ir::Function> function = timer.measure("specialize", [&] { return specialize(request); });
+  timer.measure("passes", [&] { return passes::optimize(*function, {.verify = request.environment.verify}); });
+  return function;
 }
 
 }  // namespace
@@ -83,8 +94,8 @@ bool Request::is_tuned() const {
   return (options.tune || environment.tune) && target.runs_here();
 }
 
-std::shared_ptr<ir::Function> specialize(const Request& request) {
-  std::shared_ptr<ir::Function> specialized = passes::specialize(*request.function, request.bindings);
+std::unique_ptr<ir::Function> specialize(const Request& request) {
+  std::unique_ptr<ir::Function> specialized = passes::specialize(*request.function, request.bindings);
   require_known_sizes(*specialized);
   reduce_precision(*specialized, request.options.precision);
   return specialized;
@@ -95,17 +106,19 @@ Forms make_forms(const Request& request, StageTimer& timer) {
   const std::string& name = request.function->name;
   const DumpSink dump(environment);
 
-  // Sizes get their numbers; then the passes work on them.
-  const std::shared_ptr<ir::Function> optimized = timer.measure("specialize", [&] { return specialize(request); });
-  timer.measure("passes", [&] { return passes::optimize(*optimized, {.verify = environment.verify}); });
-  if (dump.wants(Stage::optimized)) dump.write(Stage::optimized, name, ir::print(*optimized));
+  std::unique_ptr<ir::Function> function = optimized(request, timer);
+  if (dump.wants(Stage::optimized)) dump.write(Stage::optimized, name, ir::print(*function));
 
   // Tensors become kernels over planned buffers.
-  const auto module = std::make_shared<const schedule::Module>(lowered(request, *optimized, timer));
+  const auto module = std::make_shared<const schedule::Module>(lowered(request, std::move(function), timer));
   if (environment.verify) schedule::verify(*module, "lower");
   if (dump.wants(Stage::schedule)) dump.write(Stage::schedule, name, schedule::print(*module));
   if (dump.wants(Stage::kernel)) dump.write(Stage::kernel, name, kernel_text(*module));
-  return {optimized, module};
+  return {[request]() -> std::shared_ptr<const ir::Function> {
+            StageTimer again;
+            return optimized(request, again);
+          },
+          module};
 }
 
 }  // namespace pullback::driver

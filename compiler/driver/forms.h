@@ -40,7 +40,7 @@ struct Request {
 };
 
 /// The function with numbers for its symbols. Throws Error where sizes don't fit or are not known.
-std::shared_ptr<ir::Function> specialize(const Request& request);
+std::unique_ptr<ir::Function> specialize(const Request& request);
 
 /// Specializes, optimizes, tunes if it is asked for, and lowers; prints each stage that PULLBACK_DUMP names. Times are
 /// added to `timer`.

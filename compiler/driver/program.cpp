@@ -159,7 +159,7 @@ void Program::set(const std::string& parameter, const Array& value, SourceLocati
 static std::string later_text(Program::Impl& program, Stage stage) {
   const auto code = program.latest("compiled version");
   const driver::Forms& forms = code->forms();
-  if (stage == Stage::optimized) return ir::print(*forms.optimized);
+  if (stage == Stage::optimized) return ir::print(*forms.optimized());
   if (!forms.module)
     throw Error(
         fmt::format("{} runs on the reference evaluator: it has no schedule and no code", program.function->name));
@@ -189,7 +189,7 @@ StepCost Program::cost() const {
   const driver::Forms& forms = code->forms();
   if (!forms.module)
     throw Error(fmt::format("{} runs on the reference evaluator: it has no plan", program.function->name));
-  return driver::cost_of(*forms.optimized, *forms.module);
+  return driver::cost_of(*forms.optimized(), *forms.module);
 }
 
 std::string Program::profile() const {

@@ -55,7 +55,8 @@ std::shared_ptr<const Specialization> evaluated(std::shared_ptr<const ir::Functi
   auto result = std::make_shared<Specialization>();
   result->slots = slots_of(*specialized);
   result->run = [specialized](std::span<void* const> external) { driver::run(*specialized, external); };
-  const auto forms = std::make_shared<const Forms>(Forms{std::move(specialized), nullptr});
+  const auto forms =
+      std::make_shared<const Forms>(Forms{[specialized = std::move(specialized)] { return specialized; }, nullptr});
   result->forms = [forms]() -> const Forms& { return *forms; };
   result->times = timer.times();
   return result;

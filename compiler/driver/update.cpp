@@ -6,6 +6,7 @@
 #include <pullback/operators.h>
 
 #include "compiler/frontend/trace.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::driver {
 
@@ -60,7 +61,8 @@ class StepUpdate final : public Update {
   autodiff::UpdateContext& context_;
   std::shared_ptr<detail::Trace> trace_;
   std::vector<Parameter> parameters_;
-  std::vector<Tensor> next_;  // of the parameters, for the averages
+  PointerMap<std::size_t> positions_;  // of the parameters' values
+  std::vector<Tensor> next_;           // of the parameters, for the averages
   Tensor count_, step_, momentum_;
   Tensor applies_;  // bool: this step updates; undefined: every step does
 };
@@ -73,8 +75,7 @@ void StepUpdate::set(const Tensor& value_or_slot, const Tensor& next) {
                             next.defined() ? next.type_string() : "an undefined tensor"));
   const Tensor value = applies_.defined() ? where(applies_, next, value_or_slot) : next;
   context_.update(value_or_slot.value(), value.value());
-  for (std::size_t i = 0; i < parameters_.size(); ++i)
-    if (parameters_[i].value.value() == value_or_slot.value()) next_[i] = next;
+  if (const std::size_t* parameter = positions_.find(value_or_slot.value())) next_[*parameter] = next;
 }
 
 void StepUpdate::read_parameters() {
@@ -83,6 +84,7 @@ void StepUpdate::read_parameters() {
     Parameter parameter{value->name, trace_->wrap(value), trace_->wrap(context_.gradients()[i]), {}, {}};
     const auto group = spec_.groups.find(value->name);
     if (group != spec_.groups.end()) parameter.weight_decay = options_.groups[group->second].weight_decay;
+    positions_[value] = i;
     parameters_.push_back(std::move(parameter));
   }
   next_.resize(parameters_.size());

@@ -1,6 +1,8 @@
 // Creating and copying ops: the only places where an op comes into being.
 #include "compiler/ir/builder.h"
 
+#include <algorithm>
+
 #include "compiler/ir/known_ops.h"
 #include "compiler/ops/infer_context.h"
 
@@ -20,6 +22,13 @@ Attributes substitute(const Attributes& attributes, const Bindings& bindings) {
     result.set(name, shape ? Attribute(substitute(*shape, bindings)) : attribute);
   }
   return result;
+}
+
+bool has_symbols(const Attributes& attributes) {
+  return std::any_of(attributes.entries().begin(), attributes.entries().end(), [](const auto& entry) {
+    const Shape* shape = std::get_if<Shape>(&entry.second);
+    return shape && std::any_of(shape->begin(), shape->end(), [](const Dim& d) { return !d.is_constant(); });
+  });
 }
 
 std::unique_ptr<Op> make_op(const ops::OpDef& def, std::vector<Value*> operands, Attributes attributes,
@@ -62,7 +71,8 @@ Op* Builder::create(const ops::OpDef& def, std::vector<Value*> operands, Attribu
 Op* Builder::copy(const Op& op, ValueMap& map) {
   std::vector<Value*> operands;
   operands.reserve(op.operands.size());
-  bool same_types = bindings.empty();
+  const bool same_attributes = bindings.empty() || !has_symbols(op.attributes);
+  bool same_types = same_attributes && (bindings.empty() || op.regions.empty());
   for (Value* operand : op.operands) {
     const auto entry = map.find(operand);
     operands.push_back(entry == map.end() ? operand : entry->second);
@@ -77,7 +87,7 @@ Op* Builder::copy(const Op& op, ValueMap& map) {
   }
   // A shape error that substitution brings to light is reported at the original's line, too.
   Op* result = append(
-      make_op(*op.def, std::move(operands), bindings.empty() ? op.attributes : substitute(op.attributes, bindings),
+      make_op(*op.def, std::move(operands), same_attributes ? op.attributes : substitute(op.attributes, bindings),
               std::move(regions), op.location),
       same_types ? &op : nullptr);
   for (std::size_t i = 0; i < op.results.size(); ++i) {

@@ -61,6 +61,8 @@ class LocationRef {
 
   const Location& operator*() const { return shared_ ? *shared_ : unknown(); }
   const Location* operator->() const { return &**this; }
+  /// Are they the same one in memory? To be asked before one is copied, which counts it once more.
+  bool shares(const LocationRef& other) const { return shared_ == other.shared_; }
   /// To be changed: others keep what they have.
   Location& edit() {
     if (!shared_ || shared_.use_count() > 1) shared_ = std::make_shared<Location>(**this);

@@ -21,7 +21,11 @@ Integers layout_of(const Value& value) {
 
 bool is_row_major(const Value& value) {
   const bool is_noted = value.definer && value.index == 0 && value.definer->attributes.has("layout");
-  return !is_noted || value.definer->attributes.integers("layout") == row_major(value.type.rank());
+  if (!is_noted) return true;
+  const Integers& order = value.definer->attributes.integers("layout");
+  for (std::size_t i = 0; i < order.size(); ++i)
+    if (order[i] != static_cast<std::int64_t>(i)) return false;
+  return true;
 }
 
 void set_layout(Op& op, const Integers& order) {

@@ -41,7 +41,7 @@ bool rewrite(Region& region, const Rule& rule) {
   for (std::unique_ptr<Op>& op : pending) {
     replace(op->operands, replaced);
     for (const auto& nested : op->regions) changed |= rewrite(*nested, rule);
-    builder.location = op->location;
+    if (!builder.location.shares(op->location)) builder.location = op->location;
     const std::vector<Value*> replacements = rule(*op, builder);
     if (!replacements.empty()) {
       record(*op, replacements, replaced);

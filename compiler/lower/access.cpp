@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "compiler/ir/kernel/builder.h"
-#include "compiler/lower/signature.h"
 #include "compiler/ops/contexts.h"
 #include "compiler/ops/math/math.h"
 
@@ -118,20 +117,17 @@ bool is_dynamic(const OpAccess& access) {
 
 }  // namespace
 
-const OpAccess& Accesses::of(const ir::Op& op) {
+const OpAccess& Accesses::find(const ir::Op& op) {
+  const std::size_t form = forms_->of(op);
+  if (form >= by_form_.size()) by_form_.resize(form + 1);
   std::shared_ptr<const OpAccess>& entry = cache_[&op];
-  if (entry) return *entry;
-  std::string form;
-  if (op.regions.empty()) {
-    append_form(form, op);
-    if (const auto known = by_form_.find(form); known != by_form_.end()) return *(entry = known->second);
-  }
+  if (by_form_[form]) return *(entry = by_form_[form]);
   const auto access = std::make_shared<OpAccess>();
   access->scratch = std::make_shared<kernel::Kernel>();
   Recorder recorder(op, *access);
   op.def->element(recorder);
   access->cost = cost_of(access->scratch->body, access->loops);
-  if (!form.empty() && !is_dynamic(*access)) by_form_.emplace(std::move(form), access);
+  if (form > 0 && !is_dynamic(*access)) by_form_[form] = access;
   return *(entry = access);
 }
 

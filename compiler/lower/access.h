@@ -3,12 +3,11 @@
 
 #include <memory>
 #include <optional>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "compiler/ir/graph.h"
 #include "compiler/ir/kernel/kernel.h"
+#include "compiler/lower/form_numbers.h"
 #include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
@@ -48,22 +47,40 @@ struct KnownView {
   std::optional<View> view;
 };
 
+struct Expression;
+
 /// Looks ops up, analyzing each form once.
 class Accesses {
  public:
+  /// `forms`: those that others have numbered already.
+  explicit Accesses(std::shared_ptr<FormNumbers> forms = std::make_shared<FormNumbers>()) : forms_(std::move(forms)) {}
+
   /// `op` has an `element` rule and a result that is not empty. Reads of empty operands do not count. Ops of one form
   /// have one access.
-  const OpAccess& of(const ir::Op& op);
+  const OpAccess& of(const ir::Op& op) {
+    const std::shared_ptr<const OpAccess>* known = cache_.find(&op);
+    return known ? **known : find(op);
+  }
+  const std::shared_ptr<FormNumbers>& forms() const { return forms_; }
   /// A place for what is_contraction() found of the op.
   std::optional<bool>& contraction(const ir::Op& op) { return contractions_[&op]; }
+  /// The same of all whose expressions have the key.
+  ByText<bool>& contractions() { return contractions_by_key_; }
   /// A place for what view_of() found of the value last: what is stored may have changed since then.
   KnownView& view(const ir::Value& value) { return views_[&value]; }
+  /// What is known of expressions by their keys.
+  ByText<std::shared_ptr<const Expression>>& expressions() { return expressions_; }
 
  private:
+  const OpAccess& find(const ir::Op& op);
+
+  std::shared_ptr<FormNumbers> forms_;
   PointerMap<KnownView> views_;
   PointerMap<std::shared_ptr<const OpAccess>> cache_;
-  std::unordered_map<std::string, std::shared_ptr<const OpAccess>> by_form_;
+  std::vector<std::shared_ptr<const OpAccess>> by_form_;  ///< by number
   PointerMap<std::optional<bool>> contractions_;
+  ByText<bool> contractions_by_key_;
+  ByText<std::shared_ptr<const Expression>> expressions_;
 };
 
 /// The number of elements of a value of known shape.

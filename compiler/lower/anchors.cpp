@@ -2,20 +2,19 @@
 
 #include <algorithm>
 #include <functional>
-#include <iterator>
 
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
+#include "compiler/support/small_vector.h"
 
 namespace pullback::lower {
 namespace {
 
-using kernel::Index;
-
 /// The expression that would be computed in place of a value.
 struct Cone {
-  std::vector<const ir::Op*> ops;  ///< by address: to be united quickly
+  using Ops = SmallVector<const ir::Op*, 4>;
+  Ops ops;  ///< by address: to be united quickly
   int cost = 0;
   int leaves = 0;  ///< buffers it reads, about
 };
@@ -118,7 +117,7 @@ class Chooser {
       for (const ir::Value* operand : op.operands)
         if (inlinable(operand)) most += cones_[operand].ops.size();
       if (static_cast<int>(most) < limits_.cone) return;
-      std::vector<const ir::Op*> all;
+      Cone::Ops all;
       const ir::Value* largest = nullptr;
       for (const ir::Value* operand : op.operands) {
         if (!inlinable(operand)) continue;
@@ -131,25 +130,32 @@ class Chooser {
     }
   }
 
-  static std::vector<const ir::Op*> united(const std::vector<const ir::Op*>& a, const std::vector<const ir::Op*>& b) {
-    std::vector<const ir::Op*> result;
+  static Cone::Ops united(const Cone::Ops& a, const Cone::Ops& b) {
+    Cone::Ops result;
     result.reserve(a.size() + b.size());
-    std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result), std::less<>());
+    const ir::Op *const *x = a.begin(), *const *y = b.begin();
+    while (x != a.end() && y != b.end()) {
+      if (*x == *y) ++y;
+      result.push_back(y == b.end() || std::less<>()(*x, *y) ? *x++ : *y++);
+    }
+    result.append(x, a.end());
+    result.append(y, b.end());
     return result;
   }
 
-  static std::vector<const ir::Op*> with(const std::vector<const ir::Op*>& ops, const ir::Op* op) {
-    std::vector<const ir::Op*> result;
+  static Cone::Ops with(const Cone::Ops& ops, const ir::Op* op) {
+    Cone::Ops result;
     result.reserve(ops.size() + 1);
     const auto place = std::lower_bound(ops.begin(), ops.end(), op, std::less<>());
-    result.insert(result.end(), ops.begin(), place);
+    result.append(ops.begin(), place);
     result.push_back(op);
-    result.insert(result.end(), place, ops.end());
+    result.append(place, ops.end());
     return result;
   }
 
   Cone cone_of(const ir::Op& op, const OpAccess& access) {
     Cone cone;
+    int parts = 0;
     for (const ir::Value* operand : op.operands) {
       if (!inlinable(operand)) {
         ++cone.leaves;
@@ -158,8 +164,15 @@ class Chooser {
       const Cone& inner = cones_[operand];
       cone.ops = cone.ops.empty() ? with(inner.ops, &op) : united(cone.ops, inner.ops);
       cone.leaves += inner.leaves;
+      cone.cost = inner.cost;
+      ++parts;
     }
     if (cone.ops.empty()) cone.ops.push_back(&op);
+    if (parts < 2) {  // the operand's ops and this one
+      cone.cost += access.cost;
+      return cone;
+    }
+    cone.cost = 0;  // parts may have ops in common
     for (const ir::Op* inner : cone.ops) cone.cost += inner == &op ? access.cost : accesses_.of(*inner).cost;
     return cone;
   }
@@ -230,49 +243,10 @@ class Chooser {
   PointerMap<Cone> cones_;
 };
 
-struct VisitedReads {
-  std::vector<AnchorRead> reads;
-  std::vector<AnchorRead> seen;
-
-  VisitedReads() {
-    reads.reserve(8);
-    seen.reserve(16);
-  }
-
-  static bool add(std::vector<AnchorRead>& list, const ir::Value* value, const Index& address) {
-    for (const AnchorRead& read : list)
-      if (read.value == value && read.address == address) return false;
-    list.push_back({value, address});
-    return true;
-  }
-};
-
 }  // namespace
 
 PointerSet choose_anchors(const ir::Region& region, Accesses& accesses, const GroupLimits& limits) {
   return Chooser(region, accesses, limits).run();
-}
-
-std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anchors, Accesses& accesses) {
-  VisitedReads visited;
-  const auto visit = [&](const auto& self, const ir::Op& op, const Index* position) -> void {
-    const OpAccess& access = accesses.of(op);
-    for (const Read& read : access.reads) {
-      const ir::Value* operand = op.operand(read.operand);
-      if (operand->definer && is_leaf(*operand)) continue;  // a constant
-      // Most ops read where they write.
-      std::optional<Index> elsewhere;
-      const Index* address = position ? position : &read.address;
-      if (position && !read.address.is_variable(access.result))
-        address = &elsewhere.emplace(substitute(read.address, access.result, *position));
-      if (is_leaf(*operand) || anchors.contains(operand))
-        VisitedReads::add(visited.reads, operand, *address);
-      else if (VisitedReads::add(visited.seen, operand, *address))
-        self(self, *operand->definer, address);
-    }
-  };
-  visit(visit, *anchor.definer, nullptr);
-  return std::move(visited.reads);
 }
 
 }  // namespace pullback::lower

@@ -8,7 +8,4 @@ namespace pullback::lower {
 
 PointerSet choose_anchors(const ir::Region& region, Accesses& accesses, const GroupLimits& limits);
 
-/// The anchors and arguments that the expression of `anchor` (an op with an element rule) reads.
-std::vector<AnchorRead> reads_of(const ir::Value& anchor, const PointerSet& anchors, Accesses& accesses);
-
 }  // namespace pullback::lower

@@ -5,6 +5,7 @@
 #include "compiler/ir/layout.h"
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/direct_convolution.h"
+#include "compiler/lower/expression.h"
 #include "compiler/ops/op_def.h"
 
 namespace pullback::lower {
@@ -212,12 +213,8 @@ bool only_moves(const ir::Value& value) {
 
 namespace {
 
-bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
-  if (!is_float(op.operand(0)->type.dtype)) return false;
-  for (const ir::Value* operand : op.operands)
-    if (count_of(*operand) == 0) return false;
-  if (count_of(*op.result()) == 0) return false;
-  if (!op.def->element) return true;
+/// Has it loops that are better tiled than summed along k?
+bool has_loops_for_tiles(const ir::Op& op, Accesses& accesses) {
   std::optional<ContractionShape> shape =
       contraction_shape(op, accesses, [](const ir::Value& v) { return !only_moves(v); });
   if (!shape)  // what moves it cannot be read in place: it will be stored first
@@ -228,6 +225,20 @@ bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
   const bool along_k = shape->k.back().a == 1 && shape->k.back().b == 1 && shape->k.back().size >= 16;
   if (m <= kFewRows && n <= kFewRows) return false;
   return !(along_k && (m <= kFewRows || n <= kFewRows));
+}
+
+bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
+  if (!is_float(op.operand(0)->type.dtype)) return false;
+  for (const ir::Value* operand : op.operands)
+    if (count_of(*operand) == 0) return false;
+  if (count_of(*op.result()) == 0) return false;
+  if (!op.def->element) return true;
+  ExpressionWriter writer(accesses);
+  writer.write(op, [](const ir::Value& v) { return !only_moves(v); }, true);
+  auto& known = accesses.contractions();
+  auto entry = known.find(writer.key().text());
+  if (entry == known.end()) entry = known.emplace(writer.key().text(), has_loops_for_tiles(op, accesses)).first;
+  return entry->second;
 }
 
 }  // namespace

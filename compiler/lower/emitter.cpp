@@ -17,8 +17,7 @@ using kernel::Index;
 using ops::Indices;
 
 std::size_t Placement::of(const ir::Value* value) {
-  const auto found = storages_.find(value);
-  if (found != storages_.end()) return found->second;
+  if (const std::size_t* found = storages_.find(value)) return *found;
   if (!value->definer || !is_leaf(*value))
     throw InternalError("lower: " + (value->definer ? ir::print(*value->definer) : "%" + value->name) +
                         " is nowhere in memory");
@@ -30,8 +29,7 @@ std::size_t Placement::of(const ir::Value* value) {
 }
 
 std::optional<std::size_t> Placement::find(const ir::Value& value) const {
-  const auto found = storages_.find(&value);
-  if (found != storages_.end()) return found->second;
+  if (const std::size_t* found = storages_.find(&value)) return *found;
   if (!value.definer || !is_leaf(value)) return std::nullopt;
   const ir::Literal& literal = value.definer->attributes.literal("value");
   const auto same = [&](std::size_t storage) { return *draft_->storages[storage].constant == literal; };

@@ -14,6 +14,7 @@
 #include "compiler/lower/access.h"
 #include "compiler/lower/draft.h"
 #include "compiler/ops/contexts.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 
@@ -22,7 +23,7 @@ class Placement {
  public:
   explicit Placement(Draft& draft) : draft_(&draft) {}
   void place(const ir::Value* value, std::size_t storage) { storages_[value] = storage; }
-  bool has(const ir::Value* value) const { return storages_.count(value) != 0; }
+  bool has(const ir::Value* value) const { return storages_.contains(value); }
   /// The storage of a value that has one; makes one for a constant.
   std::size_t of(const ir::Value* value);
   /// The same, but makes none.
@@ -32,7 +33,7 @@ class Placement {
 
  private:
   Draft* draft_;
-  std::unordered_map<const ir::Value*, std::size_t> storages_;
+  PointerMap<std::size_t> storages_;
   std::vector<std::size_t> constants_;  ///< the storages of constants
 };
 

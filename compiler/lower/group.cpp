@@ -12,6 +12,7 @@
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/direct_convolution.h"
+#include "compiler/lower/expression.h"
 #include "compiler/lower/space.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -26,9 +27,14 @@ using Along = Group::Along;
 class Grouper {
  public:
   Grouper(const ir::Region& region, Accesses& accesses, const GroupLimits& limits)
-      : region_(region), accesses_(accesses), limits_(limits), anchors_(choose_anchors(region, accesses, limits)) {}
+      : region_(region),
+        accesses_(accesses),
+        limits_(limits),
+        anchors_(choose_anchors(region, accesses, limits)),
+        expression_(accesses) {}
 
   Grouping run() {
+    nodes_.reserve(anchors_.size());
     for (const auto& op : region_.ops) start(*op);
     for (Node& node : nodes_)
       for (std::size_t producer : node.producers) nodes_[producer].consumers.insert(index_of(node));
@@ -80,9 +86,9 @@ class Grouper {
     node.group.kind = Kind::elementwise;
     node.group.rows = count_of(*anchor);
     if (node.group.rows == 0) return;
-    std::vector<AnchorRead>& reads = reads_[anchor] = reads_of(*anchor, anchors_, accesses_);
+    std::vector<AnchorRead>& reads = reads_[anchor] =
+        start_expression(*anchor, anchors_, accesses_, expression_, node.group);
     for (const AnchorRead& read : reads) node.inputs.insert(read.value);
-    find_rows(op, accesses_.of(op), reads, node.group);
   }
 
   void start_other(const ir::Op& op, Node& node) {
@@ -216,7 +222,7 @@ class Grouper {
     for (const AnchorRead& read : reads_[&anchor]) {
       if (!is_passed(read.value)) continue;
       const std::int64_t size = count_of(*read.value) / images;
-      const kernel::Index at = substitute(read.address, access.result, position) - kernel::Index(image) * size;
+      const kernel::Index at = substitute(*read.address, access.result, position) - kernel::Index(image) * size;
       if (slabs_of(*read.value) != images || at.depends_on(image) || !kernel::Range{0, size - 1}.contains(at.range()))
         return false;
       if (std::find(passed.begin(), passed.end(), read.value) == passed.end()) passed.push_back(read.value);
@@ -300,7 +306,7 @@ class Grouper {
     return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
       if (!is_member(*read.value, members)) return true;
       const Along along = space.kind == Kind::rows ? space.along.at(read.value) : Along::full;
-      return is_in_step(space, anchor, access, along, read.address);
+      return steps_.is_in_step(space, anchor, access, along, *read.address);
     });
   }
 
@@ -310,7 +316,7 @@ class Grouper {
     if (!reads) return false;
     const OpAccess& access = accesses_.of(*anchor.definer);
     return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
-      return read.value != &value || is_in_step(space, anchor, access, Along::full, read.address);
+      return read.value != &value || steps_.is_in_step(space, anchor, access, Along::full, *read.address);
     });
   }
 
@@ -450,6 +456,8 @@ class Grouper {
   std::vector<std::size_t> open_;  ///< of the search that runs
   PointerMap<std::size_t> group_of_;
   PointerMap<std::vector<AnchorRead>> reads_;
+  ExpressionWriter expression_;
+  Steps steps_;
 };
 
 }  // namespace

@@ -14,7 +14,8 @@ namespace pullback::lower {
 /// An anchor (or region argument) that an anchor's expression reads.
 struct AnchorRead {
   const ir::Value* value = nullptr;
-  kernel::Index address;  ///< over the reading anchor's result and reduced variables
+  /// Over the reading anchor's result and reduced variables; the Accesses that were used hold it.
+  const kernel::Index* address = nullptr;
 };
 
 struct Group {

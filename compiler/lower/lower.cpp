@@ -3,6 +3,7 @@
 #include "compiler/lower/lower.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -50,8 +51,11 @@ class Lowerer {
     Grouping grouping;
     Accesses accesses;
   };
-  /// Takes over how the body is grouped.
-  void use(Known known) { known_ = std::move(known); }
+  /// `known`, which must stay, is how the body is grouped.
+  void use(Known& known) {
+    known_ = &known;
+    forms_ = known.accesses.forms();
+  }
 
   /// Writes the kernels.
   void write() {
@@ -100,13 +104,14 @@ class Lowerer {
 
   /// Items that compute the region. Result i lies in storage wanted[i] afterwards, or anywhere when that is -1.
   std::vector<Item> lower_region(const ir::Region& region, const std::vector<std::ptrdiff_t>& wanted) {
-    Known here;
-    if (known_ && &region == &function_.body)
-      here = *std::exchange(known_, std::nullopt);
-    else
-      here.grouping = group(region, here.accesses, limits_);
-    const Grouping& grouping = here.grouping;
-    Accesses& accesses = here.accesses;
+    std::optional<Known> found;
+    const bool is_known = known_ && &region == &function_.body;
+    if (!is_known) {
+      found.emplace(Grouping{}, Accesses(forms_));
+      found->grouping = group(region, found->accesses, limits_);
+    }
+    const Grouping& grouping = is_known ? known_->grouping : found->grouping;
+    Accesses& accesses = is_known ? known_->accesses : found->accesses;
     std::vector<std::pair<const ir::Value*, std::size_t>> copies;
     for (std::size_t i = 0; i < region.results.size(); ++i) {
       const ir::Value* result = region.results[i];
@@ -166,7 +171,7 @@ class Lowerer {
     if (kept.stored.empty()) return;
     if (g.kind == Group::Kind::kernel) place_results(*g.op);
     std::optional<Signature> signature;
-    if (options_.share_kernels) signature = signature_of(kept, placement_);
+    if (options_.share_kernels) signature = signature_of(kept, placement_, *forms_);
     Unit unit;
     const auto known = signature ? written_.find(signature->key) : written_.end();
     if (known != written_.end()) {
@@ -448,13 +453,14 @@ class Lowerer {
   std::unordered_map<std::string, Written> written_;  ///< kernels by the signatures of their groups
   LoopOptions loops_;
   GroupLimits limits_;
-  std::optional<Known> known_;
+  Known* known_ = nullptr;
+  std::shared_ptr<FormNumbers> forms_ = std::make_shared<FormNumbers>();
 };
 
 /// Lowers what is prepared. A step that is not worth several threads is written again for one: kernels to be shared are
 /// cut into more parts than one thread likes.
 schedule::Module write_and_plan(const ir::Function& function, const Target& target, Options options,
-                                const std::optional<Lowerer::Known>& known) {
+                                Lowerer::Known* known) {
   for (;;) {
     Lowerer lowerer(function, target, options);
     if (known) lowerer.use(*known);
@@ -467,7 +473,10 @@ schedule::Module write_and_plan(const ir::Function& function, const Target& targ
 }  // namespace
 
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options) {
-  const std::unique_ptr<ir::Function> prepared = ir::clone(function);
+  return lower(ir::clone(function), target, options);
+}
+
+schedule::Module lower(std::unique_ptr<ir::Function> prepared, const Target& target, const Options& options) {
   bool changed = split_products(*prepared);
   changed |= split_reductions(*prepared);
   changed |= prepare_convolutions(*prepared, target.vector_bytes);
@@ -483,8 +492,8 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
   }
   if (options.memory_limit > 0)
     return limit_memory(*prepared, options.memory_limit,
-                        [&](const ir::Function& f) { return write_and_plan(f, target, options, std::nullopt); });
-  return write_and_plan(*prepared, target, options, known);
+                        [&](const ir::Function& f) { return write_and_plan(f, target, options, nullptr); });
+  return write_and_plan(*prepared, target, options, known ? &*known : nullptr);
 }
 
 }  // namespace pullback::lower

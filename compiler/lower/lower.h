@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "compiler/ir/schedule.h"
 #include "compiler/lower/contraction_schedule.h"
@@ -33,5 +34,7 @@ struct Options {
 /// function cannot run (named, with the user's line) and for a memory limit that can't be kept, InternalError when the
 /// function breaks the rules of ir/graph.h.
 schedule::Module lower(const ir::Function& function, const Target& target, const Options& options = {});
+/// The same of a function that nobody needs any more.
+schedule::Module lower(std::unique_ptr<ir::Function> function, const Target& target, const Options& options = {});
 
 }  // namespace pullback::lower

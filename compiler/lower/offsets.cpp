@@ -18,24 +18,28 @@ std::int64_t round_up(std::int64_t bytes, std::int64_t alignment) {
 
 /// Places the blocks in the given order; returns the total.
 std::int64_t place(std::vector<Block>& blocks, const std::vector<std::size_t>& order, std::int64_t alignment) {
-  std::vector<std::size_t> placed;  // by offset
+  struct Placed {
+    std::size_t first, last;
+    std::int64_t offset, end;
+  };
+  std::vector<Placed> placed;  // by offset; all that the search looks at lies together
+  placed.reserve(blocks.size());
   std::int64_t total = 0;
   for (std::size_t index : order) {
     Block& block = blocks[index];
     const std::int64_t need = round_up(block.bytes, alignment);
     std::int64_t end = 0, best = -1, best_gap = 0;
-    for (std::size_t other : placed) {
-      const Block& o = blocks[other];
+    for (const Placed& o : placed) {
       if (o.last < block.first || block.last < o.first) continue;
       const std::int64_t gap = o.offset - end;
       if (gap >= need && (best < 0 || gap < best_gap)) best = end, best_gap = gap;
-      end = std::max(end, o.offset + round_up(o.bytes, alignment));
+      end = std::max(end, o.end);
     }
     block.offset = best >= 0 ? best : end;
     total = std::max(total, block.offset + need);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](std::size_t x, std::size_t y) { return blocks[x].offset < blocks[y].offset; }),
-                  index);
+    const auto behind = std::upper_bound(placed.begin(), placed.end(), block.offset,
+                                         [](std::int64_t offset, const Placed& o) { return offset < o.offset; });
+    placed.insert(behind, {block.first, block.last, block.offset, block.offset + need});
   }
   return total;
 }

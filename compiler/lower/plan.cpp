@@ -144,8 +144,8 @@ class Planner {
   }
 
   void share_parameters(Unit& unit, std::size_t position) {
+    std::vector<std::size_t> storages = storages_by_buffer(unit);
     for (std::size_t out = 0; out < unit.kernel->buffers.size();) {
-      const std::vector<std::size_t> storages = storages_by_buffer(unit);
       std::ptrdiff_t match = -1;
       for (std::size_t in = 0; in < storages.size() && match < 0; ++in)
         if (in != out && storages[in] != kNever && storages[out] != kNever &&
@@ -162,6 +162,7 @@ class Planner {
       for (std::size_t b = 0; b < out; ++b) parameter += storages[b] != kNever;
       unit.storages.erase(unit.storages.begin() + static_cast<std::ptrdiff_t>(parameter));
       unit.kernel = in_place_.share(unit.kernel, static_cast<int>(in), static_cast<int>(out));
+      storages = storages_by_buffer(unit);
     }
   }
 

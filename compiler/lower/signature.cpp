@@ -1,12 +1,10 @@
-// Values, ops and storages are numbered as they appear, so that it is the wiring that is compared. Everything is
-// written with its length or count in front: no two groups can be written alike by accident.
+// Values, ops and storages are numbered as they appear, so that it is the wiring that is compared.
 #include "compiler/lower/signature.h"
 
 #include <algorithm>
-#include <bit>
-#include <type_traits>
 
 #include "compiler/ir/layout.h"
+#include "compiler/lower/key_writer.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 #include "compiler/support/pointer_map.h"
@@ -17,74 +15,10 @@ namespace {
 /// What the next numbers of a key are about.
 enum class Tag : std::uint8_t { seen, constant, memory, computed, member };
 
-class KeyWriter {
- public:
-  explicit KeyWriter(std::string& key) : key_(key) {}
-
-  template <class T>
-  void number(T value) {
-    static_assert(std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>);
-    key_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  void bytes(const void* data, std::size_t size) {
-    number(size);
-    key_.append(static_cast<const char*>(data), size);
-  }
-  void integers(const std::vector<std::int64_t>& list) { bytes(list.data(), list.size() * sizeof(std::int64_t)); }
-  void shape(const Shape& dims) {
-    number(dims.size());
-    for (const Dim& d : dims) {
-      if (!d.is_constant()) throw InternalError("shape " + to_string(dims) + " is not specialized");
-      number(d.constant());
-    }
-  }
-  void type(const ir::Type& type) {
-    number(type.dtype);
-    shape(type.shape);
-  }
-  void literal(const ir::Literal& literal) {
-    number(literal.dtype);
-    integers(literal.dims);
-    bytes(literal.bytes.data(), literal.bytes.size());
-  }
-  void attribute(const ir::Attribute& attribute) {
-    number(attribute.index());
-    std::visit(
-        [&](const auto& value) {
-          using T = std::decay_t<decltype(value)>;
-          if constexpr (std::is_same_v<T, std::string>)
-            bytes(value.data(), value.size());
-          else if constexpr (std::is_same_v<T, ir::Integers>)
-            integers(value);
-          else if constexpr (std::is_same_v<T, ir::AxisPairs>)
-            integers(value.lhs), integers(value.rhs);
-          else if constexpr (std::is_same_v<T, Shape>)
-            shape(value);
-          else if constexpr (std::is_same_v<T, std::shared_ptr<const ir::Literal>>)
-            literal(*value);
-          else
-            number(value);
-        },
-        attribute);
-  }
-  /// The op and its attributes.
-  void op(const ir::Op& op) {
-    number(std::bit_cast<std::uintptr_t>(op.def));
-    number(op.attributes.entries().size());
-    for (const auto& [name, value] : op.attributes.entries()) {
-      bytes(name.data(), name.size());
-      attribute(value);
-    }
-  }
-
- private:
-  std::string& key_;
-};
-
 class Describer {
  public:
-  Describer(const Group& group, const Placement& placement)
-      : group_(group), placement_(placement), write_(signature_.key) {}
+  Describer(const Group& group, const Placement& placement, FormNumbers& forms)
+      : group_(group), placement_(placement), forms_(forms) {}
 
   std::optional<Signature> run() {
     write_.number(group_.kind);
@@ -108,6 +42,7 @@ class Describer {
       for (const ir::Value* anchor : *list) value(anchor);
     }
     if (has_regions_) return std::nullopt;
+    signature_.key = write_.text();
     return std::move(signature_);
   }
 
@@ -186,10 +121,7 @@ class Describer {
     if (!fresh) return;
     signature_.ops.push_back(&op);
     has_regions_ |= !op.regions.empty();
-    write_.op(op);
-    write_.number(op.results.size());
-    for (const auto& result : op.results) write_.type(result->type);
-    write_.number(op.operands.size());
+    write_.number(forms_.of(op));
     for (const ir::Value* operand : op.operands) value(operand);
   }
 
@@ -203,6 +135,7 @@ class Describer {
 
   const Group& group_;
   const Placement& placement_;
+  FormNumbers& forms_;
   Signature signature_;
   KeyWriter write_;
   std::vector<std::optional<std::size_t>> storages_;  ///< of the signature's places
@@ -213,21 +146,8 @@ class Describer {
 
 }  // namespace
 
-std::optional<Signature> signature_of(const Group& group, const Placement& placement) {
-  return Describer(group, placement).run();
-}
-
-void append_form(std::string& key, const ir::Op& op) {
-  KeyWriter write(key);
-  write.op(op);
-  write.number(op.operands.size());
-  for (std::size_t i = 0; i < op.operands.size(); ++i) {
-    write.type(op.operand(i)->type);
-    // Which operands are one and the same.
-    write.number(std::find(op.operands.begin(), op.operands.end(), op.operand(i)) - op.operands.begin());
-  }
-  write.number(op.results.size());
-  for (const auto& result : op.results) write.type(result->type);
+std::optional<Signature> signature_of(const Group& group, const Placement& placement, FormNumbers& forms) {
+  return Describer(group, placement, forms).run();
 }
 
 }  // namespace pullback::lower

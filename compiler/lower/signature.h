@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/lower/emitter.h"
+#include "compiler/lower/form_numbers.h"
 #include "compiler/lower/group.h"
 
 namespace pullback::lower {
@@ -17,10 +18,8 @@ struct Signature {
   std::vector<const ir::Op*> ops;        ///< in order of appearance
 };
 
-/// Of a group whose results have their storages. Nothing when an op of it has regions, which are not compared.
-std::optional<Signature> signature_of(const Group& group, const Placement& placement);
-
-/// Appends all that is known of an op without its surroundings: which it is, attributes, types of operands and results.
-void append_form(std::string& key, const ir::Op& op);
+/// Of a group whose results have their storages. Nothing when an op of it has regions, which are not compared. Keys can
+/// be compared where `forms` were the same.
+std::optional<Signature> signature_of(const Group& group, const Placement& placement, FormNumbers& forms);
 
 }  // namespace pullback::lower

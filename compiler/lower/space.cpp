@@ -66,9 +66,9 @@ bool loses_parallelism(const Group& space, const Group& a, const Group& b) {
 
 /// Where what is read lies in memory.
 Index place_of(const AnchorRead& read) {
-  if (ir::is_row_major(*read.value)) return read.address;
+  if (ir::is_row_major(*read.value)) return *read.address;
   const ir::Integers strides = ir::strides_of(*read.value);
-  const ops::Indices indices = kernel::unflatten(read.address, dims_of(*read.value));
+  const ops::Indices indices = kernel::unflatten(*read.address, dims_of(*read.value));
   Index place;
   for (std::size_t d = 0; d < indices.size(); ++d) place += indices[d] * strides[d];
   return place;
@@ -78,7 +78,7 @@ Index place_of(const AnchorRead& read) {
 bool runs_along_memory(const OpAccess& access, const std::vector<AnchorRead>& reads) {
   int along = 0, across = 0;
   for (const AnchorRead& read : reads)
-    if (read.address.depends_on(access.reduced)) ++(place_of(read).is_contiguous_in(access.reduced) ? along : across);
+    if (read.address->depends_on(access.reduced)) ++(place_of(read).is_contiguous_in(access.reduced) ? along : across);
   return along > across;
 }
 
@@ -141,12 +141,15 @@ std::vector<Group> joint_spaces(const Group& a, const Group& b) {
   return spaces;
 }
 
-std::optional<Index> position_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access,
-                                      Along along) {
+namespace {
+
+std::int64_t rows_of_slab(const Group& space) {
+  return space.rows / std::max<std::int64_t>(space.slabs, 1);
+}
+
+/// In a rows group, of an anchor that has elements along `own`.
+std::optional<Index> position_in_rows(const Group& space, Along own, const OpAccess& access, Along along) {
   const Index f = access.result_index(), k = access.reduced_index();
-  if (space.kind != Kind::rows) return f;
-  const Along own = space.along.at(&anchor);
-  const std::int64_t rows_of_slab = space.rows / std::max<std::int64_t>(space.slabs, 1);
   switch (own) {
     case Along::full:
       if (along == Along::full) return f;
@@ -157,7 +160,7 @@ std::optional<Index> position_in_step(const Group& space, const ir::Value& ancho
       if (along == Along::full && access.reduced_count == space.inner) return f * space.inner + k;
       return std::nullopt;
     case Along::fold: {
-      const Index row = kernel::floordiv(f, space.inner) * rows_of_slab + k;
+      const Index row = kernel::floordiv(f, space.inner) * rows_of_slab(space) + k;
       if (along == Along::full) return row * space.inner + kernel::mod(f, space.inner);
       if (along == Along::row) return row;
       return std::nullopt;
@@ -169,8 +172,16 @@ std::optional<Index> position_in_step(const Group& space, const ir::Value& ancho
   return std::nullopt;
 }
 
-bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Along along,
-                const Index& address) {
+}  // namespace
+
+std::optional<Index> position_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access,
+                                      Along along) {
+  return space.kind == Kind::rows ? position_in_rows(space, space.along.at(&anchor), access, along)
+                                  : access.result_index();
+}
+
+bool Steps::is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Along along,
+                       const Index& address) {
   // Mostly it is the element's own, which is told without an Index being made.
   const auto is_own = [&] {
     if (space.kind != Kind::rows) return true;
@@ -178,7 +189,14 @@ bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& acc
     return own == along ? own != Along::fold : own == Along::column && along == Along::fold;
   };
   if (access.result.extent != 1 && is_own()) return address.is_variable(access.result);
-  return position_in_step(space, anchor, access, along) == address;
+  if (space.kind != Kind::rows) return access.result_index() == address;
+  const Along own = space.along.at(&anchor);
+  std::vector<Position>& known = positions_[&access];
+  for (const Position& p : known)
+    if (p.own == own && p.along == along && p.inner == space.inner && p.rows == rows_of_slab(space))
+      return p.position == address;
+  known.push_back({own, along, space.inner, rows_of_slab(space), position_in_rows(space, own, access, along)});
+  return known.back().position == address;
 }
 
 }  // namespace pullback::lower

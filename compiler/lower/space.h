@@ -1,10 +1,12 @@
 // The iteration spaces of groups: when two groups can share one, and where an anchor is when it reads another.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "compiler/lower/group.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::lower {
 
@@ -19,8 +21,22 @@ std::vector<Group> joint_spaces(const Group& a, const Group& b);
 /// over the variables of `access`. None: that member is not known there.
 std::optional<kernel::Index> position_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access,
                                               Group::Along along);
-/// Is that position `address`?
-bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Group::Along along,
-                const kernel::Index& address);
+
+/// Compares positions, finding each once for all ops of a form.
+class Steps {
+ public:
+  /// Is position_in_step() `address`?
+  bool is_in_step(const Group& space, const ir::Value& anchor, const OpAccess& access, Group::Along along,
+                  const kernel::Index& address);
+
+ private:
+  /// In spaces of rows with as many elements, of which a slab has so many.
+  struct Position {
+    Group::Along own, along;
+    std::int64_t inner, rows;
+    std::optional<kernel::Index> position;
+  };
+  PointerMap<std::vector<Position>> positions_;  ///< by the OpAccess
+};
 
 }  // namespace pullback::lower

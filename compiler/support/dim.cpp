@@ -156,8 +156,7 @@ Dim::Polynomial Dim::polynomial() const {
   return constant_ == 0 ? Polynomial{} : Polynomial{{{}, constant_}};
 }
 
-std::int64_t Dim::constant() const {
-  if (!symbolic_) return constant_;
+void Dim::has_no_number() const {
   std::string names;
   for (const std::string& name : symbols()) names += (names.empty() ? "" : ", ") + name;
   throw Error("dimension: " + to_string() + " has no number yet: " + names + " must be bound first");

@@ -1,4 +1,5 @@
-// Sets and maps of few elements: sorted vectors, which are quicker than trees up to some hundreds.
+// Sets and maps of few elements: sorted vectors, which are quicker than trees up to some hundreds. The first elements
+// of a set lie in itself.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/support/small_vector.h"
+
 namespace pullback {
 
 template <class T>
 class FlatSet {
  public:
-  using const_iterator = typename std::vector<T>::const_iterator;
+  using const_iterator = const T*;
 
   const_iterator begin() const { return elements_.begin(); }
   const_iterator end() const { return elements_.end(); }
@@ -29,25 +32,30 @@ class FlatSet {
   }
   /// False when it was there.
   bool insert(const T& element) {
-    const auto place = std::lower_bound(elements_.begin(), elements_.end(), element, std::less<>());
-    if (place != elements_.end() && *place == element) return false;
-    elements_.insert(place, element);
+    const const_iterator place = std::lower_bound(begin(), end(), element, std::less<>());
+    if (place != end() && *place == element) return false;
+    const std::ptrdiff_t position = place - begin();
+    elements_.push_back(element);
+    std::rotate(elements_.begin() + position, elements_.end() - 1, elements_.end());
     return true;
   }
   void insert_all(const FlatSet& other) {
     if (other.empty()) return;
-    std::vector<T> both;
+    Elements both;
     both.reserve(size() + other.size());
     std::set_union(begin(), end(), other.begin(), other.end(), std::back_inserter(both), std::less<>());
     elements_ = std::move(both);
   }
   void erase(const T& element) {
     const auto place = std::lower_bound(elements_.begin(), elements_.end(), element, std::less<>());
-    if (place != elements_.end() && *place == element) elements_.erase(place);
+    if (place == elements_.end() || *place != element) return;
+    std::move(place + 1, elements_.end(), place);
+    elements_.shrink(size() - 1);
   }
 
  private:
-  std::vector<T> elements_;
+  using Elements = SmallVector<T, 4>;
+  Elements elements_;
 };
 
 template <class Key, class T>

@@ -44,6 +44,7 @@ class PointerMap {
   }
   bool contains(const void* key) const { return find(key) != nullptr; }
   bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
   /// Room for so many entries in all.
   void reserve(std::size_t entries) {
     std::size_t slots = 64;
@@ -94,6 +95,7 @@ class PointerSet {
     for (const auto* key : range) insert(key);
   }
   bool contains(const void* key) const { return map_.contains(key); }
+  std::size_t size() const { return map_.size(); }
   void reserve(std::size_t entries) { map_.reserve(entries); }
 
  private:

@@ -3,16 +3,19 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <utility>
 
 namespace pullback {
 
-/// T moves without throwing.
+/// T moves without throwing. Fewer than 2^32 elements.
 template <class T, std::size_t N>
 class SmallVector {
  public:
+  using value_type = T;
+
   SmallVector() = default;
   SmallVector(std::initializer_list<T> elements) { append(elements.begin(), elements.end()); }
   SmallVector(const SmallVector& other) { append(other.begin(), other.end()); }
@@ -46,7 +49,7 @@ class SmallVector {
     if (capacity > capacity_) move_to(std::allocator<T>().allocate(capacity), capacity);
   }
   void push_back(T element) {
-    if (size_ == capacity_) reserve(2 * capacity_);
+    if (size_ == capacity_) reserve(2 * std::size_t{capacity_});
     std::construct_at(data_ + size_++, std::move(element));
   }
   /// Elements of another container.
@@ -58,7 +61,7 @@ class SmallVector {
   /// Drops all but the first `size` elements.
   void shrink(std::size_t size) {
     std::destroy(data_ + size, data_ + size_);
-    size_ = size;
+    size_ = static_cast<std::uint32_t>(size);
   }
   void clear() { shrink(0); }
 
@@ -70,8 +73,8 @@ class SmallVector {
     const std::size_t size = size_;
     release();
     data_ = place;
-    size_ = size;
-    capacity_ = capacity;
+    size_ = static_cast<std::uint32_t>(size);
+    capacity_ = static_cast<std::uint32_t>(capacity);
   }
   /// Leaves an empty vector without memory of its own.
   void release() {
@@ -95,7 +98,7 @@ class SmallVector {
 
   alignas(T) std::byte storage_[N * sizeof(T)];  // NOLINT: elements are constructed in it
   T* data_ = own();
-  std::size_t size_ = 0, capacity_ = N;
+  std::uint32_t size_ = 0, capacity_ = N;
 };
 
 }  // namespace pullback

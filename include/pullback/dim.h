@@ -26,7 +26,10 @@ class Dim {
 
   bool is_constant() const { return !symbolic_; }
   /// The number; throws Error naming the symbols when it is not one.
-  std::int64_t constant() const;
+  std::int64_t constant() const {
+    if (symbolic_) has_no_number();
+    return constant_;
+  }
 
   friend Dim operator+(const Dim& a, const Dim& b);
   friend Dim operator-(const Dim& a, const Dim& b);
@@ -44,6 +47,8 @@ class Dim {
   static Dim parse(const std::string& text);
 
  private:
+  [[noreturn]] void has_no_number() const;
+
   using Monomial = std::vector<std::string>;            // sorted symbol names, repeated for powers; empty: the constant
   using Polynomial = std::map<Monomial, std::int64_t>;  // no zero coefficients
   static Dim from(Polynomial polynomial);

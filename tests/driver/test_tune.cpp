@@ -88,7 +88,7 @@ void check_choices(const std::string& text) {
   const std::shared_ptr<const ir::Function> function = testing::parse_function(text);
   for (const int threads : {1, 2}) {
     const TunedRun expected = run_tuned(function, {.threads = threads});
-    const auto problems = problems_of(*expected.program->forms().optimized, threads);
+    const auto problems = problems_of(*expected.program->forms().optimized(), threads);
     REQUIRE_FALSE(problems.empty());
     for (std::size_t choice = 0; choice < 12; ++choice) {
       const TunedFolder cached;
@@ -147,7 +147,7 @@ TEST_CASE("what was measured is kept, found again, and changes no bit", "[tune]"
   const TunedRun first = run_tuned(function, {.threads = 1, .tune = true});
   CHECK(first.bits == expected);
   REQUIRE(cached.entries().size() == 1);
-  const auto problems = problems_of(*first.program->forms().optimized, 1);
+  const auto problems = problems_of(*first.program->forms().optimized(), 1);
   REQUIRE(problems.size() == 1);
   const auto kept = schedule_cache(cached.folder.path(), 1).find(problems[0]);
   REQUIRE(kept);
@@ -166,7 +166,7 @@ TEST_CASE("what was measured is kept, found again, and changes no bit", "[tune]"
 TEST_CASE("code that was tuned is never taken for code that was not", "[tune]") {
   const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
   const CompileOptions plain{.threads = 1}, tuned{.threads = 1, .tune = true};
-  const auto problem = problems_of(*run_tuned(function, plain).program->forms().optimized, 1)[0];
+  const auto problem = problems_of(*run_tuned(function, plain).program->forms().optimized(), 1)[0];
   const auto schedule_of = [](const TunedRun& run) { return run.program->forms().module->kernels[0]->schedule; };
   for (const bool tuned_first : {true, false}) {
     const TunedFolder cached;
@@ -185,7 +185,7 @@ TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") 
   const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
   const TunedFolder cached;
   const auto expected = run_tuned(function, {.threads = 1}).bits;
-  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
+  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized(), 1)[0];
   schedule_cache(cached.folder.path(), 1).keep(problem, lower::choose_schedule(problem));
   REQUIRE(cached.entries().size() == 1);
   const fs::path file = cached.entries()[0];
@@ -204,7 +204,7 @@ TEST_CASE("a damaged schedule is as good as none, and measured anew", "[tune]") 
 
 TEST_CASE("a schedule that does not fit is not used", "[tune]") {
   const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
-  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
+  const auto problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized(), 1)[0];
   const TemporaryFolder folder;
   ContractionSchedule wrong = lower::choose_schedule(problem);
   wrong.tile = {20, 20};
@@ -225,7 +225,7 @@ TEST_CASE("a folder that cannot be written keeps no schedule, and is no error", 
 
 TEST_CASE("schedules make room for each other, as code does", "[tune]") {
   const std::shared_ptr<const ir::Function> function = testing::parse_function(kProduct);
-  ContractionProblem problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized, 1)[0];
+  ContractionProblem problem = problems_of(*run_tuned(function, {.threads = 1}).program->forms().optimized(), 1)[0];
   const TunedFolder cached;
   constexpr std::uint64_t kLimit = 4096;
   const auto cache = [&] {

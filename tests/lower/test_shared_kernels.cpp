@@ -26,7 +26,8 @@ std::vector<std::optional<lower::Signature>> signatures_of(const ir::Function& f
   const lower::Grouping grouping = lower::group(function.body, accesses);
   for (const lower::Group& g : grouping.groups)
     for (const ir::Value* stored : g.stored) place(stored);
-  for (const lower::Group& g : grouping.groups) signatures.push_back(lower::signature_of(g, placement));
+  for (const lower::Group& g : grouping.groups)
+    signatures.push_back(lower::signature_of(g, placement, *accesses.forms()));
   return signatures;
 }
 
@@ -116,10 +117,65 @@ TEST_CASE("two values in one storage are not two storages", "[lower][shared]") {
     placement.place(function->body.arguments[0].get(), first);
     placement.place(function->body.arguments[1].get(), together ? first : second);
     placement.place(function->body.results[0], draft.add_storage({"a", DType::f32, 6}));
-    return lower::signature_of(grouping.groups.front(), placement)->key;
+    return lower::signature_of(grouping.groups.front(), placement, *accesses.forms())->key;
   };
   CHECK(key(false) == key(false));
   CHECK(key(false) != key(true));
+}
+
+/// The space of the group of %b, and what that reads where.
+std::string group_of_b(const std::string& ops) {
+  const auto function =
+      parse_function("func @f(%x: f32[48,64], %y: f32[48,64], %z: f32[48,64], %w: f32[64,48]) {\n" + ops + "}");
+  lower::Accesses accesses;
+  const lower::Grouping grouping = lower::group(function->body, accesses);
+  const ir::Value* b = function->body.results.back();
+  const lower::Group& g = grouping.groups[*grouping.group_of.find(b)];
+  const lower::Group::Along* along = g.along.find(b);
+  std::string text = fmt::format("{} of {} x {}, {} slabs, along {}", static_cast<int>(g.kind), g.rows, g.inner,
+                                 g.slabs, along ? static_cast<int>(*along) : -1);
+  for (const lower::AnchorRead& read : *grouping.reads.find(b))
+    text += fmt::format("; {} at {}", read.value->name, kernel::to_string(*read.address));
+  return text;
+}
+
+TEST_CASE("an expression is not taken for one that differs in one respect", "[lower][shared]") {
+  // %a is looked at before %b.
+  const struct {
+    const char *what, *first, *second;
+  } cases[] = {
+      {"nothing", "%p: f32[48,64] = mul(%x, %z)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+       "%q: f32[48,64] = mul(%y, %z)\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
+      {"the axis", "%a: f32[64] = reduce_sum(%x) {axes = [0]}\n", "%b: f32[48] = reduce_sum(%y) {axes = [1]}\n"},
+      {"one operand twice", "%p: f32[48,64] = mul(%x, %x)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+       "%q: f32[48,64] = mul(%y, %z)\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
+      {"which operand is which", "%p: f32[48,64] = sub(%x, %y)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+       "%q: f32[48,64] = sub(%y, %x)\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
+      {"a constant", "%p: f32[48,64] = mul(%x, %y)\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+       "%c: f32[48,64] = constant() {value = dense<f32[48,64]: splat 3.0>}\n%q: f32[48,64] = mul(%c, %y)\n"
+       "%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
+      {"what moves the operand",
+       "%p: f32[48,64] = transpose(%w) {permutation = [1,0]}\n%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+       "%q: f32[48,64] = reshape(%w) {shape = shape[48,64]}\n%b: f32[48] = reduce_sum(%q) {axes = [1]}\n"},
+  };
+  for (const auto& c : cases) {
+    INFO(c.what);
+    const std::string first = c.first, second = c.second;
+    CHECK(group_of_b(first + second + "return a = %a, b = %b\n") == group_of_b(second + "return b = %b\n"));
+  }
+}
+
+TEST_CASE("the layout of what an expression reads counts", "[lower][shared]") {
+  // The reduced rows are neighbours in memory only where the stored operand is row-major.
+  const auto product = [](const char* name, const char* layout) {
+    return fmt::format("%{}: f32[48,48] = dot_general(%x, %w) {{contract = [1]x[0], batch = []x[]{}}}\n", name, layout);
+  };
+  const std::string plain = product("p", ""), other = product("q", ", layout = [1,0]");
+  const std::string a = "%a: f32[48] = reduce_sum(%p) {axes = [1]}\n",
+                    b = "%b: f32[48] = reduce_sum(%q) {axes = [1]}\n";
+  const std::string kept = "return p = %p, q = %q, a = %a, b = %b\n", alone = "return q = %q, b = %b\n";
+  CHECK(group_of_b(plain + other + a + b + kept) == group_of_b(other + b + alone));
+  CHECK(group_of_b(product("q", "") + b + alone) != group_of_b(other + b + alone));
 }
 
 /// `layers` layers of x = tanh(x w + b) with a training step's update of each w.

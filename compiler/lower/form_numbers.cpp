@@ -1,0 +1,77 @@
+#include "compiler/lower/form_numbers.h"
+
+#include <algorithm>
+
+#include <pullback/error.h>
+
+namespace pullback::lower {
+
+void KeyWriter::grow(std::size_t size) {
+  bytes_.resize(std::max(2 * bytes_.size(), size_ + size + 256));
+}
+
+void KeyWriter::shape(const Shape& dims) {
+  number(dims.size());
+  for (const Dim& d : dims) {
+    if (!d.is_constant()) throw InternalError("shape " + to_string(dims) + " is not specialized");
+    number(d.constant());
+  }
+}
+
+void KeyWriter::type(const ir::Type& type) {
+  number(type.dtype);
+  shape(type.shape);
+}
+
+void KeyWriter::attribute(const ir::Attribute& attribute) {
+  number(attribute.index());
+  std::visit(
+      [&](const auto& value) {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::string>)
+          bytes(value.data(), value.size());
+        else if constexpr (std::is_same_v<T, ir::Integers>)
+          integers(value);
+        else if constexpr (std::is_same_v<T, ir::AxisPairs>)
+          integers(value.lhs), integers(value.rhs);
+        else if constexpr (std::is_same_v<T, Shape>)
+          shape(value);
+        else if constexpr (std::is_same_v<T, std::shared_ptr<const ir::Literal>>)
+          number(value->dtype), integers(value->dims), bytes(value->bytes.data(), value->bytes.size());
+        else
+          number(value);
+      },
+      attribute);
+}
+
+void KeyWriter::op(const ir::Op& op) {
+  address(op.def);
+  number(op.attributes.entries().size());
+  for (const auto& [name, value] : op.attributes.entries()) {
+    bytes(name.data(), name.size());
+    attribute(value);
+  }
+}
+
+std::uint32_t FormNumbers::of(const ir::Op& op) {
+  std::uint32_t& known = known_[&op];
+  if (known > 0) return known - 1;
+  known = 1;
+  if (!op.regions.empty()) return 0;
+  write_.clear();
+  write_.op(op);
+  write_.number(op.operands.size());
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    write_.type(op.operand(i)->type);
+    write_.number(std::find(op.operands.begin(), op.operands.end(), op.operand(i)) - op.operands.begin());
+  }
+  write_.number(op.results.size());
+  for (const auto& result : op.results) write_.type(result->type);
+  auto found = numbers_.find(write_.text());
+  if (found == numbers_.end())
+    found = numbers_.emplace(write_.text(), static_cast<std::uint32_t>(numbers_.size() + 1)).first;
+  known = found->second + 1;
+  return found->second;
+}
+
+}  // namespace pullback::lower
