@@ -169,8 +169,8 @@ TEST_CASE("Loops stay loops: 512 steps have the kernels of 8, in training too", 
   };
   const std::string few = schedule(8), many = schedule(512);
   INFO(few);
-  // A long sum over all steps may be taken in two stages.
-  CHECK(kernels_of(many) <= kernels_of(few) + 2);
+  // Long sums over all steps may be taken in two stages: the gradients of the weights and that of the biases.
+  CHECK(kernels_of(many) <= kernels_of(few) + 3);
   CHECK(few.find("loop #1 < 8") != std::string::npos);
   CHECK(many.find("loop #1 < 512") != std::string::npos);
   CHECK(many.find("loop #2") == std::string::npos);
