@@ -49,10 +49,11 @@ void Arena::touch_ahead() {
   if (!std::exchange(is_touched_, true) && bytes_ >= kLargeArena) pages_.touch(data(), data() + bytes_);
 }
 
-Executable::Executable(ExecutableImage image, ThreadPool* pool, std::unique_ptr<Arena> arena)
+Executable::Executable(ExecutableImage image, ThreadPool* pool, std::unique_ptr<Arena> arena, bool always_shares)
     : image_(std::move(image)),
       pool_(pool ? *pool : ThreadPool::shared()),
-      arena_(arena ? std::move(arena) : std::make_unique<Arena>(image_.arena_bytes)) {
+      arena_(arena ? std::move(arena) : std::make_unique<Arena>(image_.arena_bytes)),
+      always_shares_(always_shares) {
   if (!image_.entry) throw InternalError("executable: no entry");
   bases_.resize(kInternalSlots + image_.slots.size());
   bases_[0] = arena_->data();
@@ -63,12 +64,12 @@ Executable::Executable(ExecutableImage image, ThreadPool* pool, std::unique_ptr<
 }
 
 std::int32_t Executable::run_entry() {
-  Execution execution(pool_, image_.scratch_bytes, choice_.is_shared());
+  Execution execution(pool_, image_.scratch_bytes, always_shares_ || choice_.is_shared());
   const bool counts = image_.profiled_calls != 0, is_timed = choice_.is_timed() || counts;
   const Clock::time_point start = is_timed ? Clock::now() : Clock::time_point();
   const std::int32_t status = image_.entry(execution.context(), bases_.data());
   const Clock::duration time = is_timed ? Clock::now() - start : Clock::duration::zero();
-  if (execution.could_share()) choice_.ran(time);
+  if (execution.could_share() && !always_shares_) choice_.ran(time);
   if (counts) {
     profile_.seconds += std::chrono::duration<double>(time).count();
     ++profile_.steps;

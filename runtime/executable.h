@@ -92,8 +92,9 @@ struct Profile {
 class Executable {
  public:
   /// Uses ThreadPool::shared() and an arena of its own unless told otherwise. Throws Error when there is no memory for
-  /// that.
-  explicit Executable(ExecutableImage image, ThreadPool* pool = nullptr, std::unique_ptr<Arena> arena = nullptr);
+  /// that. A run has no threads where they are measured to be slower, unless it `always_shares`.
+  explicit Executable(ExecutableImage image, ThreadPool* pool = nullptr, std::unique_ptr<Arena> arena = nullptr,
+                      bool always_shares = false);
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
 
@@ -114,6 +115,7 @@ class Executable {
   ThreadPool& pool_;
   std::unique_ptr<Arena> arena_;
   std::vector<void*> bases_;  // what the entry receives: arena, constants, external slots
+  const bool always_shares_;
   ThreadChoice choice_;
   Profile profile_;
   std::mutex running_;

@@ -6,6 +6,13 @@ namespace pullback::runtime {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Times that a run may reasonably take longer than one as preferred.
+constexpr int kMostSlower = 8;
+
+}  // namespace
+
 void ThreadChoice::ran(Duration time) {
   if (!is_trial()) {
     --until_trial_;
@@ -16,7 +23,8 @@ void ThreadChoice::ran(Duration time) {
     Duration& shortest = tries_other() ? other_ : preferred_;
     shortest = std::min(shortest, time);
   }
-  if (tries_other()) lost_ += std::max(time - preferred_, Duration::zero());
+  // What an interrupted run lost is not the trial's fault.
+  if (tries_other()) lost_ += std::clamp(time - preferred_, Duration::zero(), kMostSlower * preferred_);
   const bool is_over = counts && is_decided(time);
   if (++run_ == kRuns * kBlocks || is_over) end_trial();
 }

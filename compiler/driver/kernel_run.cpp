@@ -74,7 +74,8 @@ KernelRun::KernelRun(const schedule::Module& module, const schedule::KernelCall&
   for (const schedule::Slot& slot : single.slots)
     image.slots.push_back({slot.name, runtime::SlotRole::state, slot.dtype, slot.dims});
   one_thread_ = (pool ? *pool : runtime::ThreadPool::shared()).threads() == 1;
-  executable_ = std::make_unique<runtime::Executable>(std::move(image), pool);
+  // Schedules are compared by what threads make of them.
+  executable_ = std::make_unique<runtime::Executable>(std::move(image), pool, nullptr, /*always_shares=*/true);
 }
 
 void KernelRun::bind(TestMemory& memory) {

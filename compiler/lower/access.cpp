@@ -120,15 +120,14 @@ bool is_dynamic(const OpAccess& access) {
 const OpAccess& Accesses::find(const ir::Op& op) {
   const std::size_t form = forms_->of(op);
   if (form >= by_form_.size()) by_form_.resize(form + 1);
-  std::shared_ptr<const OpAccess>& entry = cache_[&op];
-  if (by_form_[form]) return *(entry = by_form_[form]);
+  if (by_form_[form]) return *(cache_[&op] = by_form_[form]);
   const auto access = std::make_shared<OpAccess>();
   access->scratch = std::make_shared<kernel::Kernel>();
   Recorder recorder(op, *access);
   op.def->element(recorder);
   access->cost = cost_of(access->scratch->body, access->loops);
   if (form > 0 && !is_dynamic(*access)) by_form_[form] = access;
-  return *(entry = access);
+  return *(cache_[&op] = access);
 }
 
 std::vector<std::int64_t> dims_of(const ir::Value& value) {

@@ -64,8 +64,8 @@ class Accesses {
   const std::shared_ptr<FormNumbers>& forms() const { return forms_; }
   /// A place for what is_contraction() found of the op.
   std::optional<bool>& contraction(const ir::Op& op) { return contractions_[&op]; }
-  /// The same of all whose expressions have the key.
-  ByText<bool>& contractions() { return contractions_by_key_; }
+  /// The same of all ops whose expressions have a key.
+  ByText<bool>& contractions_by_key() { return contractions_by_key_; }
   /// A place for what view_of() found of the value last: what is stored may have changed since then.
   KnownView& view(const ir::Value& value) { return views_[&value]; }
   /// What is known of expressions by their keys.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "compiler/lower/contraction_dots.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -224,7 +225,7 @@ class Chooser {
     if (!limits_.fuse || op.def == &ops::op_convolution) return false;  // windows meet each element several times
     const auto reached = [&](const ir::Value& v) { return !inlinable(&v) || !only_moves(v); };
     const std::optional<ContractionShape> shape = contraction_shape(op, accesses_, reached);
-    if (!shape || shape->k.size() != 1) return false;
+    if (!shape || shape->k.size() != 1 || lies_along_sums(*shape)) return false;
     const bool is_a = operand == op.operand(shape->spec.lhs);
     const ir::Value* base = is_a ? shape->a.base : shape->b.base;
     if (op.operand(0) == op.operand(1) || !inlinable(base) || !base->definer->def->element) return false;

@@ -17,11 +17,17 @@ using kernel::Index;
 
 /// Batch elements that are parts enough, and parts of one.
 constexpr std::int64_t kOuterTasks = 8, kMostTasks = 16;
+/// Of more rows and columns, tiles are faster.
+constexpr std::int64_t kSomeRows = 12;
 /// Sums that need not wait for each other.
 constexpr std::int64_t kSumsInFlight = 8;
 
 Registers registers_for(const ContractionShape& shape, const LoopOptions& options) {
   return {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(shape.spec.accumulate))};
+}
+
+std::int64_t least_of_rows_and_columns(const ContractionShape& shape) {
+  return std::min(ContractionShape::product(shape.m), ContractionShape::product(shape.n));
 }
 
 /// Rows and columns of a tile of dot products: as square as registers allow, for each row and each column is loaded
@@ -151,16 +157,22 @@ class DotWriter {
 
 }  // namespace
 
-bool sums_along_memory(const ContractionShape& shape, const Placement& placement, const LoopOptions& options) {
+bool lies_along_sums(const ContractionShape& shape) {
   for (const ir::Value* operand : {shape.a.base, shape.b.base})
-    if (!is_stored(placement, *operand) || operand->type.dtype != shape.spec.accumulate) return false;
+    if (operand->type.dtype != shape.spec.accumulate) return false;
   if (shape.k.size() != 1 || shape.m.size() > 1 || shape.n.size() > 1) return false;
   const Loop& depth = shape.k.front();
-  if (depth.a != 1 || depth.b != 1) return false;
+  return depth.a == 1 && depth.b == 1 && least_of_rows_and_columns(shape) <= kSomeRows;
+}
+
+bool sums_along_memory(const ContractionShape& shape, const Placement& placement, const LoopOptions& options) {
+  if (!lies_along_sums(shape)) return false;
+  for (const ir::Value* operand : {shape.a.base, shape.b.base})
+    if (!is_stored(placement, *operand)) return false;
   // A copy of B is used by few rows, and a tile under it has few sums; against it stand the lanes to add up at the end.
-  constexpr std::int64_t kFewRows = 8, kFewVectors = 4, kSomeRows = 12, kSomeVectors = 8;
-  const std::int64_t rows = std::min(ContractionShape::product(shape.m), ContractionShape::product(shape.n)),
-                     vectors = depth.size / registers_for(shape, options).width;
+  constexpr std::int64_t kFewRows = 8, kFewVectors = 4, kSomeVectors = 8;
+  const std::int64_t rows = least_of_rows_and_columns(shape),
+                     vectors = shape.k.front().size / registers_for(shape, options).width;
   return (rows <= kFewRows && vectors >= kFewVectors) || (rows <= kSomeRows && vectors >= kSomeVectors);
 }
 

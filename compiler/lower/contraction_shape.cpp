@@ -235,7 +235,7 @@ bool is_worth_tiles(const ir::Op& op, Accesses& accesses) {
   if (!op.def->element) return true;
   ExpressionWriter writer(accesses);
   writer.write(op, [](const ir::Value& v) { return !only_moves(v); }, true);
-  auto& known = accesses.contractions();
+  auto& known = accesses.contractions_by_key();
   auto entry = known.find(writer.key().text());
   if (entry == known.end()) entry = known.emplace(writer.key().text(), has_loops_for_tiles(op, accesses)).first;
   return entry->second;

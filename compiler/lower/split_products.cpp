@@ -70,6 +70,7 @@ std::vector<ir::Value*> split_product(ir::Op& op, ir::Builder& builder) {
   if (wide < 2 || product_of(results) > kFewResults) return {};
 
   const ir::AxisPairs &contract = op.attributes.pairs("contract"), &batch = op.attributes.pairs("batch");
+  if (!batch.lhs.empty()) return {};  // a batch is shared as it is
   const Integers dims = ir::static_dims(x->type.shape);
   Integers contracted;
   for (const std::int64_t axis : contract.lhs) contracted.push_back(dims[static_cast<std::size_t>(axis)]);
@@ -78,9 +79,7 @@ std::vector<ir::Value*> split_product(ir::Op& op, ir::Builder& builder) {
   if (cut.slabs == 1 || products < kFewProducts) return {};
   const std::int64_t x_axis = contract.lhs[cut.axis], y_axis = contract.rhs[cut.axis];
   ir::AxisPairs rest{with_cut(contract.lhs, x_axis), with_cut(contract.rhs, y_axis)};
-  ir::AxisPairs slabs{with_cut(batch.lhs, x_axis), with_cut(batch.rhs, y_axis)};
-  slabs.lhs.insert(slabs.lhs.begin(), x_axis);
-  slabs.rhs.insert(slabs.rhs.begin(), y_axis);
+  ir::AxisPairs slabs{{x_axis}, {y_axis}};
   ir::Value* partial = builder.value(
       *op.def, {operand_in_slabs(x, x_axis, cut.slabs, builder), operand_in_slabs(y, y_axis, cut.slabs, builder)},
       {{"contract", std::move(rest)}, {"batch", std::move(slabs)}});

@@ -9,7 +9,7 @@ class Function;
 namespace pullback::lower {
 
 /// Rewrites a product whose sums are deep and few as those of S slabs of its terms, which are added up. S depends on
-/// the shape alone, and so do the bits of the result. Returns whether anything changed.
+/// shapes, types and layouts alone, and so do the bits of the result. Returns whether anything changed.
 bool split_products(ir::Function& function);
 
 }  // namespace pullback::lower

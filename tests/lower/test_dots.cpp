@@ -66,6 +66,19 @@ TEST_CASE("tiles remain where sums are short, rows are many, or operands lie acr
         std::string::npos);
 }
 
+TEST_CASE("dot products are no others where an operand is computed by what could read it alone", "[lower]") {
+  const char* text = R"(func @f(%x: f32[4,512], %s: f32[4,512], %b: f32[96,512]) {
+    %a: f32[4,512] = mul(%x, %s)
+    %c: f32[4,96] = dot_general(%a, %b) {contract = [1]x[1], batch = []x[]}
+    return c = %c
+  })";
+  check_lowering(text);
+  for (const bool fuse : {false, true}) {
+    const schedule::Module module = lower::lower(*parse_function(text), Target::parse("x86-64-v4"), {.fuse = fuse});
+    CHECK(schedule::print(module, {.kernels = true}).find("contract ") == std::string::npos);
+  }
+}
+
 TEST_CASE("dot products end as tiles do", "[lower]") {
   const std::string ending = R"(%x: f32[1,9,21] = broadcast(%v) {shape = shape[1,9,21], dimensions = [2]}
       %y: f32[1,9,21] = add(%c, %x)

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/ir/prune.h"
+#include "compiler/lower/split_products.h"
 #include "compiler/lower/tiling.h"
 #include "tests/lower/lower_testing.h"
 
@@ -93,13 +95,18 @@ TEST_CASE("deep sums of few products are sums of slabs", "[lower]") {
     CHECK(kernels.find(fmt::format("[{}] in arena", slabs * results)) != std::string::npos);
     CHECK(kernels.find(fmt::format("parallel p in 0..{}", slabs)) != std::string::npos);
   }
-  // Batches are results, too.
-  const std::string batches = R"(func @f(%x: f32[3,20000,4], %y: f32[3,20000,5]) {
+}
+
+TEST_CASE("slabs are not cut again, nor are batches", "[lower]") {
+  const auto function = parse_function(deep_product("65536", 8, 8));
+  CHECK(lower::split_products(*function));
+  ir::remove_unread_ops(function->body);
+  CHECK_FALSE(lower::split_products(*function));
+  const auto batches = parse_function(R"(func @f(%x: f32[3,20000,4], %y: f32[3,20000,5]) {
     %p: f32[3,4,5] = dot_general(%x, %y) {contract = [1]x[1], batch = [0]x[0]}
     return p = %p
-  })";
-  check_lowering(batches);
-  CHECK(calls_of(for_threads(batches).body) == 2);
+  })");
+  CHECK_FALSE(lower::split_products(*batches));
 }
 
 TEST_CASE("no slabs of many products, of short or rounded sums, of a prime number of terms, of vectors, of little",

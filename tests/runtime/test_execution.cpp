@@ -310,6 +310,16 @@ TEST_CASE("a run that was interrupted changes nothing", "[threads]") {
   }
 }
 
+TEST_CASE("a run that stood still for long does not put off the next trial", "[threads]") {
+  ThreadChoice choice;
+  for (bool stood_still = false; !stood_still;) {
+    stood_still = choice.is_timed() && !choice.is_shared();
+    choice.ran(stood_still ? std::chrono::seconds(30) : std::chrono::microseconds(100));
+  }
+  run_steps(choice, 300, 100, 10000);
+  CHECK(run_steps(choice, 300, 100, 10000).microseconds < 1.02 * 10000 * 100);
+}
+
 TEST_CASE("trials of long steps cost little from the first on", "[threads]") {
   ThreadChoice choice;
   CHECK(run_steps(choice, 2000, 3700, 50).microseconds < 50 * 2000 + 2 * 1700 + 1);
@@ -328,6 +338,36 @@ TEST_CASE("a step without measurable time is none to choose for", "[threads]") {
   ThreadChoice choice;
   for (int i = 0; i < 1000; ++i) choice.ran();
   CHECK(choice.is_shared());
+}
+
+/// Calls of a kernel that takes long when it is called for a part only.
+std::atomic<int> calls_for_parts{0};
+
+std::int32_t slow_in_parts_entry(ExecutionContext* context, void* const* bases) {
+  const auto kernel = [](void* const*, std::int64_t begin, std::int64_t end, void*) {
+    if (end - begin == 8) return;
+    ++calls_for_parts;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  };
+  context->parallel_for(context, kernel, bases, 8);
+  return 0;
+}
+
+TEST_CASE("an executable leaves out threads that make it slower, unless it always shares", "[executable][threads]") {
+  ThreadPool pool(2);
+  ExecutableImage image;
+  image.entry = slow_in_parts_entry;
+  const auto parts_of = [](Executable& executable, int runs) {
+    calls_for_parts = 0;
+    for (int i = 0; i < runs; ++i) executable.run({});
+    return calls_for_parts.load();
+  };
+  Executable choosing(image, &pool), sharing(image, &pool, nullptr, true);
+  CHECK(parts_of(choosing, 20) >= 8 * 8);
+  CHECK(parts_of(choosing, 30) == 0);
+  CHECK(parts_of(sharing, 50) == 50 * 8);
 }
 
 TEST_CASE("an executable updates its state in place", "[executable]") {
