@@ -20,6 +20,8 @@ namespace pullback::runtime {
 namespace {
 
 constexpr std::size_t kPage = 4096, kHugePage = std::size_t{2} << 20;
+/// Blocks of at least so many bytes have places of their own in a page.
+constexpr std::size_t kSmallestColoured = 16 * kPage;
 /// From this size on memory comes from the system, in whole pages, which it has filled with zeros. Large matrices miss
 /// the TLB less on huge pages, and the first touch of each page costs: where the system has no huge ones, nothing is
 /// lost.
@@ -57,8 +59,8 @@ std::byte* map_zeros(std::size_t bytes) {
 /// How far into its memory the next block begins. A weight, its gradient and its moments are read side by side, row by
 /// row: if all of them began at a page, they would meet in the same few sets of the cache.
 std::size_t next_colour(std::size_t bytes) {
-  constexpr std::size_t kColours = 16, kSmallest = 64 << 10, kPart = 256;
-  if (bytes < kSmallest) return 0;
+  constexpr std::size_t kColours = 16, kPart = 256;
+  if (bytes < kSmallestColoured) return 0;
   static std::atomic<std::size_t> count{0};
   // An odd number of lines, a page and a line at most, and little beside the block.
   const std::size_t lines = std::min(kPage / kAlignment, bytes / kPart / kAlignment) | 1;
@@ -118,11 +120,13 @@ std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes) {
     if (!memory) fail(bytes);
     return {memory + colour, [memory, mapped](std::byte*) { ::munmap(memory, mapped); }};
   }
+  // A colour is a place in a page where the memory begins at one.
+  const std::align_val_t alignment{bytes >= kSmallestColoured ? kPage : kAlignment};
   const std::size_t rounded = round_up(colour + bytes + 1, kAlignment);
-  auto* memory = static_cast<std::byte*>(::operator new(rounded, std::align_val_t(kAlignment), std::nothrow));
+  auto* memory = static_cast<std::byte*>(::operator new(rounded, alignment, std::nothrow));
   if (!memory) fail(bytes);
   std::memset(memory + colour, 0, bytes);
-  return {memory + colour, [memory](std::byte*) { ::operator delete(memory, std::align_val_t(kAlignment)); }};
+  return {memory + colour, [memory, alignment](std::byte*) { ::operator delete(memory, alignment); }};
 }
 
 std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes) {
