@@ -45,8 +45,8 @@ class Writer {
     if (registers_.vectors == 32) order_taps(shape_);
     const ContractionSchedule schedule = this->schedule(problem(placement), *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
-    if (is_stored(placement, *shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
-    if (is_stored(placement, *shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
+    if (placement.is_stored(*shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
+    if (placement.is_stored(*shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
     const TileLoops loops = take_tile_loops(shape_);
     row_ = loops.row;
     column_ = loops.column;
@@ -91,7 +91,7 @@ class Writer {
 
   ContractionProblem problem(const Placement& placement) const {
     const auto operand = [&](const View& view) {
-      return ContractionProblem::Operand{view.base->type.dtype, is_stored(placement, *view.base)};
+      return ContractionProblem::Operand{view.base->type.dtype, placement.is_stored(*view.base)};
     };
     return {shape_,       operand(shape_.a), operand(shape_.b),     accumulate_,
             keeps_sums(), registers_,        options_.second_level, options_.has_bf16_dot};
@@ -580,7 +580,7 @@ class Writer {
 void write_contraction(const Group& group, Unit& unit, Placement& placement, Accesses& accesses,
                        const LoopOptions& options) {
   // What is not in memory and computes something is a prologue.
-  const auto reached = [&](const ir::Value& v) { return is_stored(placement, v) || !only_moves(v); };
+  const auto reached = [&](const ir::Value& v) { return placement.is_stored(v) || !only_moves(v); };
   std::vector<ContractionShape> shapes = contraction_shapes(*group.op, accesses, reached);
   if (shapes.empty())
     throw InternalError("lower: operands of the contraction " + ir::print(*group.op) + " are not in memory");

@@ -168,7 +168,7 @@ bool lies_along_sums(const ContractionShape& shape) {
 bool sums_along_memory(const ContractionShape& shape, const Placement& placement, const LoopOptions& options) {
   if (!lies_along_sums(shape)) return false;
   for (const ir::Value* operand : {shape.a.base, shape.b.base})
-    if (!is_stored(placement, *operand)) return false;
+    if (!placement.is_stored(*operand)) return false;
   // A copy of B is used by few rows, and a tile under it has few sums; against it stand the lanes to add up at the end.
   constexpr std::int64_t kFewRows = 8, kFewVectors = 4, kSomeVectors = 8;
   const std::int64_t rows = least_of_rows_and_columns(shape),

@@ -8,11 +8,6 @@
 
 namespace pullback::lower {
 
-/// Does the value lie in memory?
-inline bool is_stored(const Placement& placement, const ir::Value& value) {
-  return placement.has(&value) || is_leaf(value);
-}
-
 /// Do both operands lie along the sum, and are there few rows or columns? Such operands are always stored, rather than
 /// computed as a tile packs them: whether they are dot products, and so what the bits of the result are, must not
 /// depend on what else reads an operand. `shape` is that of stored operands.

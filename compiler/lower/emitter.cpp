@@ -16,6 +16,10 @@ using kernel::Access;
 using kernel::Index;
 using ops::Indices;
 
+bool Placement::is_stored(const ir::Value& value) const {
+  return has(&value) || is_leaf(value);
+}
+
 std::size_t Placement::of(const ir::Value* value) {
   if (const std::size_t* found = storages_.find(value)) return *found;
   if (!value->definer || !is_leaf(*value))

@@ -24,6 +24,8 @@ class Placement {
   explicit Placement(Draft& draft) : draft_(&draft) {}
   void place(const ir::Value* value, std::size_t storage) { storages_[value] = storage; }
   bool has(const ir::Value* value) const { return storages_.contains(value); }
+  /// Does the value lie in memory? Constants do, too.
+  bool is_stored(const ir::Value& value) const;
   /// The storage of a value that has one; makes one for a constant.
   std::size_t of(const ir::Value* value);
   /// The same, but makes none.

@@ -66,6 +66,7 @@ std::vector<AnchorRead> start_expression(const ir::Value& anchor, const PointerS
   // Whether what is reduced are rows depends on where it lies.
   const bool reduces = access.reductions > 0;
   writer.clear();
+  writer.key().number(reduces);
   if (reduces) writer.layout(*op.operand(0));
   writer.write(op, [&](const ir::Value& v) { return is_leaf(v) || anchors.contains(&v); }, reduces);
   auto& expressions = accesses.expressions();

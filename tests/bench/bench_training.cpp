@@ -3,14 +3,15 @@
 //   bench_training [--threads N] [--precision f32|bf16|f16] [--json FILE] [--profile] [--seconds S] [WORKLOAD...]
 // "inference NAME" as a workload is the prediction alone; without names, all are run. The columns:
 //   median, min   microseconds of a step
-//   GFLOP         of products in the optimized graph, those with padding not counted (JSON: "flop"; "flop_nominal"
-//   with) % peak        GFLOP / median over the machine's FMA peak, measured in this run % roof        the least time
-//   that FLOP peak and memory allow, over the median. Memory: parameters and slots read once
-//                 and, in training, written once, the inputs read; at the bandwidth measured for as many bytes in place
+//   GFLOP         of products in the optimized graph, those with padding not counted
+//                 (JSON: "flop"; "flop_nominal" with)
+//   % peak        GFLOP / median over the machine's FMA peak, measured in this run
+//   % roof        the least time that FLOP peak and memory allow, over the median. Memory: parameters and slots read
+//                 once and, in training, written once, the inputs read; at the bandwidth measured for as many bytes
+//                 in place
 //   MiB           memory of values between kernels, at the peak of the step
 //   cold, warm    milliseconds from the start of a process to the end of its first step, without and with its code in
-//   the
-//                 cache on disk
+//                 the cache on disk
 #include <sys/wait.h>
 
 #include <algorithm>

@@ -86,6 +86,16 @@ const std::vector<Target>& targets() {
   return found;
 }
 
+kernel::Contract product(std::int64_t rows, std::int64_t columns, std::int64_t depth, int a, int b) {
+  kernel::Contract tile;
+  tile.rows = rows;
+  tile.columns = columns;
+  tile.depth = depth;
+  tile.a = {a, kernel::Index(0), depth, 1};
+  tile.b = {b, kernel::Index(0), columns};
+  return tile;
+}
+
 schedule::Module schedule_of(std::shared_ptr<const kernel::Kernel> kernel) {
   schedule::Module module;
   module.name = kernel->name;

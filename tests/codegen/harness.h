@@ -18,6 +18,9 @@ const std::vector<Target>& targets();
 /// A schedule of one call of the kernel, with an external slot for each of its buffers.
 schedule::Module schedule_of(std::shared_ptr<const kernel::Kernel> kernel);
 
+/// A tile of a[rows,depth] * b[depth,columns], buffers `a` and `b`.
+kernel::Contract product(std::int64_t rows, std::int64_t columns, std::int64_t depth, int a, int b);
+
 /// Contents of one buffer.
 using Bytes = std::vector<std::byte>;
 
