@@ -49,7 +49,8 @@ void reduce_precision(ir::Function& function, DType precision) {
 schedule::Module lowered(const Request& request, std::unique_ptr<ir::Function> optimized, StageTimer& timer) {
   const Environment& environment = request.environment;
   lower::Options lowering{.threads = request.has_one_thread() ? lower::Threads::one : lower::Threads::where_worth,
-                          .memory_limit = request.options.memory_limit};
+                          .memory_limit = request.options.memory_limit,
+                          .winograd = request.options.winograd};
   const auto lower_it = [&] {
     return timer.measure("lower", [&] { return lower::lower(std::move(optimized), request.target, lowering); });
   };

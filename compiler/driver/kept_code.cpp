@@ -22,8 +22,8 @@ std::string key_of(const Request& request) {
   std::string key = fmt::format("{}\n{}\n", runtime::kAbiVersion, compiler_fingerprint());
   key += fmt::format("{} {} {} {} {}\n", target.name, target.cpu, target.features, target.vector_bytes,
                      target.second_level);
-  key += fmt::format("{} {} {} {}\n", name_of(request.options.precision), request.options.memory_limit,
-                     request.has_one_thread(), request.measures_kernels());
+  key += fmt::format("{} {} {} {} {}\n", name_of(request.options.precision), request.options.winograd,
+                     request.options.memory_limit, request.has_one_thread(), request.measures_kernels());
   // Code that was tuned is never taken for code that was not, nor for code tuned elsewhere.
   key += request.is_tuned() ? "tuned on " + tuned_machine(target, request.threads()) : "by the rules\n";
   for (const auto& [symbol, size] : request.bindings) key += fmt::format("{} {}\n", symbol, size);

@@ -5,6 +5,7 @@
 
 #include "compiler/lower/contraction_dots.h"
 #include "compiler/lower/contraction_shape.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 #include "compiler/support/small_vector.h"
@@ -222,7 +223,7 @@ class Chooser {
   /// and not more often than there are parts of the work, so that it pays where it is used much oftener than it takes
   /// instructions. But what is computed from a contraction's result is better computed there, behind its sums.
   bool is_prologue(const ir::Op& op, const ir::Value* operand) {
-    if (!limits_.fuse || op.def == &ops::op_convolution) return false;  // windows meet each element several times
+    if (!limits_.fuse || ops::is_convolution(op)) return false;  // windows meet each element several times
     const auto reached = [&](const ir::Value& v) { return !inlinable(&v) || !only_moves(v); };
     const std::optional<ContractionShape> shape = contraction_shape(op, accesses_, reached);
     if (!shape || shape->k.size() != 1 || lies_along_sums(*shape)) return false;

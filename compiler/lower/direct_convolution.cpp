@@ -14,6 +14,7 @@
 #include "compiler/lower/image_tasks.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
+#include "compiler/lower/winograd.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 
@@ -539,6 +540,7 @@ bool is_depthwise(const ContractionShape& shape) {
 }
 
 bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
+  if (is_winograd(op)) return true;
   if (op.def != &ops::op_convolution || is_matrix_product(op, shape)) return false;
   return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
 }
@@ -547,6 +549,7 @@ void write_direct_convolution(const Group& group, Unit& unit, Placement& placeme
                               std::vector<ContractionShape> phases, const LoopOptions& options) {
   Emitter emitter(unit, placement, options.vector_bytes, group.anchors);
   emitter.note(*group.op);
+  if (is_winograd(*group.op)) return write_winograd(group, emitter, placement, phases.front(), options);
   if (phases.size() == 1 && group.behind.empty() && is_depthwise_gradient(phases.front(), options))
     return write_depthwise_gradient(group, emitter, phases.front(), options);
   std::optional<ImageTasks> images;

@@ -14,6 +14,7 @@
 #include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/expression.h"
 #include "compiler/lower/space.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 #include "compiler/support/pointer_map.h"
@@ -157,7 +158,7 @@ class Grouper {
   /// they are? In the gradient of kernels these are images themselves, and the first dimension is that of channels,
   /// which are the rows of its tiles.
   bool goes_by_images(const Group& group) {
-    if (group.op->def != &ops::op_convolution) return false;
+    if (!ops::is_convolution(*group.op) || group.op->def == &ops::op_winograd_products) return false;
     const ir::Value* result = group.op->result();
     if (count_of(*group.op->operand(1)) > count_of(*result) || sums_over_images(*group.op)) return false;
     const std::int64_t images = slabs_of(*result);
@@ -168,6 +169,7 @@ class Grouper {
   }
 
   static bool sums_over_images(const ir::Op& convolution) {
+    if (convolution.def != &ops::op_convolution) return false;
     const std::vector<std::int64_t> positions = dims_of(*convolution.result()), taps = dims_of(*convolution.operand(1));
     return !std::equal(positions.begin() + 2, positions.end(), taps.begin() + 2, std::greater_equal<>());
   }

@@ -479,7 +479,7 @@ schedule::Module lower(const ir::Function& function, const Target& target, const
 schedule::Module lower(std::unique_ptr<ir::Function> prepared, const Target& target, const Options& options) {
   bool changed = split_products(*prepared);
   changed |= split_reductions(*prepared);
-  changed |= prepare_convolutions(*prepared, target.vector_bytes);
+  changed |= prepare_convolutions(*prepared, target.vector_bytes, options.winograd);
   changed |= sink_into_scans(*prepared, target);
   changed |= pack_invariants(*prepared, target);
   if (changed) ir::remove_unread_ops(prepared->body);

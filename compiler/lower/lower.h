@@ -26,6 +26,7 @@ struct Options {
   bool share_kernels = true;      ///< false: each group's kernel is written anew (to compare, to find faults)
   bool reuse_memory = true;       ///< false: arena buffers never overlap and nothing is in place
   std::int64_t memory_limit = 0;  ///< bytes of the arena; above 0: values are computed again rather than kept
+  bool winograd = true;           ///< false: no convolution by Winograd's method
   ScheduleSource schedules = {};  ///< chooses how contractions are cut; equal problems must get equal answers
 };
 

@@ -7,6 +7,8 @@
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
+#include "compiler/lower/convolution_form.h"
+#include "compiler/lower/prepare_winograd.h"
 #include "compiler/lower/view.h"
 #include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
@@ -44,15 +46,6 @@ Value padded(Value x, Windows& windows) {
   return ops::pad(x, ops::scalar(*x.builder, x.dtype(), 0), low, high, interior);
 }
 
-/// A convolution on its way to the form that is read in place.
-struct Convolution {
-  Value x, w;
-  Windows windows;
-  Shape result;  ///< of the whole
-  std::int64_t groups = 1, batch_groups = 1;
-  bool channels_last = false;  ///< the result's layout; windows are then read without padding in memory
-};
-
 /// How much of the vectors is used when they run over `size` elements.
 double used(std::int64_t size, std::int64_t lanes) {
   const std::int64_t vectors = (size + lanes - 1) / lanes;
@@ -79,24 +72,8 @@ bool runs_over_channels(const Convolution& c, std::int64_t outputs, std::int64_t
   return used(outputs, lanes) * products / (products + stores) > spatial;
 }
 
-/// To pad nothing is to copy.
-Value copied(Value x) {
-  return ops::pad(x, ops::scalar(*x.builder, x.dtype(), 0), Shape(x.rank(), 0), Shape(x.rank(), 0));
-}
-
-/// A copy of the kernels in which neighbouring output channels are neighbours.
-Value along_channels(Value w) {
-  const std::size_t rank = w.rank();
-  const Value copy = copied(w);
-  ir::Integers order;
-  for (std::size_t d = 1; d < rank; ++d) order.push_back(static_cast<std::int64_t>(d));
-  order.push_back(0);
-  ir::set_layout(*copy.value->definer, order);
-  return copy;
-}
-
-/// The same for tiles, which read a few neighbouring output channels of all taps and input channels: in the order in
-/// which they do, and at a distance of an odd number of lines of the cache, so that these use all of it.
+/// A copy of the kernels for tiles, which read a few neighbouring output channels of all taps and input channels: in
+/// the order in which they do, and at a distance of an odd number of lines of the cache, so that these use all of it.
 Value for_tiles(Value w) {
   const std::int64_t line = 64 / static_cast<std::int64_t>(size_of(w.dtype())), outputs = w.size(0).constant();
   Shape behind(w.rank(), 0);
@@ -110,25 +87,6 @@ Value for_tiles(Value w) {
   ir::set_layout(*copy.value->definer, order);
   if (behind[0] == Dim(0)) return copy;
   return ops::slice(copy, Shape(w.rank(), 0), w.shape(), ir::Integers(w.rank(), 1));
-}
-
-/// Strides of a value as it will be read: of what it only moves, if that can be read in place.
-std::vector<std::int64_t> strides_in_place(const Value& x) {
-  Accesses accesses;
-  const std::optional<View> view = view_of(*x.value, accesses, [](const ir::Value& v) {
-    return !v.definer || !v.definer->def->traits.moves_data || !v.definer->def->element;
-  });
-  return view ? view->strides : ir::strides_of(*x.value);
-}
-
-/// The gradient of the kernels: the windows are whole images.
-bool sums_over_images(const Convolution& c, std::size_t d) {
-  return c.result[d + 2].constant() < c.windows.sizes[d].constant();
-}
-bool sums_over_images(const Convolution& c) {
-  for (std::size_t d = 0; d < c.windows.rank(); ++d)
-    if (sums_over_images(c, d)) return true;
-  return false;
 }
 
 /// Is the operand x worth a copy with its channels as neighbours? Tiles walk over the channels of a few pixels: where
@@ -150,14 +108,6 @@ bool is_worth_moving(const Convolution& c) {
 
 /// Elements of a vector from which on the gradients of kernels are laid out anew: f32 with 32 registers.
 constexpr std::int64_t kWideLanes = 16;
-
-/// The order in memory in which the elements of one dimension, here the first, are neighbours.
-ir::Integers first_innermost(std::size_t rank) {
-  ir::Integers order(rank);
-  std::iota(order.begin(), order.end() - 1, 1);
-  order.back() = 0;
-  return order;
-}
 
 /// Is the operand x of the gradient of the kernels worth such a copy? The rows of its tiles are channels: many that lie
 /// half a page apart, or a page, meet in one or two sets of the first level.
@@ -253,11 +203,6 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
     sum = sum ? sum + placed : placed;
   }
   return sum ? sum : ops::full(*c.x.builder, {c.x.dtype(), c.result}, 0);
-}
-
-/// Are neighbouring output channels of the kernels neighbours in memory already?
-bool is_along_channels(const Value& w) {
-  return strides_in_place(w)[0] == 1;
 }
 
 /// x as direct convolutions read it, with its padding in memory where that is asked for: in the order in which it lies
@@ -377,6 +322,7 @@ Value in_slabs(const Value& x, const Value& w, const Windows& windows, std::int6
 }
 
 Value prepared_direct(const Convolution& c, std::int64_t lanes) {
+  if (gains_by_winograd(c, lanes)) return by_winograd(c);
   Windows windows = c.windows;
   const bool with_padding = is_padded(windows) && !skips_padding(c),
              interleaves = interleaves_taps(c, with_padding, lanes);
@@ -466,7 +412,7 @@ std::optional<Value> thinned(const Convolution& c, const ir::Integers& layout, s
   return prepared_direct(*dense, lanes);
 }
 
-std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes) {
+std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_bytes, bool winograd) {
   if (op.def != &ops::op_convolution || !is_float(op.result()->type.dtype)) return {};
   if (ir::element_count(op.operand(0)->type.shape) == Dim(0) || ir::element_count(op.operand(1)->type.shape) == Dim(0))
     return {};
@@ -476,7 +422,8 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
                 op.result()->type.shape,
                 op.attributes.integer("groups"),
                 op.attributes.integer("batch_groups"),
-                ops::suits_channels_last(op)};
+                ops::suits_channels_last(op),
+                winograd};
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
   const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
@@ -484,7 +431,7 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
   const std::optional<Value> dense = thinned(c, layout, lanes);
   Value result = dense ? *dense : prepared(c, lanes);
   if (layout != ir::layout_of(*result.value)) {
-    if (result.value->definer->def == &ops::op_convolution) result = copied(result);
+    if (ops::is_convolution(*result.value->definer)) result = copied(result);
     ir::set_layout(*result.value->definer, layout);
   }
   return {result.value};
@@ -492,9 +439,9 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
 
 }  // namespace
 
-bool prepare_convolutions(ir::Function& function, int vector_bytes) {
+bool prepare_convolutions(ir::Function& function, int vector_bytes, bool winograd) {
   return ir::rewrite(function.body,
-                     [&](ir::Op& op, ir::Builder& builder) { return prepare(op, builder, vector_bytes); });
+                     [&](ir::Op& op, ir::Builder& builder) { return prepare(op, builder, vector_bytes, winograd); });
 }
 
 }  // namespace pullback::lower

@@ -16,6 +16,7 @@
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/group.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/contraction.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -130,7 +131,7 @@ class Lives {
       const bool is_operand = operands.contains(input);
       life.read.push_back(position);
       life.read_in_step = goes_in_step(g) && !is_operand;
-      if (is_operand && g.op->def == &ops::op_convolution) life.last_convolved = position;
+      if (is_operand && ops::is_convolution(*g.op)) life.last_convolved = position;
     }
   }
 

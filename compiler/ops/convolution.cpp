@@ -285,6 +285,10 @@ bool suits_channels_last(const ir::Op& op) {
   return w[0].constant() / (depthwise ? 1 : groups * batch_groups) >= kFewChannels;
 }
 
+bool is_convolution(const ir::Op& op) {
+  return op.def == &op_convolution || op.def == &op_winograd_convolution || op.def == &op_winograd_products;
+}
+
 Integers channels_last(std::size_t rank) {
   Integers order = all_axes(rank);
   order.erase(order.begin() + 1);

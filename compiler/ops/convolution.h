@@ -9,6 +9,9 @@ namespace pullback::ops {
 /// memory: all that see the same input channels, or, where it is depthwise, all? Few leave most of a vector unused.
 bool suits_channels_last(const ir::Op& op);
 
+/// Is `op` a convolution, by whatever method?
+bool is_convolution(const ir::Op& op);
+
 /// Dimensions from outermost to innermost: batch, space, channels.
 ir::Integers channels_last(std::size_t rank);
 

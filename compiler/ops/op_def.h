@@ -74,11 +74,11 @@ struct OpDef {
   /// Overrides the derived forward derivative: tangents of operands -> tangents of results.
   std::function<std::vector<ir::Value*>(ir::Builder&, const ir::Op&, std::span<ir::Value* const> tangents)> jvp;
 
-  /// Lowering, exactly one of these (`contraction` brings its `element` along):
+  /// Lowering, exactly one of these (`contraction` brings its `element`, or a `meaning`, along):
   /// the value of result 0 at an index, composed by fusion;
   std::function<kernel::Value*(LowerContext&)> element;
-  /// C[m,n] += A(m,k) * B(k,n): handed to the contraction generator; `element` is then the plain fallback, for
-  /// integers;
+  /// C[m,n] += A(m,k) * B(k,n): handed to the contraction generator; `element`, or `meaning`, is then the plain
+  /// fallback: for integers, and of nothing;
   std::function<ContractionSpec(const ir::Op&)> contraction;
   /// a kernel of its own, written statement by statement;
   std::function<void(LowerContext&)> kernel;

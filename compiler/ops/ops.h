@@ -29,8 +29,9 @@ extern const OpDef op_sort, op_top_k;
 // reduce.cpp, argreduce.cpp, dot.cpp, attention.cpp
 extern const OpDef op_reduce_sum, op_reduce_prod, op_reduce_max, op_reduce_min, op_argmax, op_argmin;
 extern const OpDef op_dot_general, op_attention, op_attention_gradient;
-// convolution.cpp, reduce_window.cpp, window_positions.cpp
+// convolution.cpp, winograd.cpp, reduce_window.cpp, window_positions.cpp
 extern const OpDef op_convolution, op_reduce_window_sum, op_reduce_window_max;
+extern const OpDef op_winograd_filter, op_winograd_convolution, op_winograd_products, op_winograd_result;
 extern const OpDef op_window_argmax, op_window_scatter;
 // check.cpp, barrier.cpp, composite.cpp, cond.cpp, scan.cpp, while.cpp
 extern const OpDef op_check, op_barrier, op_composite, op_cond, op_scan, op_while;

@@ -20,7 +20,7 @@ TEST_CASE("Every op has all parts") {
     CHECK((op->vjp != nullptr) != !op->no_vjp.empty());
     const int lowerings = (op->element || op->contraction) + (op->kernel != nullptr) + op->control;
     CHECK(lowerings == 1);
-    if (op->contraction) CHECK(op->element);  // the fallback
+    if (op->contraction) CHECK((op->element || op->meaning));  // the fallback
     for (const ops::Sample& sample : op->samples) {
       if (op->arity >= 0) CHECK(sample.shapes.size() == static_cast<std::size_t>(op->arity));
       CHECK((sample.dtypes.empty() || sample.dtypes.size() == sample.shapes.size()));
