@@ -83,7 +83,7 @@ TEST_CASE("convolutions copy kernels apart and images with their channels as nei
     INFO(text);
     check_lowering(text);
   }
-  const auto module = lower::lower(*parse_function(plain), Target::parse("x86-64-v3"), {});
+  const auto module = lower::lower(*parse_function(plain), Target::parse("x86-64-v3"), {.winograd = false});
   CHECK(testing::calls_of(module.body) == 3);
   std::set<std::int64_t> sizes;
   for (const schedule::Buffer& buffer : module.buffers) sizes.insert(buffer.elements);
@@ -475,9 +475,9 @@ std::string gradient_of_kernels(int channels, int height, int width) {
          result + " = abs(%w)\n return e = %e\n}";
 }
 std::string kernels_of_one_thread(const std::string& text) {
-  return schedule::print(
-      lower::lower(*parse_function(text), Target::parse("x86-64-v3"), {.threads = lower::Threads::one}),
-      {.kernels = true});
+  return schedule::print(lower::lower(*parse_function(text), Target::parse("x86-64-v3"),
+                                      {.threads = lower::Threads::one, .winograd = false}),
+                         {.kernels = true});
 }
 
 TEST_CASE("blocks of the gradient of kernels are rows of images, too, and small sums are not read part by part",
