@@ -14,6 +14,7 @@
 #include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/expression.h"
 #include "compiler/lower/space.h"
+#include "compiler/lower/winograd.h"
 #include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
@@ -287,17 +288,19 @@ class Grouper {
     return std::find(space.anchors.begin(), space.anchors.end(), &value) != space.anchors.end();
   }
 
-  /// Tiles of a result that is computed in phases have neighbouring columns only: in another layout each element would
-  /// be a store of its own.
+  /// Tiles of a result that is computed in phases, or by Winograd's method, have neighbouring columns only: in another
+  /// layout each element would be a store of its own.
   static bool scatters(const Group& space) {
     if (space.kind != Kind::contraction) return false;
-    const ir::Integers layout = ir::layout_of(*space.op->result());
+    const ir::Value& result = *space.op->result();
+    const ir::Integers layout = ir::layout_of(result);
+    const bool is_row_major = std::is_sorted(layout.begin(), layout.end()), by_tiles = is_winograd(*space.op);
     return std::any_of(space.anchors.begin(), space.anchors.end(),
                        [&](const ir::Value* anchor) {
-                         return anchor->type.rank() == space.op->result()->type.rank() &&
-                                ir::layout_of(*anchor) != layout;
+                         return anchor->type.rank() == result.type.rank() ? ir::layout_of(*anchor) != layout
+                                                                          : by_tiles && !is_row_major;
                        }) &&
-           has_spread_elements(space.op->def->contraction(*space.op));
+           (by_tiles || has_spread_elements(space.op->def->contraction(*space.op)));
   }
 
   /// Does the anchor read `members` where the loops are when they reach its own element?
