@@ -49,15 +49,16 @@ class WinogradWriter {
     u_ = emitter_.buffer_of(shape.a.base, kernel::Access::in);
     inputs_ = x_dims[1];
     outputs_ = y_dims_[1];
+    groups_ = group.op->attributes.integer("groups");
     grid_ = {images_ ? images_->together() : y_dims_[0], tiles_along(y_dims_[2]), tiles_along(y_dims_[3])};
     count_ = grid_[0] * grid_[1] * grid_[2];
-    tile_ = choose_tile(count_, outputs_, tiles_.registers());
+    tile_ = choose_tile(count_, outputs_ / groups_, tiles_.registers());
     block_ = tiles_.block_of(count_, inputs_ + outputs_, tile_.rows);
     v_ = tiles_.matrices("transformed", block_, inputs_);
     m_ = tiles_.matrices("products", block_, outputs_);
   }
 
-  double work() const { return work_of(count_, inputs_, outputs_); }
+  double work() const { return work_of(count_, inputs_ / groups_, outputs_); }
 
   void run() {
     const std::int64_t blocks = (count_ + block_ - 1) / block_, last = count_ - (blocks - 1) * block_;
@@ -103,26 +104,36 @@ class WinogradWriter {
   }
 
   void multiply(std::int64_t count) {
-    const View& u = shape_.a;
+    const std::int64_t inputs = inputs_ / groups_, outputs = outputs_ / groups_;
     tiles_.repeat("p", {0, kTileProducts, 1}, [&](const Index& p) {
-      const Index from = Index(u.offset) + p * u.strides[1];
-      for (const Segment& columns : balanced_columns(outputs_, tiles_.registers().width, tile_.vectors))
-        tiles_.repeat("jt", columns, [&](const Index& column) {
-          for (const Segment& rows : balanced(count, tile_.rows))
-            tiles_.repeat("it", rows, [&](const Index& row) {
-              kernel::Contract statement;
-              statement.rows = rows.size;
-              statement.columns = columns.size;
-              statement.depth = inputs_;
-              statement.a = {v_.scratch, v_.at(p, row), v_.channels, 1};
-              statement.b = {u_, from + column, u.strides[2]};
-              build().contract(std::move(statement), shape_.spec.accumulate,
-                               [&](const Index& r, const Index& c, kernel::Value* sum) {
-                                 build().store(m_.scratch, m_.at(p, row + r) + column + c, sum);
-                               });
-            });
-        });
+      tiles_.repeat("g", {0, groups_, 1}, [&](const Index& g) {
+        for (const Segment& columns : balanced_columns(outputs, tiles_.registers().width, tile_.vectors))
+          tiles_.repeat("jt", columns, [&](const Index& column) {
+            for (const Segment& rows : balanced(count, tile_.rows))
+              tiles_.repeat("it", rows, [&](const Index& row) {
+                multiply({p, row, g * inputs, g * outputs + column, rows.size, columns.size});
+              });
+          });
+      });
     });
+  }
+
+  struct Part {
+    Index product, row, input, output;
+    std::int64_t rows = 0, outputs = 0;
+  };
+  void multiply(const Part& part) {
+    const View& u = shape_.a;
+    kernel::Contract statement;
+    statement.rows = part.rows;
+    statement.columns = part.outputs;
+    statement.depth = inputs_ / groups_;
+    statement.a = {v_.scratch, v_.at(part.product, part.row) + part.input, v_.channels, 1};
+    statement.b = {u_, Index(u.offset) + part.product * u.strides[1] + part.output, u.strides[2]};
+    build().contract(std::move(statement), shape_.spec.accumulate,
+                     [&](const Index& row, const Index& column, kernel::Value* sum) {
+                       build().store(m_.scratch, m_.at(part.product, part.row + row) + part.output + column, sum);
+                     });
   }
 
   /// Elements of the result, and what is computed of them.
@@ -171,10 +182,11 @@ class WinogradWriter {
   std::vector<std::int64_t> y_dims_;
   TiledImages x_;
   int u_ = -1;
-  std::int64_t inputs_ = 0, outputs_ = 0;  ///< channels
-  std::vector<std::int64_t> grid_;         ///< images, rows and columns of tiles
-  std::int64_t count_ = 0, block_ = 1;     ///< tiles in all, and of a block
-  Tile tile_;                              ///< of the products
+  std::int64_t inputs_ = 0, outputs_ = 0;  ///< channels of all groups
+  std::int64_t groups_ = 1;
+  std::vector<std::int64_t> grid_;      ///< images, rows and columns of tiles
+  std::int64_t count_ = 0, block_ = 1;  ///< tiles in all, and of a block
+  Tile tile_;                           ///< of the products
   TileMatrices v_, m_;
   Index task_;
 };
@@ -192,14 +204,15 @@ class WinogradProductsWriter {
     inputs_ = x_dims[0];
     outputs_ = g_dims[0];
     slabs_ = shape.spec.c.sizes[0];
+    groups_ = group.op->attributes.integer("batch_groups");
     grid_ = {x_dims[1] / slabs_, tiles_along(g_dims[2]), tiles_along(g_dims[3])};
     count_ = grid_[0] * grid_[1] * grid_[2];
-    is_parallel_ = options.parallel && work_of(slabs_ * count_, inputs_, outputs_) >= kParallelFlops;
-    if (is_parallel_)
+    is_parallel_ = options.parallel && work_of(slabs_ * count_, inputs_ / groups_, outputs_) >= kParallelFlops;
+    if (is_parallel_ && groups_ == 1)
       while (2 * parts_ * slabs_ <= 2 * kMostChannelTasks && inputs_ % (2 * parts_ * kFewestTaskChannels) == 0)
         parts_ *= 2;
     channels_ = inputs_ / parts_;
-    tile_ = choose_tile(channels_, outputs_, tiles_.registers());
+    tile_ = choose_tile(channels_ / groups_, outputs_ / groups_, tiles_.registers());
     block_ = tiles_.block_of(count_, channels_ + outputs_, kFewestSteps);
     v_ = tiles_.matrices("transformed", block_, channels_);
     w_ = tiles_.matrices("cotangents", block_, outputs_);
@@ -254,31 +267,35 @@ class WinogradProductsWriter {
           g_, {image, row, column, kResults}, Index(0),
           [&](const auto& v) { return ops::winograd::transform_cotangent(v, arithmetic); }, w_, t);
     });
+    const std::int64_t inputs = channels_ / groups_, outputs = outputs_ / groups_;
     tiles_.repeat("p", {0, kTileProducts, 1}, [&](const Index& p) {
-      for (const Segment& columns : balanced_columns(outputs_, tiles_.registers().width, tile_.vectors))
-        tiles_.repeat("jt", columns, [&](const Index& column) {
-          for (const Segment& rows : balanced(channels_, tile_.rows))
-            tiles_.repeat("it", rows,
-                          [&](const Index& row) { multiply({p, row, column, rows.size, columns.size}, count, first); });
-        });
+      tiles_.repeat("g", {0, groups_, 1}, [&](const Index& g) {
+        for (const Segment& columns : balanced_columns(outputs, tiles_.registers().width, tile_.vectors))
+          tiles_.repeat("jt", columns, [&](const Index& column) {
+            for (const Segment& rows : balanced(inputs, tile_.rows))
+              tiles_.repeat("it", rows, [&](const Index& row) {
+                multiply({p, row, g * inputs, g * outputs + column, rows.size, columns.size}, count, first);
+              });
+          });
+      });
     });
   }
 
   struct Part {
-    Index product, row, column;
-    std::int64_t rows = 0, columns = 0;
+    Index product, row, first_input, output;  ///< the row is an input channel of the group
+    std::int64_t rows = 0, outputs = 0;
   };
   void multiply(const Part& part, std::int64_t depth, bool first) {
     kernel::Contract statement;
     statement.rows = part.rows;
-    statement.columns = part.columns;
+    statement.columns = part.outputs;
     statement.depth = depth;
-    statement.a = {v_.scratch, v_.at(part.product, Index(0)) + part.row, 1, v_.channels};
-    statement.b = {w_.scratch, w_.at(part.product, Index(0)) + part.column, w_.channels};
+    statement.a = {v_.scratch, v_.at(part.product, Index(0)) + part.first_input + part.row, 1, v_.channels};
+    statement.b = {w_.scratch, w_.at(part.product, Index(0)) + part.output, w_.channels};
     const ir::Value* result = group_.op->result();
     const auto indices = [&](const Index& row, const Index& column) {
       return Indices{slab_, kernel::floordiv(part.product, kTile), kernel::mod(part.product, kTile),
-                     first_channel_ + part.row + row, part.column + column};
+                     first_channel_ + part.row + row, part.output + column};
     };
     if (!first)
       statement.start = {emitter_.buffer_of(result, kernel::Access::inout),
@@ -295,8 +312,8 @@ class WinogradProductsWriter {
   WinogradTiles tiles_;
   TiledImages x_, g_;
   std::int64_t inputs_ = 0, outputs_ = 0;  ///< channels of x and of g
-  std::int64_t slabs_ = 1;
-  std::int64_t parts_ = 1, channels_ = 0;  ///< parts of the channels of x, and channels of one
+  std::int64_t slabs_ = 1, groups_ = 1;
+  std::int64_t parts_ = 1, channels_ = 0;  ///< parts of the channels of x, if they are one group, and channels of one
   std::vector<std::int64_t> grid_;         ///< images of a slab, rows and columns of tiles
   std::int64_t count_ = 0, block_ = 1;     ///< tiles of a slab, and of a block
   bool is_parallel_ = false;

@@ -154,9 +154,11 @@ std::vector<ir::Type> infer_winograd(const InferContext& c) {
   c.require_float(0);
   c.require_same_dtype(0, 1);
   if (c.rank(0) != 4 || c.rank(1) != 4 || c.shape(1)[0] != Dim(kTile) || c.shape(1)[1] != Dim(kTile))
-    c.fail("x must be [N,C,H,W] and u [4,4,C,O]");
+    c.fail("x must be [N,C,H,W] and u [4,4,C/groups,O]");
   const Shape &x = c.shape(0), &u = c.shape(1);
-  if (x[1] != u[2]) c.fail("x and u have different numbers of input channels");
+  const auto groups = c.attribute<std::int64_t>("groups");
+  if (groups < 1 || x[1] != u[2] * groups) c.fail("u has other input channels than x has in each group");
+  if (!u[3].divided_by(groups)) c.fail("output channels can't be divided into so many groups");
   const Windows windows = Windows::of(c, {kTaps, kTaps});
   for (const auto* each : {&windows.strides, &windows.base_dilation, &windows.window_dilation})
     if (*each != ir::Integers{1, 1}) c.fail("windows have neither strides nor dilations");
@@ -174,14 +176,15 @@ ContractionSpec winograd_contraction(const ir::Op& op) {
   spec.lhs = 1;
   spec.rhs = 0;
   spec.accumulate = op.result()->type.dtype == DType::f64 ? DType::f64 : DType::f32;
-  spec.dimensions = {{Role::m, y[1]}, {Role::n, y[0]},  {Role::n, y[2]}, {Role::n, y[3]},
-                     {Role::k, u[2]}, {Role::k, kTile}, {Role::k, kTile}};
+  const std::int64_t groups = op.attributes.integer("groups"), outputs = y[1] / groups;
+  spec.dimensions = {{Role::batch, groups}, {Role::m, outputs}, {Role::n, y[0]},  {Role::n, y[2]},
+                     {Role::n, y[3]},       {Role::k, u[2]},    {Role::k, kTile}, {Role::k, kTile}};
   const auto along = [](std::size_t dimension) { return ContractionSpec::Coordinate{0, {{dimension, 1}}}; };
-  spec.a = {u, {along(5), along(6), along(4), along(0)}};
-  spec.b = {x,
-            {along(1), along(4), {-w.low[0].constant(), {{2, 1}, {5, 1}}}, {-w.low[1].constant(), {{3, 1}, {6, 1}}}}};
+  const ContractionSpec::Coordinate output{0, {{0, outputs}, {1, 1}}}, input{0, {{0, u[2]}, {5, 1}}};
+  spec.a = {u, {along(6), along(7), along(5), output}};
+  spec.b = {x, {along(2), input, {-w.low[0].constant(), {{3, 1}, {6, 1}}}, {-w.low[1].constant(), {{4, 1}, {7, 1}}}}};
   spec.b.bounded = true;
-  spec.c = {y, {along(1), along(0), along(2), along(3)}};
+  spec.c = {y, {along(2), output, along(3), along(4)}};
   return spec;
 }
 
@@ -194,8 +197,14 @@ std::unique_ptr<ir::Region> mean_winograd(const ir::Op& op) {
       along_both(plain.squares(plain.operand(0), tiles, {w.low[0].constant(), w.low[1].constant()}, kTile), kTile,
                  [](const auto& d) { return transform_input(d, OnTensors()); });
   const std::vector<Value> u = plain.matrices(plain.operand(1), 2);
+  const std::int64_t groups = op.attributes.integer("groups");
   std::vector<Value> products;  // [N,H/2,W/2,O]
-  for (std::size_t i = 0; i < v.size(); ++i) products.push_back(dot_general(v[i], u[i], {{1}, {0}}));
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const Dim &inputs = u[i].size(0), outputs = *y[1].divided_by(groups);
+    const Value tiles_of = reshape(v[i], {y[0], groups, inputs, tiles[0], tiles[1]});
+    const Value each = dot_general(tiles_of, reshape(u[i], {inputs, groups, outputs}), {{2}, {0}}, {{1}, {1}});
+    products.push_back(reshape(transpose(each, {1, 2, 3, 0, 4}), {y[0], tiles[0], tiles[1], y[1]}));
+  }
   const std::vector<Value> results =
       along_both(products, kTile, [](const auto& m) { return transform_result(m, OnTensors()); });
   std::vector<Value> rows;
@@ -207,10 +216,12 @@ std::unique_ptr<ir::Region> mean_winograd(const ir::Op& op) {
   return plain.finish(transpose(slice(all, {0, 0, 0, 0}, {y[0], y[2], y[3], y[1]}), {0, 3, 1, 2}));
 }
 
-Sample winograd_sample(Shape x, std::int64_t outputs, Shape low, Shape high) {
+Sample winograd_sample(Shape x, std::int64_t outputs, Shape low, Shape high, std::int64_t groups = 1) {
   const Windows windows{{kTaps, kTaps}, {1, 1}, {1, 1}, {1, 1}, std::move(low), std::move(high)};
-  Shape u{kTile, kTile, x[1], outputs};
-  return {.shapes = {std::move(x), std::move(u)}, .attributes = windows.attributes()};
+  Shape u{kTile, kTile, *x[1].divided_by(groups), outputs};
+  Sample sample{.shapes = {std::move(x), std::move(u)}, .attributes = windows.attributes()};
+  sample.attributes.set("groups", groups);
+  return sample;
 }
 
 // ---- winograd_products
@@ -232,9 +243,10 @@ std::vector<ir::Type> infer_products(const InferContext& c) {
     if (*each != ir::Integers{1, 1}) c.fail("windows have neither strides nor dilations");
   for (std::size_t d = 0; d < 2; ++d)
     if (windows.count(c, d, x[d + 2]) != Dim(kTaps)) c.fail("the convolution's result is not 3x3 elements large");
-  const auto slabs = c.attribute<std::int64_t>("slabs");
+  const auto slabs = c.attribute<std::int64_t>("slabs"), groups = c.attribute<std::int64_t>("batch_groups");
   if (slabs < 1 || !x[1].divided_by(slabs)) c.fail("slabs do not divide the images");
-  return {{c.dtype(0), {slabs, kTile, kTile, x[0], g[0]}}};
+  if (groups < 1 || !x[0].divided_by(groups) || !g[0].divided_by(groups)) c.fail("groups do not divide the channels");
+  return {{c.dtype(0), {slabs, kTile, kTile, *x[0].divided_by(groups), g[0]}}};
 }
 
 // As of winograd_convolution: loops over tiles of g, and what they and their products depend on.
@@ -247,15 +259,17 @@ ContractionSpec products_contraction(const ir::Op& op) {
   spec.lhs = 1;
   spec.rhs = 0;
   spec.accumulate = op.result()->type.dtype == DType::f64 ? DType::f64 : DType::f32;
-  const std::int64_t images = x[1] / p[0];
-  spec.dimensions = {{Role::batch, p[0]}, {Role::batch, kTile}, {Role::batch, kTile}, {Role::m, p[4]},
-                     {Role::n, p[3]},     {Role::k, images},    {Role::k, g[2]},      {Role::k, g[3]}};
+  const std::int64_t images = x[1] / p[0], groups = op.attributes.integer("batch_groups"), outputs = p[4] / groups;
+  spec.dimensions = {{Role::batch, p[0]},   {Role::batch, kTile}, {Role::batch, kTile},
+                     {Role::batch, groups}, {Role::m, outputs},   {Role::n, p[3]},
+                     {Role::k, images},     {Role::k, g[2]},      {Role::k, g[3]}};
   const auto along = [](std::size_t dimension) { return ContractionSpec::Coordinate{0, {{dimension, 1}}}; };
-  const ContractionSpec::Coordinate image{0, {{0, images}, {5, 1}}};
-  spec.a = {g, {along(3), image, along(6), along(7)}};
-  spec.b = {x, {along(4), image, {-w.low[0].constant(), {{1, 1}, {6, 1}}}, {-w.low[1].constant(), {{2, 1}, {7, 1}}}}};
+  const ContractionSpec::Coordinate image{0, {{0, images}, {6, 1}}}, output{0, {{3, outputs}, {4, 1}}},
+      input{0, {{3, p[3]}, {5, 1}}};
+  spec.a = {g, {output, image, along(7), along(8)}};
+  spec.b = {x, {input, image, {-w.low[0].constant(), {{1, 1}, {7, 1}}}, {-w.low[1].constant(), {{2, 1}, {8, 1}}}}};
   spec.b.bounded = true;
-  spec.c = {p, {along(0), along(1), along(2), along(4), along(3)}};
+  spec.c = {p, {along(0), along(1), along(2), along(5), output}};
   return spec;
 }
 
@@ -268,26 +282,31 @@ std::unique_ptr<ir::Region> mean_products(const ir::Op& op) {
                                           kTile, [](const auto& d) { return transform_input(d, OnTensors()); });
   const std::vector<Value> u = along_both(plain.squares(g, tiles, {0, 0}, kResults), kResults,
                                           [](const auto& d) { return transform_cotangent(d, OnTensors()); });
-  const std::int64_t slabs = op.attributes.integer("slabs"), images = x.size(1).constant() / slabs;
+  const std::int64_t slabs = op.attributes.integer("slabs"), images = x.size(1).constant() / slabs,
+                     groups = op.attributes.integer("batch_groups");
   std::vector<Value> all;
   for (std::int64_t slab = 0; slab < slabs; ++slab) {
-    const auto of_slab = [&](const Value& each) {
+    const auto of_slab = [&](const Value& each) {  // [groups,channels,images,...]
       Shape limit = each.shape();
       limit[1] = (slab + 1) * images;
-      return slice(each, {0, slab * images, 0, 0}, limit);
+      return reshape(slice(each, {0, slab * images, 0, 0}, limit),
+                     {groups, *limit[0].divided_by(groups), images, limit[2], limit[3]});
     };
     std::vector<Value> products;
-    for (std::size_t i = 0; i < v.size(); ++i)
-      products.push_back(dot_general(of_slab(v[i]), of_slab(u[i]), {{1, 2, 3}, {1, 2, 3}}));
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const Value each = dot_general(of_slab(v[i]), of_slab(u[i]), {{2, 3, 4}, {2, 3, 4}}, {{0}, {0}});
+      products.push_back(reshape(transpose(each, {1, 0, 2}), {each.size(1), g.size(0)}));
+    }
     all.push_back(plain.stacked(products, 0));
   }
   return plain.finish(reshape(plain.stacked(all, 0), op.result()->type.shape));
 }
 
-Sample products_sample(Shape x, Shape g, Shape low, Shape high, std::int64_t slabs) {
+Sample products_sample(Shape x, Shape g, Shape low, Shape high, std::int64_t slabs, std::int64_t groups = 1) {
   const Windows windows{{g[2], g[3]}, {1, 1}, {1, 1}, {1, 1}, std::move(low), std::move(high)};
   Sample sample{.shapes = {std::move(x), std::move(g)}, .attributes = windows.attributes()};
   sample.attributes.set("slabs", slabs);
+  sample.attributes.set("batch_groups", groups);
   return sample;
 }
 
@@ -342,13 +361,16 @@ Value winograd_filter(Value w) {
   return {*w.builder, w.builder->value(op_winograd_filter, {w.value}, {})};
 }
 
-Value winograd_convolution(Value x, Value u, const Windows& windows) {
-  return {*x.builder, x.builder->value(op_winograd_convolution, {x.value, u.value}, windows.attributes())};
+Value winograd_convolution(Value x, Value u, const Windows& windows, std::int64_t groups) {
+  ir::Attributes attributes = windows.attributes();
+  attributes.set("groups", groups);
+  return {*x.builder, x.builder->value(op_winograd_convolution, {x.value, u.value}, std::move(attributes))};
 }
 
-Value winograd_products(Value x, Value g, const Windows& windows, std::int64_t slabs) {
+Value winograd_products(Value x, Value g, const Windows& windows, std::int64_t slabs, std::int64_t batch_groups) {
   ir::Attributes attributes = windows.attributes();
   attributes.set("slabs", slabs);
+  attributes.set("batch_groups", batch_groups);
   return {*x.builder, x.builder->value(op_winograd_products, {x.value, g.value}, std::move(attributes))};
 }
 
@@ -373,8 +395,9 @@ const OpDef op_winograd_convolution{
     .name = "winograd_convolution",
     .arity = 2,
     .doc =
-        "(x [N,C,H,W], u [4,4,C,O]): of tiles d of 4x4 elements of x, two apart, y = A^T [sum over c of u * (B^T d B)] "
-        "A, which are 2x2 elements of the result [N,O,H',W']; elements outside of x are 0. Where u is winograd_filter "
+        "(x [N,C,H,W], u [4,4,C/groups,O]): of tiles d of 4x4 elements of x, two apart, y = A^T [sum over c of the "
+        "group of u * (B^T d B)] A, which are 2x2 elements of the result [N,O,H',W']; elements outside of x are 0. "
+        "Where u is winograd_filter "
         "of w, it is the convolution of x with w by 16 products rather than 36, and rounds a little more: what is "
         "added before the products and behind them cancels. An element that is infinite or NaN makes all results of "
         "its tiles NaN. Source: Winograd: \"Arithmetic complexity of computations\", 1980; Lavin, Gray: \"Fast "
@@ -388,15 +411,16 @@ const OpDef op_winograd_convolution{
     .samples = {winograd_sample({dim("a"), 1, 4, 4}, 1, {0, 0}, {0, 0}),
                 winograd_sample({2, dim("a"), 3, 6}, 3, {1, 1}, {1, 1}),
                 winograd_sample({2, 3, 5, 6}, 8, {1, 1}, {1, 1}), winograd_sample({3, 17, 7, 9}, 20, {1, 0}, {2, 1}),
-                winograd_sample({2, 5, 3, 2}, 9, {2, 2}, {2, 2}),
-                winograd_sample({2, 16, 8, 11}, 33, {-1, 1}, {1, -2})},
+                winograd_sample({2, 5, 3, 2}, 9, {2, 2}, {2, 2}), winograd_sample({2, 16, 8, 11}, 33, {-1, 1}, {1, -2}),
+                winograd_sample({2, 36, 5, 6}, 51, {1, 1}, {1, 1}, 3)},
 };
 
 const OpDef op_winograd_products{
     .name = "winograd_products",
     .arity = 2,
     .doc =
-        "(x [C,N,H,W], g [O,N,H',W']): [S,4,4,C,O] = in each of S slabs of images, sum over tiles d of 4x4 elements of "
+        "(x [C,N,H,W], g [O,N,H',W']): [S,4,4,C/batch_groups,O] = in each of S slabs of images, sum over tiles d of "
+        "4x4 elements of "
         "x, "
         "and of 2x2 of g, two apart, of (B^T d B) * (G g G^T). winograd_result of it is convolution(x, g), which is "
         "the "
@@ -410,7 +434,8 @@ const OpDef op_winograd_products{
     .samples = {products_sample({3, 2, 5, 6}, {8, 2, 5, 6}, {1, 1}, {1, 1}, 1),
                 products_sample({17, 3, 7, 9}, {20, 3, 8, 9}, {1, 0}, {2, 2}, 3),
                 products_sample({dim("a"), 4, 3, 3}, {dim("b"), 4, 1, 1}, {0, 0}, {0, 0}, 2),
-                products_sample({16, 2, 8, 4}, {33, 2, 6, 6}, {-1, 2}, {1, 2}, 1)},
+                products_sample({16, 2, 8, 4}, {33, 2, 6, 6}, {-1, 2}, {1, 2}, 1),
+                products_sample({12, 4, 5, 6}, {51, 4, 5, 6}, {1, 1}, {1, 1}, 2, 3)},
 };
 
 const OpDef op_winograd_result{

@@ -6,14 +6,14 @@
 
 namespace pullback::ops {
 
-/// w [O,C,3,3] -> [4,4,C,O]; see op_winograd_filter.
+/// w [O,C/groups,3,3] -> [4,4,C/groups,O]; see op_winograd_filter.
 Value winograd_filter(Value w);
 /// x [N,C,H,W], u as winograd_filter makes it -> [N,O,H',W']; see op_winograd_convolution. The windows are 3x3, without
 /// strides or dilations.
-Value winograd_convolution(Value x, Value u, const Windows& windows);
-/// x [C,N,H,W], g [O,N,H',W'] -> [S,4,4,C,O]; see op_winograd_products. The windows are those of convolution(x, g),
-/// whose result is 3x3 elements large; S, the slabs, divides N.
-Value winograd_products(Value x, Value g, const Windows& windows, std::int64_t slabs);
+Value winograd_convolution(Value x, Value u, const Windows& windows, std::int64_t groups = 1);
+/// x [C,N,H,W], g [O,N,H',W'] -> [S,4,4,C/batch_groups,O]; see op_winograd_products. The windows are those of
+/// convolution(x, g), whose result is 3x3 elements large; S, the slabs, divides N.
+Value winograd_products(Value x, Value g, const Windows& windows, std::int64_t slabs, std::int64_t batch_groups = 1);
 /// Of winograd_products: convolution(x, g), [C,O,3,3]; see op_winograd_result.
 Value winograd_result(Value products);
 

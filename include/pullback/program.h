@@ -32,8 +32,8 @@ struct CompileOptions {
   DType precision = DType::f32;
   /// Convolutions of f32 with 3x3 kernels and many channels, and their gradients, by Winograd's method where that is
   /// faster: 16 products for 2x2 results rather than 36. It rounds a little more (see docs/architecture.md), and an
-  /// element that is infinite or NaN makes NaN of results up to two elements beyond its windows. false: each element of
-  /// the result is one sum of all its products.
+  /// element that is infinite or NaN makes NaN of results up to one element beyond those whose windows hold it. false:
+  /// each element of the result is one sum of all its products.
   bool winograd = true;
   /// The most bytes that values between kernels, and large scratch memory of kernels, may take at any moment of a step
   /// (parameters, optimizer slots, inputs and results are not counted); where they would take more, some are computed

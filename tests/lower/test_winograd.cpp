@@ -23,8 +23,10 @@ struct Images {
   int images = 1, inputs = 24, outputs = 32, height = 12, width = 10;
   int low[2] = {1, 1}, high[2] = {1, 1};
   std::string type = "f32", layout = "[0,2,3,1]";
+  int groups = 1;
 
-  std::string windows(const std::string& more = ", groups = 1, batch_groups = 1") const {
+  std::string of_groups() const { return fmt::format(", groups = {}", groups); }
+  std::string windows(const std::string& more) const {
     return fmt::format(
         "{{strides = [1,1], low = shape[{},{}], high = shape[{},{}], base_dilation = [1,1], "
         "window_dilation = [1,1]{}",
@@ -35,14 +37,14 @@ struct Images {
     return fmt::format("{}[{},{},{},{}]", type, images, outputs, height + low[0] + high[0] - 2,
                        width + low[1] + high[1] - 2);
   }
-  std::string w() const { return fmt::format("{}[{},{},3,3]", type, outputs, inputs); }
+  std::string w() const { return fmt::format("{}[{},{},3,3]", type, outputs, inputs / groups); }
   std::string text() const {
     return fmt::format(R"(func @f(%x: {0}, %w: {1}) {{
       %y: {2} = convolution(%x, %w) {3}, layout = {4}}}
       %r: {2} = tanh(%y)
       return r = %r
     }})",
-                       x(), w(), y(), windows(), layout);
+                       x(), w(), y(), windows(of_groups() + ", batch_groups = 1"), layout);
   }
   /// The same by the ops that lowering makes of it.
   std::string by_winograd() const {
@@ -52,7 +54,7 @@ struct Images {
       %r: {2} = tanh(%y)
       return r = %r
     }})",
-                       x(), w(), y(), windows(""), layout, type, inputs, outputs);
+                       x(), w(), y(), windows(of_groups()), layout, type, inputs / groups, outputs);
   }
 };
 
@@ -62,11 +64,12 @@ struct Cotangents : Images {
     return fmt::format(R"(func @f(%x: {0}[{1},{2},{3},{4}], %g: {0}[{5},{2},{6}]) {{
       %a: {0}[{1},{2},{3},{4}] = tanh(%x) {{layout = [1,2,3,0]}}
       %b: {0}[{5},{2},{6}] = tanh(%g) {{layout = [1,2,3,0]}}
-      %w: {0}[{1},{5},3,3] = convolution(%a, %b) {7}, layout = [0,2,3,1]}}
-      %r: {0}[{1},{5},3,3] = abs(%w)
+      %w: {0}[{8},{5},3,3] = convolution(%a, %b) {7}, layout = [0,2,3,1]}}
+      %r: {0}[{8},{5},3,3] = abs(%w)
       return r = %r
     }})",
-                       type, inputs, images, height, width, outputs, size(), windows());
+                       type, inputs, images, height, width, outputs, size(),
+                       windows(fmt::format(", groups = 1, batch_groups = {}", groups)), inputs / groups);
   }
   std::string size() const { return fmt::format("{},{}", height + low[0] + high[0] - 2, width + low[1] + high[1] - 2); }
 };
@@ -88,7 +91,8 @@ TEST_CASE("convolutions by tiles: sizes that are odd, paddings, tails of channel
                                {.height = 14, .width = 15, .low = {0, 2}, .high = {1, 0}},
                                {.height = 16, .low = {-1, 1}, .high = {1, 1}},
                                {.inputs = 150, .outputs = 20, .height = 8, .width = 8},
-                               {.images = 2, .layout = "[0,1,2,3]"}}) {
+                               {.images = 2, .layout = "[0,1,2,3]"},
+                               {.inputs = 36, .outputs = 48, .groups = 3}}) {
     INFO(images.text());
     REQUIRE(is_by_winograd(images.text()));
     check_lowering(images.text());
@@ -101,12 +105,14 @@ TEST_CASE("the gradient of kernels by tiles: slabs of images, parts of the chann
        {std::tuple{Cotangents{{.images = 3}}, 1},
         {Cotangents{{.images = 8, .inputs = 16, .outputs = 20, .height = 14, .width = 13}}, 2},
         {Cotangents{{.images = 2, .inputs = 32, .outputs = 35, .height = 11, .low = {0, 1}, .high = {2, 1}}}, 1},
-        {Cotangents{{.images = 1, .inputs = 33, .outputs = 32, .height = 20, .width = 12}}, 1}}) {
+        {Cotangents{{.images = 1, .inputs = 33, .outputs = 32, .height = 20, .width = 12}}, 1},
+        {Cotangents{{.images = 4, .inputs = 32, .outputs = 36, .height = 14, .groups = 2}}, 1}}) {
     INFO(cotangents.text());
     const std::string kernels = kernels_of(lowered(cotangents.text(), {.threads = lower::Threads::several}));
     INFO(kernels);
     REQUIRE(is_by_winograd(cotangents.text()));
-    const std::string products = fmt::format("[{}]", 16 * slabs * cotangents.inputs * cotangents.outputs);
+    const std::string products =
+        fmt::format("[{}]", 16 * slabs * cotangents.inputs / cotangents.groups * cotangents.outputs);
     CHECK(kernels.find(products) != std::string::npos);
     check_lowering(cotangents.text());
   }
