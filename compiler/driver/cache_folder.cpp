@@ -33,7 +33,8 @@ std::vector<Entry> entries_of(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;  // another process may remove files meanwhile
-    if (it->path().extension() != kCodeFiles && it->path().extension() != kScheduleFiles) continue;
+    const std::string kind = it->path().extension();
+    if (kind != kCodeFiles && kind != kScheduleFiles && kind != kStepFiles) continue;
     Entry entry{it->path(), it->last_write_time(gone), 0};
     entry.bytes = it->file_size(gone);
     if (!gone) entries.push_back(std::move(entry));

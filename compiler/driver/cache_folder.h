@@ -16,7 +16,7 @@
 namespace pullback::driver {
 
 /// The kinds of files, by their extensions.
-inline constexpr std::string_view kCodeFiles = ".code", kScheduleFiles = ".tune";
+inline constexpr std::string_view kCodeFiles = ".code", kScheduleFiles = ".tune", kStepFiles = ".step";
 
 class CacheFolder {
  public:

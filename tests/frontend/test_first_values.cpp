@@ -46,3 +46,23 @@ TEST_CASE("large parameters have their values when the state is asked for", "[fi
   CHECK(later == values_of(true));
   for (const auto& values : later) CHECK(std::count(values.begin(), values.end(), 0.0) < 2);
 }
+
+TEST_CASE("arrays that are filled in pieces have the numbers of their positions", "[first-values]") {
+  // Pieces of 2 MiB end at other elements of the two types; an f32 is the f64 rounded once.
+  constexpr std::int64_t kCount = 700'001;
+  for (const Initializer& initializer :
+       {Initializer::uniform(-1, 3), Initializer::normal(1, 2), Initializer::constant(0.7)}) {
+    const auto draw = [&](DType dtype, std::int64_t count) {
+      Graph graph("net", {.seed = 3});
+      graph.parameter("w", {count}, initializer, dtype);
+      return graph.state()->get("w");
+    };
+    Array single = draw(f32, kCount), wide = draw(f64, kCount), few = draw(f32, 100);
+    const auto floats = single.values<float>();
+    const auto doubles = wide.values<double>();
+    CHECK(std::equal(floats.begin(), floats.end(), doubles.begin(),
+                     [](float a, double b) { return a == static_cast<float>(b); }));
+    const auto first = few.values<float>();
+    CHECK(std::equal(first.begin(), first.end(), floats.begin()));
+  }
+}
