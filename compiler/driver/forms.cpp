@@ -95,7 +95,9 @@ bool Request::is_tuned() const {
 }
 
 std::unique_ptr<ir::Function> specialize(const Request& request) {
-  std::unique_ptr<ir::Function> specialized = passes::specialize(*request.source->whole(), request.bindings);
+  std::unique_ptr<ir::Function> specialized = request.bindings.empty()
+                                                  ? request.source->copy()
+                                                  : passes::specialize(*request.source->whole(), request.bindings);
   require_known_sizes(*specialized);
   reduce_precision(*specialized, request.options.precision);
   return specialized;

@@ -26,7 +26,8 @@ std::string key_of(const Request& request) {
   // Code that was tuned is never taken for code that was not, nor for code tuned elsewhere.
   key += request.is_tuned() ? "tuned on " + tuned_machine(target, request.threads()) : "by the rules\n";
   for (const auto& [symbol, size] : request.bindings) key += fmt::format("{} {}\n", symbol, size);
-  return key + request.source->identity();
+  request.source->add_identity(key);
+  return key;
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
     step->held.push_back(std::move(array));
   }
   step->outputs = Outputs(std::move(outputs));
+  program.finished_state();  // steps ask no more
   return BoundStep(std::move(step));
 }
 
@@ -141,11 +142,11 @@ std::vector<std::string> Program::result_names() const {
 }
 
 State& Program::state() {
-  return *checked(impl_).state;
+  return checked(impl_).finished_state();
 }
 
 const State& Program::state() const {
-  return *checked(impl_).state;
+  return checked(impl_).finished_state();
 }
 
 Array Program::get(const std::string& parameter, SourceLocation where) const {

@@ -21,6 +21,8 @@ namespace pullback {
 struct Program::Impl {
   std::shared_ptr<const driver::FunctionSource> source;
   std::shared_ptr<State> state;
+  /// Waits for first values that are still being computed. May be empty.
+  std::function<void()> finish_values;
   CompileOptions options;
   /// What writes the texts of the forms before the function that is compiled, and of that: tensor, gradient, step.
   std::map<Stage, std::function<std::string()>> earlier;
@@ -38,6 +40,11 @@ struct Program::Impl {
   std::shared_ptr<const driver::Specialization> version_for(const Bindings& bindings);
   std::shared_ptr<const driver::Specialization> latest(const char* what);
   const ir::Function& declaration() const { return source->declaration(); }
+  /// For who reads or writes what is in it.
+  State& finished_state() const {
+    if (finish_values) finish_values();
+    return *state;
+  }
 };
 
 struct BoundStep::Impl {

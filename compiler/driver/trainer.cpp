@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
 #include <tuple>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -175,10 +177,11 @@ std::vector<detail::NamedTensor> Trainer::Impl::outputs() const {
 // The graph's parameters that the loss or a metric depends on; warns of the others.
 std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced) const {
   std::vector<std::string> names;
-  const auto& arguments = traced.body.arguments;
+  std::unordered_set<std::string_view> read;
+  for (const auto& argument : traced.body.arguments) read.insert(argument->name);
   for (const Tensor& parameter : graph.parameters()) {
     if (graph.is_frozen(parameter)) continue;
-    if (std::any_of(arguments.begin(), arguments.end(), [&](const auto& a) { return a->name == parameter.name(); }))
+    if (read.contains(parameter.name()))
       names.push_back(parameter.name());
     else
       detail::warn(autodiff::independence_warning(parameter.name(), kLoss));
@@ -206,7 +209,9 @@ void Trainer::Impl::build_step(const std::shared_ptr<const ir::Function>& traced
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
   driver::add_training_state(trace, options.name, options.optimizer.name, added, line);
 
-  const auto program = make_program(step.function, trace.state(), options.compile);
+  // Finding the code takes a while, too.
+  const auto program = make_program(step.function, trace.growing_state, options.compile);
+  program->finish_values = [recorded = graph.trace()] { recorded->first_values.finish(); };
   // The text of a large network takes longer than its making: written when it is asked for.
   program->earlier = {{Stage::tensor, [traced] { return ir::print(*traced); }},
                       {Stage::gradient,

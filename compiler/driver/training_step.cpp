@@ -13,9 +13,10 @@ namespace pullback::driver {
 
 namespace {
 
-/// All that the step depends on: two with the same bytes are the same function, but for its name.
+/// All that the step depends on, and the compiler: two with the same bytes are the same function, but for its name.
 std::string identity_of(const ir::Function& traced, const autodiff::StepSpec& spec, const std::string& update) {
   runtime::ByteWriter writer;
+  writer.text(compiler_fingerprint());
   const auto write_all = [&](const std::vector<std::string>& names) {
     writer.number(static_cast<std::uint32_t>(names.size()));
     for (const std::string& name : names) writer.text(name);
@@ -28,7 +29,11 @@ std::string identity_of(const ir::Function& traced, const autodiff::StepSpec& sp
   writer.text(loss_scale);
   writer.number(initial_loss_scale);
   const runtime::Bytes bytes(writer.bytes());
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) + ir::canonical_bytes(traced);
+  const std::string function = ir::canonical_bytes(traced);
+  std::string identity;
+  identity.reserve(bytes.size() + function.size());
+  identity.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return identity += function;
 }
 
 class StepWriter {
@@ -62,7 +67,13 @@ class StepWriter {
   void typed(const std::string& name, const ir::Type& type) {
     out_.text(name);
     out_.number(type.dtype);
-    all(type.shape, [&](const Dim& size) { out_.text(size.to_string()); });
+    all(type.shape, [&](const Dim& size) {
+      out_.number(size.is_constant());
+      if (size.is_constant())
+        out_.number(size.constant());
+      else
+        out_.text(size.to_string());
+    });
   }
 
   runtime::ByteWriter out_;
@@ -113,30 +124,36 @@ class StepReader {
   std::pair<std::string, ir::Type> typed() {
     std::string name = in_.text();
     ir::Type type{in_.number<DType>(), {}};
-    all([&] { type.shape.push_back(Dim::parse(in_.text())); });
+    all([&] { type.shape.push_back(in_.number<bool>() ? Dim(in_.number<std::int64_t>()) : Dim::parse(in_.text())); });
     return {std::move(name), std::move(type)};
   }
 
   runtime::ByteReader in_;
 };
 
-TrainingStep built(const ir::Function& traced, const autodiff::StepSpec& spec, std::string identity) {
-  autodiff::Step step = autodiff::build_step(traced, spec);
-  const std::shared_ptr<const ir::Function> function = std::move(step.function);
-  return {std::make_shared<FunctionSource>(function, std::move(identity), [function] { return function; }),
-          std::move(step.states), std::move(step.independent)};
+FunctionSource::Make builder_of(const std::shared_ptr<const ir::Function>& traced, const autodiff::StepSpec& spec) {
+  return [traced, spec] { return autodiff::build_step(*traced, spec).function; };
+}
+
+/// An update that is not `known` may write something else the next time: what it wrote is kept.
+TrainingStep built(const std::shared_ptr<const ir::Function>& traced, const autodiff::StepSpec& spec, bool known,
+                   std::string identity) {
+  autodiff::Step step = autodiff::build_step(*traced, spec);
+  auto declaration = known ? declaration_of(*step.function) : nullptr;
+  auto source = known ? std::make_shared<FunctionSource>(std::move(declaration), std::move(identity),
+                                                         builder_of(traced, spec), std::move(step.function))
+                      : std::make_shared<FunctionSource>(std::move(step.function));
+  return {std::move(source), std::move(step.states), std::move(step.independent)};
 }
 
 std::optional<TrainingStep> found(const std::shared_ptr<const ir::Function>& traced, const autodiff::StepSpec& spec,
-                                  const std::string& identity, const std::vector<std::byte>& bytes) {
+                                  const std::string& identity, runtime::Bytes bytes) {
   try {
     StepReader reader(bytes);
     std::shared_ptr<ir::Function> declaration = reader.declaration();
     declaration->name = spec.name;
     TrainingStep step;
-    step.function = std::make_shared<FunctionSource>(std::move(declaration), identity, [traced, spec] {
-      return std::shared_ptr<const ir::Function>(autodiff::build_step(*traced, spec).function);
-    });
+    step.function = std::make_shared<FunctionSource>(std::move(declaration), identity, builder_of(traced, spec));
     step.states = reader.states();
     step.independent = reader.names();
     return step;
@@ -149,14 +166,14 @@ std::optional<TrainingStep> found(const std::shared_ptr<const ir::Function>& tra
 
 TrainingStep training_step(const std::shared_ptr<const ir::Function>& traced, const autodiff::StepSpec& spec,
                            const std::optional<std::string>& update, const Environment& environment) {
-  if (!update || environment.cache_dir.empty() || environment.verify) return built(*traced, spec, {});
+  if (!update || environment.cache_dir.empty() || environment.verify)
+    return built(traced, spec, update.has_value(), {});
   const std::string identity = identity_of(*traced, spec, *update);
   const CacheFolder folder(environment.cache_dir, environment.cache_bytes);
-  const std::string key = compiler_fingerprint() + "\n" + identity;
-  if (const auto bytes = folder.find(key, kStepFiles))
-    if (auto step = found(traced, spec, identity, *bytes)) return std::move(*step);
-  TrainingStep step = built(*traced, spec, identity);
-  folder.keep(key, kStepFiles, StepWriter().write(step));
+  if (const auto kept = folder.find(identity, kStepFiles))
+    if (auto step = found(traced, spec, identity, kept->content)) return std::move(*step);
+  TrainingStep step = built(traced, spec, true, identity);
+  folder.keep(identity, kStepFiles, StepWriter().write(step));
   return step;
 }
 

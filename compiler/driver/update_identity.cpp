@@ -1,9 +1,13 @@
 // What an update is known by on disk. Structs are taken apart member by member, so that a new member that is forgotten
 // here does not compile.
+#include <string>
 #include <type_traits>
+
+#include <pullback/graph.h>
 
 #include "compiler/driver/update.h"
 #include "compiler/frontend/optimizers.h"
+#include "compiler/ir/canonical.h"
 #include "compiler/support/fields.h"
 
 namespace pullback::driver {
@@ -31,28 +35,52 @@ class IdentityWriter {
     else
       for_each_field(*value, [this](const auto& field) { add(field); });
   }
+  /// By the names and numbers that the step reads, and its formulas as ops. What the host computes is no part of it.
+  void add(const Schedule& schedule, const SourceLine& line) {
+    add(schedule.name);
+    add(schedule.counts_epochs);
+    const std::size_t fed = schedule.fed.size() + (schedule.plateau ? 1 : 0);
+    add(fed);
+    add(schedule.plateau.has_value());
+    add(schedule.end);
+    if (schedule.end) {  // of the check that it has not ended
+      add(line.file);
+      add(line.line);
+    }
+    for (const Schedule::Formula* formula : {&schedule.rate, &schedule.momentum}) {
+      add(static_cast<bool>(*formula));
+      if (*formula) add(ops_of(*formula, fed));
+    }
+  }
   std::string take() { return std::move(bytes_); }
 
  private:
+  /// A formula reads a few scalars: writing it is the way to know it, also where it is the user's own.
+  static std::string ops_of(const Schedule::Formula& formula, std::size_t fed) {
+    Graph graph("schedule");
+    ScheduleInputs inputs{graph.input("time", f64, {}), graph.input("base", f64, {}), {}};
+    for (std::size_t i = 0; i < fed; ++i) inputs.fed.push_back(graph.input(kFed + std::to_string(i), f64, {}));
+    return ir::canonical_bytes(graph.function({formula(inputs)}).ir());
+  }
+
   std::string bytes_;
 };
-
-/// A schedule that leaves the rate alone and feeds nothing.
-bool is_none(const Schedule& schedule) {
-  return schedule.empty() && !schedule.momentum && schedule.fed.empty() && !schedule.end && !schedule.plateau &&
-         !schedule.counts_epochs;
-}
 
 }  // namespace
 
 std::optional<std::string> update_identity(const UpdateSpec& spec) {
-  const auto& [options, prefix, loss_scale, group_of_parameter, where] = spec;  // `where` is of a schedule's check
+  const auto& [options, prefix, loss_scale, group_of_parameter, where] = spec;
   // Loss, metrics and frozen parameters are the step's, as is the precision; the scale of the loss is the spec's.
   const auto& [loss, optimizer, metrics, schedule, clip_norm, clip_value, accumulate, ema, asked_scale, groups, freeze,
                gradient_norm, name, compile] = options;
   const auto* rule = optimizer.rule.target<detail::KnownRule>();
-  if (!rule || !is_none(schedule)) return std::nullopt;
+  if (!rule) return std::nullopt;
   IdentityWriter writer;
+  try {
+    writer.add(schedule, where);
+  } catch (const Error&) {
+    return std::nullopt;  // building the step meets it again
+  }
   writer.add(optimizer.name);
   writer.add(optimizer.learning_rate);
   writer.add(rule->bytes);

@@ -224,17 +224,18 @@ template <class T>
 void fill_in_place(const Initializer& initializer, double scale, const Numbers& numbers, Array array,
                    FirstValues& later) {
   // About 20 us each.
-  const bool is_cheap = initializer.kind == Initializer::Kind::uniform || initializer.kind == Initializer::Kind::constant;
+  const bool is_cheap =
+      initializer.kind == Initializer::Kind::uniform || initializer.kind == Initializer::Kind::constant;
   const std::size_t large = is_cheap ? 64 << 10 : 4 << 10;
   const std::span<T> values = array.values<T>();
-  if (array.bytes() < large)
-    return fill_elements<T>(initializer, scale, numbers, {values.data(), 0, array.size()});
+  if (array.bytes() < large) return fill_elements<T>(initializer, scale, numbers, {values.data(), 0, array.size()});
   // Each huge page is one thread's, which also waits for the system to clear it.
   constexpr std::size_t kPiece = std::size_t{2} << 20;
   const auto begin = reinterpret_cast<std::uintptr_t>(values.data());
   for (std::size_t done = 0; done < array.bytes();) {
     const std::size_t bytes = std::min(kPiece - (begin + done) % kPiece, array.bytes() - done);
-    const auto first = static_cast<std::int64_t>(done / sizeof(T)), count = static_cast<std::int64_t>(bytes / sizeof(T));
+    const auto first = static_cast<std::int64_t>(done / sizeof(T)),
+               count = static_cast<std::int64_t>(bytes / sizeof(T));
     later.add([initializer, scale, numbers, array, elements = Elements<T>{values.data() + first, first, count}] {
       fill_elements(initializer, scale, numbers, elements);
     });
@@ -281,7 +282,11 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
   const double scale = scale_of(initializer, dims);
-  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims); });
+  const bool is_zero =
+      initializer.kind == Initializer::Kind::constant && std::bit_cast<std::uint64_t>(initializer.a * scale) == 0;
+  const auto writer = is_zero ? runtime::FirstWriter::step : runtime::FirstWriter::owner;
+  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims, writer); });
+  if (is_zero) return array;
   const auto in_literal = [&](const auto& fill) {
     ir::Literal literal(dtype, dims);
     fill(literal);
@@ -305,8 +310,6 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
         });
         break;
       }
-      if (initializer.kind == Initializer::Kind::constant && std::bit_cast<std::uint64_t>(initializer.a * scale) == 0)
-        break;  // zeros are there already
       if (dtype == DType::f32)
         fill_in_place<float>(initializer, scale, numbers, array, later);
       else

@@ -5,8 +5,7 @@
 #include <atomic>
 #include <vector>
 
-#include <pullback/graph.h>
-#include <pullback/state.h>
+#include <pullback/pullback.h>
 
 #include "compiler/frontend/first_values.h"
 
@@ -65,4 +64,30 @@ TEST_CASE("arrays that are filled in pieces have the numbers of their positions"
     const auto first = few.values<float>();
     CHECK(std::equal(first.begin(), first.end(), floats.begin()));
   }
+}
+
+TEST_CASE("programs find the values of large parameters, whoever asks first", "[first-values]") {
+  enum class First { state, program, step };
+  const auto run = [](First first) {
+    Graph graph("net", {.seed = 5});
+    std::vector<Tensor> squares;
+    for (const char* name : {"a", "b", "c", "d"})
+      squares.push_back(mean(square(graph.parameter(name, {500, 700}, Initializer::uniform(-1, 1)))));
+    if (first == First::state) graph.state();
+    Trainer trainer(graph, {.loss = squares[0] + squares[1] + squares[2] + squares[3], .optimizer = SGD{.lr = 0.5}});
+    Program& program = trainer.program();
+    std::vector<float> values;
+    const auto keep = [&] {
+      const Array last = program.get("d");
+      values.insert(values.end(), last.values<float>().begin(), last.values<float>().end());
+    };
+    if (first == First::program) keep();
+    values.push_back(static_cast<float>(program.step()["loss"].item()));
+    keep();
+    return values;
+  };
+  const std::vector<float> expected = run(First::state), early = run(First::program);
+  CHECK(run(First::step) == expected);
+  CHECK(std::equal(expected.begin(), expected.end(), early.end() - static_cast<std::ptrdiff_t>(expected.size())));
+  CHECK(std::count(early.begin(), early.end(), 0.0F) < 10);
 }
