@@ -67,12 +67,12 @@ Array::Array(DType dtype, std::vector<std::int64_t> dims, std::source_location w
   });
 }
 
-Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims) {
+Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims, FirstWriter writer) {
   Array array;
   array.size_ = element_count(dtype, dims);
   array.dtype_ = dtype;
   array.dims_ = std::move(dims);
-  array.data_ = allocate_lasting(array.bytes());
+  array.data_ = allocate_lasting(array.bytes(), writer);
   return array;
 }
 

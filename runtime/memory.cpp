@@ -85,11 +85,15 @@ class Slab {
   Slab& operator=(const Slab&) = delete;
 
   /// The next `bytes` bytes, or null when there are not so many left.
-  std::byte* take(std::size_t bytes, std::size_t colour) {
+  std::byte* take(std::size_t bytes, std::size_t colour, FirstWriter writer) {
     const std::size_t begin = (colour ? round_up(used_, kPage) : round_up(used_, kAlignment)) + colour;
     if (!memory_ || begin + bytes > kBytes) return nullptr;
     used_ = begin + bytes;
-    if (used_ > touched_) touch_ahead();
+    // Who writes soon brings the pages: one thread more would only wait for the same ones.
+    if (writer == FirstWriter::owner)
+      touched_ = std::max(touched_, used_);
+    else if (used_ > touched_)
+      touch_ahead();
     return memory_ + begin;
   }
 
@@ -129,7 +133,7 @@ std::shared_ptr<std::byte> allocate_zeroed(std::size_t bytes) {
   return {memory + colour, [memory, alignment](std::byte*) { ::operator delete(memory, alignment); }};
 }
 
-std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes) {
+std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes, FirstWriter writer) {
   // A network of a few numbers needs no huge page, and what fills many pages may have them for itself.
   // The address sanitizer sees no border between blocks of a slab.
   if (kIsSanitized || bytes < kPage || bytes > Slab::kBytes / 4) return allocate_zeroed(bytes);
@@ -138,10 +142,10 @@ std::shared_ptr<std::byte> allocate_lasting(std::size_t bytes) {
   const std::size_t colour = next_colour(bytes);
   const std::lock_guard lock(mutex);
   std::shared_ptr<Slab> slab = latest.lock();
-  std::byte* block = slab ? slab->take(bytes, colour) : nullptr;
+  std::byte* block = slab ? slab->take(bytes, colour, writer) : nullptr;
   if (!block) {
     latest = slab = std::make_shared<Slab>();
-    block = slab->take(bytes, colour);
+    block = slab->take(bytes, colour, writer);
     if (!block) return allocate_zeroed(bytes);  // where address space is short
   }
   return {std::move(slab), block};

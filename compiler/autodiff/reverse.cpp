@@ -242,7 +242,12 @@ ir::Value* find_result(const ir::Function& function, const std::string& name, co
 std::vector<ir::Value*> find_arguments(const ir::Function& function, const std::vector<std::string>& names,
                                        const std::string& what) {
   std::vector<ir::Value*> values;
-  for (const std::string& name : names) values.push_back(find_argument(function, name, what));
+  std::unordered_map<std::string_view, ir::Value*> by_name;
+  for (const auto& argument : function.body.arguments) by_name.emplace(argument->name, argument.get());
+  for (const std::string& name : names) {
+    const auto found = by_name.find(name);
+    values.push_back(found == by_name.end() ? find_argument(function, name, what) : found->second);
+  }
   return values;
 }
 

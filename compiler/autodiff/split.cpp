@@ -110,7 +110,7 @@ Split split_gradient(const ir::Function& traced, const std::string& name, const 
     split.forward->add_result(map.at(parts.saved[i]), split.saved[i]);
   ir::keep_needed(*split.forward);
 
-  map.clear();
+  map = {};
   split.backward = with_arguments(*joint.function, joint.function->body.arguments.size(), map);
   split.backward->name = name + ".backward";
   for (std::size_t i = 0; i < parts.saved.size(); ++i)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "compiler/autodiff/gradient.h"
 #include "compiler/autodiff/reverse.h"
@@ -52,7 +53,10 @@ class StepContext final : public UpdateContext {
         function_(&function),
         builder_(&builder),
         loss_(loss),
-        parameters_(std::move(parameters)) {}
+        parameters_(std::move(parameters)) {
+    for (const NamedResult& update : updates) updated_.insert(static_cast<std::size_t>(update.info.updates));
+    for (const auto& known : function.body.arguments) arguments_.emplace(known->name, known.get());
+  }
 
   void set_gradients(std::vector<ir::Value*> gradients) { gradients_ = std::move(gradients); }
 
@@ -78,11 +82,9 @@ class StepContext final : public UpdateContext {
           fmt::format("step: {} is updated by a value of type {}", describe(*argument), ir::to_string(value->type)));
     if (function_->roles.at(argument->index) != ir::ArgumentRole::state)
       throw InternalError(fmt::format("step: {} is updated, but is no state", describe(*argument)));
-    const auto position = static_cast<std::ptrdiff_t>(argument->index);
-    for (const NamedResult& other : updates)
-      if (other.info.updates == position)
-        throw Error(fmt::format("step: {} is updated twice", describe(*argument)), line_of(*value));
-    updates.push_back({value, {argument->name, position}});
+    if (!updated_.insert(argument->index).second)
+      throw Error(fmt::format("step: {} is updated twice", describe(*argument)), line_of(*value));
+    updates.push_back({value, {argument->name, static_cast<std::ptrdiff_t>(argument->index)}});
   }
 
   void result(const std::string& name, ir::Value* value) override { extra_results.push_back({value, {name, -1}}); }
@@ -99,19 +101,19 @@ class StepContext final : public UpdateContext {
   }
 
   ir::Value* argument(const std::string& name, const ir::Type& type, ir::ArgumentRole role) {
-    for (const auto& existing : function_->body.arguments) {
-      if (existing->name != name) continue;
-      if (existing->type != type || function_->roles[existing->index] != role)
-        throw Error(fmt::format("step: {} exists, but {} is needed", describe(*existing), ir::to_string(type)));
-      return existing.get();
-    }
-    return function_->add_argument(type, name, role);
+    ir::Value*& known = arguments_[name];
+    if (!known) return known = function_->add_argument(type, name, role);
+    if (known->type != type || function_->roles[known->index] != role)
+      throw Error(fmt::format("step: {} exists, but {} is needed", describe(*known), ir::to_string(type)));
+    return known;
   }
 
   ir::Function* function_;
   ir::Builder* builder_;
   ir::Value* loss_;
   std::vector<ir::Value*> parameters_, gradients_;
+  std::unordered_set<std::size_t> updated_;  ///< positions of arguments
+  std::unordered_map<std::string, ir::Value*> arguments_;
 };
 
 }  // namespace

@@ -33,7 +33,8 @@ std::vector<Entry> entries_of(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code gone;  // another process may remove files meanwhile
-    if (it->path().extension() != kCodeFiles && it->path().extension() != kScheduleFiles) continue;
+    const std::string kind = it->path().extension();
+    if (kind != kCodeFiles && kind != kScheduleFiles && kind != kStepFiles) continue;
     Entry entry{it->path(), it->last_write_time(gone), 0};
     entry.bytes = it->file_size(gone);
     if (!gone) entries.push_back(std::move(entry));
@@ -64,17 +65,18 @@ fs::path CacheFolder::file_of(const std::string& key, std::string_view kind) con
   return folder_ / (digest(key) + std::string(kind));
 }
 
-std::optional<std::vector<std::byte>> CacheFolder::find(const std::string& key, std::string_view kind) const {
+std::optional<KeptBytes> CacheFolder::find(const std::string& key, std::string_view kind) const {
   const fs::path path = file_of(key, kind);
   std::error_code error;
   if (!is_ours_alone(folder_) || !fs::is_regular_file(path, error)) return std::nullopt;
   try {
-    const std::vector<std::byte> bytes = runtime::read_file(path, path);
-    runtime::ByteReader reader(path, bytes);
-    if (reader.text() != key) return std::nullopt;
+    KeptBytes kept{runtime::read_file(path, path), {}};
+    runtime::ByteReader reader(path, kept.file);
+    const runtime::Bytes found = reader.take(reader.number<std::uint32_t>());
+    if (!std::ranges::equal(found, std::as_bytes(std::span(key)))) return std::nullopt;
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // used now
-    const runtime::Bytes rest = reader.rest();
-    return std::vector<std::byte>(rest.begin(), rest.end());
+    kept.content = reader.rest();
+    return kept;
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -16,7 +16,13 @@
 namespace pullback::driver {
 
 /// The kinds of files, by their extensions.
-inline constexpr std::string_view kCodeFiles = ".code", kScheduleFiles = ".tune";
+inline constexpr std::string_view kCodeFiles = ".code", kScheduleFiles = ".tune", kStepFiles = ".step";
+
+/// What was kept: a part of its file's bytes, which may be moved.
+struct KeptBytes {
+  std::vector<std::byte> file;
+  std::span<const std::byte> content;
+};
 
 class CacheFolder {
  public:
@@ -25,7 +31,7 @@ class CacheFolder {
 
   /// What was kept under `key`; nothing when there is nothing or it cannot be read. The caller sees whether it is
   /// whole.
-  std::optional<std::vector<std::byte>> find(const std::string& key, std::string_view kind) const;
+  std::optional<KeptBytes> find(const std::string& key, std::string_view kind) const;
   /// Files that were not used for longest go when the limit is reached. A folder that cannot be written (full,
   /// read-only) keeps nothing: that is no error.
   void keep(const std::string& key, std::string_view kind, std::span<const std::byte> bytes) const;

@@ -5,10 +5,10 @@
 namespace pullback::driver {
 
 std::optional<runtime::StoredProgram> CodeCache::find(const std::string& key) const {
-  const auto bytes = folder_.find(key, kCodeFiles);
-  if (!bytes) return std::nullopt;
+  const auto kept = folder_.find(key, kCodeFiles);
+  if (!kept) return std::nullopt;
   try {
-    return runtime::parse_program("code cache", *bytes);
+    return runtime::parse_program("code cache", kept->content);
   } catch (const Error&) {
     return std::nullopt;
   }

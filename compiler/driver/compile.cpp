@@ -114,7 +114,7 @@ std::function<const Forms&()> made_later(const Request& request) {
 runtime::ExecutableImage code_for(const Request& request, const schedule::Module& module, const KeptCode* kept,
                                   StageTimer& timer) {
   const DumpSink dump(request.environment);
-  const std::string& name = request.function->name;
+  const std::string& name = request.source->declaration().name;
   const codegen::Options options{.target = request.target,
                                  .profile = request.measures_kernels(),
                                  .want_llvm_text = dump.wants(Stage::llvm),
@@ -141,7 +141,7 @@ std::shared_ptr<const Specialization> ready(const Request& request, runtime::Exe
   if (request.environment.profile) report_at_end(*result);
   result->forms = std::move(forms);
   result->times = timer.times();
-  if (request.environment.time) std::fputs(timer.report(request.function->name).c_str(), stderr);
+  if (request.environment.time) std::fputs(timer.report(request.source->declaration().name).c_str(), stderr);
   return result;
 }
 
@@ -149,8 +149,13 @@ std::shared_ptr<const Specialization> ready(const Request& request, runtime::Exe
 
 std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function> function, const Bindings& bindings,
                                               const CompileOptions& options) {
-  require_options(*function, options);
-  const Request request{std::move(function), bindings, options, read_environment()};
+  return compile(std::make_shared<const FunctionSource>(std::move(function)), bindings, options);
+}
+
+std::shared_ptr<const Specialization> compile(std::shared_ptr<const FunctionSource> source, const Bindings& bindings,
+                                              const CompileOptions& options) {
+  require_options(source->declaration(), options);
+  const Request request{std::move(source), bindings, options, read_environment()};
   StageTimer timer;
   if (options.executor == CompileOptions::Executor::reference)
     return evaluated(timer.measure("specialize", [&] { return specialize(request); }), timer);

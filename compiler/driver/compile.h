@@ -21,6 +21,8 @@ struct Module;
 
 namespace pullback::driver {
 
+class FunctionSource;
+
 /// What a function became on the way to its code.
 struct Forms {
   /// Optimized; made again each time, since lowering uses it up and few ask.
@@ -44,6 +46,8 @@ struct Specialization {
 /// Finds the code in the cache on disk; or specializes, optimizes, lowers, generates code and keeps it, and prints each
 /// stage that PULLBACK_DUMP names. With the reference executor it stops at the specialized function and evaluates that.
 /// Throws Error where sizes don't fit or an op can't run here.
+std::shared_ptr<const Specialization> compile(std::shared_ptr<const FunctionSource> source, const Bindings& bindings,
+                                              const CompileOptions& options);
 std::shared_ptr<const Specialization> compile(std::shared_ptr<const ir::Function> function, const Bindings& bindings,
                                               const CompileOptions& options);
 

@@ -18,9 +18,13 @@ std::string fingerprint(const std::string& path) {
 }
 
 /// The library that holds this function, and with it the passes, lowering, and the math functions that kernels call.
-std::string own_path() {
-  Dl_info info{};
-  return dladdr(reinterpret_cast<const void*>(&own_path), &info) != 0 && info.dli_fname ? info.dli_fname : "";
+const std::string& own_path() {
+  // Found by looking at every symbol of the library.
+  static const std::string path = [] {
+    Dl_info info{};
+    return dladdr(reinterpret_cast<const void*>(&own_path), &info) != 0 && info.dli_fname ? info.dli_fname : "";
+  }();
+  return path;
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ std::string Function::text() const {
 Program Function::compile(const CompileOptions& options) const {
   if (const DumpSink dump(read_environment()); dump.wants(Stage::tensor)) dump.write(Stage::tensor, name(), text());
   auto impl = std::make_shared<Program::Impl>();
-  impl->function = function_;
+  impl->source = std::make_shared<driver::FunctionSource>(function_);
   impl->state = state_;
   impl->options = options;
   return Program(std::move(impl));

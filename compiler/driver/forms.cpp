@@ -96,7 +96,9 @@ bool Request::is_tuned() const {
 }
 
 std::unique_ptr<ir::Function> specialize(const Request& request) {
-  std::unique_ptr<ir::Function> specialized = passes::specialize(*request.function, request.bindings);
+  std::unique_ptr<ir::Function> specialized = request.bindings.empty()
+                                                  ? request.source->copy()
+                                                  : passes::specialize(*request.source->whole(), request.bindings);
   require_known_sizes(*specialized);
   reduce_precision(*specialized, request.options.precision);
   return specialized;
@@ -104,7 +106,7 @@ std::unique_ptr<ir::Function> specialize(const Request& request) {
 
 Forms make_forms(const Request& request, StageTimer& timer) {
   const Environment& environment = request.environment;
-  const std::string& name = request.function->name;
+  const std::string& name = request.source->declaration().name;
   const DumpSink dump(environment);
 
   std::unique_ptr<ir::Function> function = optimized(request, timer);

@@ -7,6 +7,7 @@
 #include <pullback/program.h>
 
 #include "compiler/driver/compile.h"
+#include "compiler/driver/function_source.h"
 #include "compiler/support/environment.h"
 #include "compiler/support/target.h"
 
@@ -21,7 +22,7 @@ namespace pullback::driver {
 
 /// One compilation: everything that what comes out depends on.
 struct Request {
-  std::shared_ptr<const ir::Function> function;
+  std::shared_ptr<const FunctionSource> source;
   Bindings bindings;
   CompileOptions options;
   Environment environment;

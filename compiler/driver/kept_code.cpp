@@ -8,7 +8,6 @@
 
 #include "compiler/driver/compiler_identity.h"
 #include "compiler/driver/schedule_cache.h"
-#include "compiler/ir/canonical.h"
 #include "compiler/support/dump.h"
 
 namespace pullback::driver {
@@ -27,7 +26,8 @@ std::string key_of(const Request& request) {
   // Code that was tuned is never taken for code that was not, nor for code tuned elsewhere.
   key += request.is_tuned() ? "tuned on " + tuned_machine(target, request.threads()) : "by the rules\n";
   for (const auto& [symbol, size] : request.bindings) key += fmt::format("{} {}\n", symbol, size);
-  return key + ir::canonical_bytes(*request.function);
+  request.source->add_identity(key);
+  return key;
 }
 
 }  // namespace

@@ -41,10 +41,14 @@ CodegenAhead::CodegenAhead()
 
 std::string codegen_path() {
   if (const std::string path = read_environment().codegen_library; !path.empty()) return path;
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&generate_code), &info) == 0 || !info.dli_fname)
-    return "libpullback_codegen.so";
-  return std::filesystem::path(info.dli_fname).parent_path() / "libpullback_codegen.so";
+  // Found by looking at every symbol of this library.
+  static const std::string beside = [] {
+    Dl_info info{};
+    const bool known = dladdr(reinterpret_cast<const void*>(&generate_code), &info) != 0 && info.dli_fname;
+    const std::filesystem::path folder = known ? std::filesystem::path(info.dli_fname).parent_path() : "";
+    return (folder / "libpullback_codegen.so").string();
+  }();
+  return beside;
 }
 
 codegen::Compiled generate_code(const schedule::Module& module, const codegen::Options& options) {

@@ -27,7 +27,7 @@ std::shared_ptr<const driver::Specialization> Program::Impl::version_for(const B
     std::rotate(versions.begin(), known, known + 1);
     return versions.front().code;
   }
-  std::shared_ptr<const driver::Specialization> code = driver::compile(function, bindings, options);
+  std::shared_ptr<const driver::Specialization> code = driver::compile(source, bindings, options);
   const auto limit = static_cast<std::size_t>(std::max(1, options.max_specializations));
   compilations.push_back(to_text(bindings));
   versions.push_front({bindings, code});
@@ -40,9 +40,9 @@ std::shared_ptr<const driver::Specialization> Program::Impl::latest(const char* 
     const std::lock_guard lock(mutex);
     if (!versions.empty()) return versions.front().code;
   }
-  if (const auto symbols = ir::symbols_of(*function); !symbols.empty())
+  if (const auto symbols = ir::symbols_of(declaration()); !symbols.empty())
     throw Error(fmt::format("{}: there is no {} yet: the sizes {} get their numbers with the first step",
-                            function->name, what, fmt::join(symbols, ", ")));
+                            declaration().name, what, fmt::join(symbols, ", ")));
   return version_for({});
 }
 
@@ -68,7 +68,7 @@ const Array& Outputs::operator[](const std::string& name) const {
 BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::vector<Feed>& feeds,
                        const SourceLine& line) {
   Program::Impl& program = checked(impl, line);
-  driver::BoundInputs bound = driver::bind_inputs(*program.function, feeds, line);
+  driver::BoundInputs bound = driver::bind_inputs(program.declaration(), feeds, line);
   auto step = std::make_shared<BoundStep::Impl>();
   step->program = impl;
   step->code = detail::with_line(line, [&] { return program.version_for(bound.bindings); });
@@ -92,6 +92,7 @@ BoundStep driver::bind(const std::shared_ptr<Program::Impl>& impl, const std::ve
     step->held.push_back(std::move(array));
   }
   step->outputs = Outputs(std::move(outputs));
+  program.finished_state();  // steps ask no more
   return BoundStep(std::move(step));
 }
 
@@ -115,7 +116,7 @@ const Outputs& BoundStep::outputs() const {
 }
 
 const std::string& Program::name() const {
-  return checked(impl_).function->name;
+  return checked(impl_).declaration().name;
 }
 
 std::vector<std::string> driver::input_names(const ir::Function& function) {
@@ -133,19 +134,19 @@ std::vector<std::string> driver::result_names(const ir::Function& function) {
 }
 
 std::vector<std::string> Program::input_names() const {
-  return driver::input_names(*checked(impl_).function);
+  return driver::input_names(checked(impl_).declaration());
 }
 
 std::vector<std::string> Program::result_names() const {
-  return driver::result_names(*checked(impl_).function);
+  return driver::result_names(checked(impl_).declaration());
 }
 
 State& Program::state() {
-  return *checked(impl_).state;
+  return checked(impl_).finished_state();
 }
 
 const State& Program::state() const {
-  return *checked(impl_).state;
+  return checked(impl_).finished_state();
 }
 
 Array Program::get(const std::string& parameter, SourceLocation where) const {
@@ -162,7 +163,7 @@ static std::string later_text(Program::Impl& program, Stage stage) {
   if (stage == Stage::optimized) return ir::print(*forms.optimized());
   if (!forms.module)
     throw Error(
-        fmt::format("{} runs on the reference evaluator: it has no schedule and no code", program.function->name));
+        fmt::format("{} runs on the reference evaluator: it has no schedule and no code", program.declaration().name));
   if (stage == Stage::schedule) return schedule::print(*forms.module);
   if (stage == Stage::kernel) return driver::kernel_text(*forms.module);
   driver::CodeText text = driver::code_text(*forms.module, program.options);
@@ -175,8 +176,8 @@ std::string Program::dump(Stage stage) const {
   const auto known = program.earlier.find(stage);
   if (known != program.earlier.end()) return known->second();
   if (!program.earlier.empty())
-    throw Error(fmt::format("{} has no such stage: it is no training step", program.function->name));
-  return ir::print(*program.function);
+    throw Error(fmt::format("{} has no such stage: it is no training step", program.declaration().name));
+  return ir::print(*program.source->whole());
 }
 
 std::vector<StageTime> Program::compile_times() const {
@@ -188,7 +189,7 @@ StepCost Program::cost() const {
   const auto code = program.latest("compiled version");
   const driver::Forms& forms = code->forms();
   if (!forms.module)
-    throw Error(fmt::format("{} runs on the reference evaluator: it has no plan", program.function->name));
+    throw Error(fmt::format("{} runs on the reference evaluator: it has no plan", program.declaration().name));
   return driver::cost_of(*forms.optimized(), *forms.module);
 }
 
@@ -196,7 +197,8 @@ std::string Program::profile() const {
   Impl& program = checked(impl_);
   const auto code = program.latest("compiled version");
   if (!code->profile)
-    throw Error(fmt::format("{} was not compiled to be measured: set CompileOptions::profile", program.function->name));
+    throw Error(
+        fmt::format("{} was not compiled to be measured: set CompileOptions::profile", program.declaration().name));
   return code->profile();
 }
 

@@ -13,15 +13,18 @@
 #include <pullback/state.h>
 
 #include "compiler/driver/compile.h"
+#include "compiler/driver/function_source.h"
 #include "compiler/ir/graph.h"
 
 namespace pullback {
 
 struct Program::Impl {
-  std::shared_ptr<const ir::Function> function;
+  std::shared_ptr<const driver::FunctionSource> source;
   std::shared_ptr<State> state;
+  /// Waits for first values that are still being computed. May be empty.
+  std::function<void()> finish_values;
   CompileOptions options;
-  /// What writes the texts of the forms before `function`: tensor, gradient, step.
+  /// What writes the texts of the forms before the function that is compiled, and of that: tensor, gradient, step.
   std::map<Stage, std::function<std::string()>> earlier;
   /// Called before each step: writes what the host feeds through the state. May be empty.
   std::function<void()> before_step;
@@ -36,6 +39,12 @@ struct Program::Impl {
 
   std::shared_ptr<const driver::Specialization> version_for(const Bindings& bindings);
   std::shared_ptr<const driver::Specialization> latest(const char* what);
+  const ir::Function& declaration() const { return source->declaration(); }
+  /// For who reads or writes what is in it.
+  State& finished_state() const {
+    if (finish_values) finish_values();
+    return *state;
+  }
 };
 
 struct BoundStep::Impl {

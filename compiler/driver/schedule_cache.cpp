@@ -71,8 +71,8 @@ std::optional<lower::ContractionSchedule> ScheduleCache::find(const lower::Contr
   const auto [entry, fresh] = known_.try_emplace(key);
   if (!fresh || !folder_) return entry->second;
   try {
-    if (const auto bytes = folder_->find(key, kScheduleFiles)) {
-      const lower::ContractionSchedule schedule = read_schedule(*bytes);
+    if (const auto kept = folder_->find(key, kScheduleFiles)) {
+      const lower::ContractionSchedule schedule = read_schedule(kept->content);
       if (lower::is_valid(problem, schedule)) entry->second = schedule;
     }
   } catch (const Error&) {

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
 #include <tuple>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -13,6 +15,7 @@
 #include "compiler/driver/parameter_groups.h"
 #include "compiler/driver/program_impl.h"
 #include "compiler/driver/training_state.h"
+#include "compiler/driver/training_step.h"
 #include "compiler/driver/update.h"
 #include "compiler/frontend/extract.h"
 #include "compiler/frontend/operands.h"
@@ -56,10 +59,10 @@ void require_elements(const ir::Value& input, const SourceLine& line) {
                   line);
 }
 
-std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const ir::Function> function,
+std::shared_ptr<Program::Impl> make_program(std::shared_ptr<const driver::FunctionSource> source,
                                             const std::shared_ptr<State>& state, const CompileOptions& options) {
   auto impl = std::make_shared<Program::Impl>();
-  impl->function = std::move(function);
+  impl->source = std::move(source);
   impl->state = state;
   impl->options = options;
   return impl;
@@ -174,10 +177,11 @@ std::vector<detail::NamedTensor> Trainer::Impl::outputs() const {
 // The graph's parameters that the loss or a metric depends on; warns of the others.
 std::vector<std::string> Trainer::Impl::parameters_of(const ir::Function& traced) const {
   std::vector<std::string> names;
-  const auto& arguments = traced.body.arguments;
+  std::unordered_set<std::string_view> read;
+  for (const auto& argument : traced.body.arguments) read.insert(argument->name);
   for (const Tensor& parameter : graph.parameters()) {
     if (graph.is_frozen(parameter)) continue;
-    if (std::any_of(arguments.begin(), arguments.end(), [&](const auto& a) { return a->name == parameter.name(); }))
+    if (read.contains(parameter.name()))
       names.push_back(parameter.name());
     else
       detail::warn(autodiff::independence_warning(parameter.name(), kLoss));
@@ -193,30 +197,32 @@ void Trainer::Impl::build_step(const std::shared_ptr<const ir::Function>& traced
   for (const auto& metric : options.metrics) metrics.push_back(metric.first);
   std::optional<LossScale> scale = options.loss_scale;
   if (!scale && options.compile.precision == DType::f16) scale.emplace();
-  autodiff::StepSpec spec{graph.name() + ".step", kLoss, metrics, grouping.trained,
-                          driver::update_builder({options, prefix, scale, grouping.groups, where})};
+  const driver::UpdateSpec update{options, prefix, scale, grouping.groups, where};
+  autodiff::StepSpec spec{graph.name() + ".step", kLoss, metrics, grouping.trained, driver::update_builder(update)};
   if (scale) {
     spec.loss_scale = prefix + driver::kLossScale;
     spec.initial_loss_scale = scale->initial;
   }
-  autodiff::Step step = autodiff::build_step(*traced, spec);
+  driver::TrainingStep step = driver::training_step(traced, spec, driver::update_identity(update), read_environment());
   for (const std::string& unused : step.independent) detail::warn(autodiff::independence_warning(unused, kLoss));
   std::vector<autodiff::AddedState> added = std::move(step.states);
   for (autodiff::AddedState& entry : schedule->added_states()) added.push_back(std::move(entry));
   driver::add_training_state(trace, options.name, options.optimizer.name, added, line);
 
-  const auto program = make_program(std::move(step.function), trace.state(), options.compile);
+  // Finding the code takes a while, too.
+  const auto program = make_program(step.function, trace.growing_state, options.compile);
+  program->finish_values = [recorded = graph.trace()] { recorded->first_values.finish(); };
   // The text of a large network takes longer than its making: written when it is asked for.
   program->earlier = {{Stage::tensor, [traced] { return ir::print(*traced); }},
                       {Stage::gradient,
                        [traced, name = graph.name() + ".grad", trained = grouping.trained] {
                          return ir::print(*autodiff::gradients_only(*traced, name, kLoss, trained, {kLoss}).function);
                        }},
-                      {Stage::step, [step_function = program->function] { return ir::print(*step_function); }}};
+                      {Stage::step, [source = step.function] { return ir::print(*source->whole()); }}};
   if (schedule->feeds()) program->before_step = [host = schedule, state = trace.state()] { host->feed(*state); };
   const DumpSink dump(read_environment());
   for (const auto& [stage, text] : program->earlier)
-    if (dump.wants(stage)) dump.write(stage, program->function->name, text());
+    if (dump.wants(stage)) dump.write(stage, program->declaration().name, text());
   training = Program(program);
 }
 
@@ -251,7 +257,8 @@ Program& Trainer::Impl::evaluation(Weights weights) {
   std::shared_ptr<const ir::Function> function =
       detail::extract(trace, graph.name() + ".eval", outputs(), false, {}, traced_ops).function;
   if (weights == Weights::averaged) function = with_averages(*function, *trace.state(), prefix);
-  return program.emplace(Program(make_program(std::move(function), trace.state(), options.compile)));
+  return program.emplace(Program(
+      make_program(std::make_shared<driver::FunctionSource>(std::move(function)), trace.state(), options.compile)));
 }
 
 std::vector<std::string> Trainer::inputs() const {
@@ -382,7 +389,7 @@ double Trainer::observe(const std::vector<Array>& inputs, SourceLocation where) 
 double Trainer::observe(const std::vector<Feed>& inputs, SourceLocation where) {
   Program& training = impl(where).training;
   require_finite(inputs, where);
-  return training.step(as_batches(inputs, *training.impl()->function), where)[kLoss].item();
+  return training.step(as_batches(inputs, training.impl()->declaration()), where)[kLoss].item();
 }
 
 Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, SourceLocation where) {
@@ -402,7 +409,7 @@ Array Trainer::predict(const Tensor& output, const std::vector<Feed>& inputs, We
     known = predictors.insert(known, {output.value(), weights, function.compile(impl().options.compile)});
   }
   Program& program = std::get<2>(*known);
-  return program.step(as_batches(inputs, *program.impl()->function), where)[0];
+  return program.step(as_batches(inputs, program.impl()->declaration()), where)[0];
 }
 
 void Trainer::save(const std::string& path, SourceLocation where) const {

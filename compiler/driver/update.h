@@ -37,4 +37,8 @@ struct UpdateSpec {
 /// weights and counts the updates.
 autodiff::UpdateBuilder update_builder(const UpdateSpec& spec);
 
+/// Bytes that stand for what update_builder() gives: equal ones write the same update for the same step. Nothing where
+/// the rule is the user's own, which nobody can compare.
+std::optional<std::string> update_identity(const UpdateSpec& spec);
+
 }  // namespace pullback::driver

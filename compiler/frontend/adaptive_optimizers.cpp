@@ -73,28 +73,28 @@ void adam_update(const Options& adam, Update& update, AdamScalars& shared, const
 Optimizer::Optimizer(const Adam& adam, SourceLocation where)
     : name("adam"), learning_rate(adam.lr), has_momentum(true) {
   check_family("Adam", adam, where);
-  rule = [adam](Update& context) {
+  set_rule(*this, "Adam", adam, [adam](Update& context) {
     AdamScalars shared;
     for (const Update::Parameter& p : context.parameters())
       adam_update(adam, context, shared, p, p.value, decayed_gradient(p, adam.weight_decay, adam.maximize));
-  };
+  });
 }
 
 Optimizer::Optimizer(const AdamW& adamw, SourceLocation where)
     : name("adamw"), learning_rate(adamw.lr), has_momentum(true) {
   check_family("AdamW", adamw, where);
-  rule = [adamw](Update& context) {
+  set_rule(*this, "AdamW", adamw, [adamw](Update& context) {
     AdamScalars shared;
     for (const Update::Parameter& p : context.parameters())
       adam_update(adamw, context, shared, p, decayed_value(p, adamw.weight_decay),
                   directed_gradient(p, adamw.maximize));
-  };
+  });
 }
 
 Optimizer::Optimizer(const Adamax& adamax, SourceLocation where)
     : name("adamax"), learning_rate(adamax.lr), has_momentum(true) {
   check_family("Adamax", adamax, where);
-  apply_to_each(*this, [adamax](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "Adamax", adamax, for_each_parameter([adamax](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, adamax.weight_decay, adamax.maximize);
     const Tensor beta1 = context.momentum(adamax.beta1);
     const Tensor m_slot = context.slot("m", p), u_slot = context.slot("u", p);
@@ -104,13 +104,13 @@ Optimizer::Optimizer(const Adamax& adamax, SourceLocation where)
     context.set(u_slot, u);
     const Tensor rate = scalar_for(g, p.learning_rate / bias_correction(beta1, context.step()));
     context.set(p.value, p.value - rate * (m / u));
-  });
+  }));
 }
 
 Optimizer::Optimizer(const NAdam& nadam, SourceLocation where)
     : name("nadam"), learning_rate(nadam.lr), has_momentum(true) {
   check_family("NAdam", nadam, where).at_least_zero("momentum_decay", nadam.momentum_decay);
-  rule = [nadam](Update& context) {
+  set_rule(*this, "NAdam", nadam, [nadam](Update& context) {
     const Tensor beta1 = context.momentum(nadam.beta1), t = context.step();
     const auto mu_at = [&](const Tensor& step) { return beta1 * (1.0 - 0.5 * pow(0.96, step * nadam.momentum_decay)); };
     const Tensor mu = mu_at(t), mu_next = mu_at(t + 1.0);
@@ -125,13 +125,13 @@ Optimizer::Optimizer(const NAdam& nadam, SourceLocation where)
       const Tensor root = sqrt(v / scalar_for(g, bias_correction(nadam.beta2, t))) + nadam.epsilon;
       context.set(p.value, p.value - of_gradient * (g / root) - of_mean * (m / root));
     }
-  };
+  });
 }
 
 Optimizer::Optimizer(const RAdam& radam, SourceLocation where)
     : name("radam"), learning_rate(radam.lr), has_momentum(true) {
   check_family("RAdam", radam, where);
-  apply_to_each(*this, [radam](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "RAdam", radam, for_each_parameter([radam](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, radam.weight_decay, radam.maximize);
     const Tensor beta1 = context.momentum(radam.beta1), t = context.step();
     const auto [m, v] = update_moments(context, p, g, beta1, radam.beta2);
@@ -146,13 +146,13 @@ Optimizer::Optimizer(const RAdam& radam, SourceLocation where)
         sqrt((safe - 4.0) * (safe - 2.0) / safe * (rho_inf / ((rho_inf - 4) * (rho_inf - 2))) * correction2);
     const Tensor adaptive = scalar_for(g, rate * factor) * (m / (sqrt(v) + radam.epsilon));
     context.set(p.value, p.value - pullback::where(rectified, adaptive, scalar_for(g, rate) * m));
-  });
+  }));
 }
 
 Optimizer::Optimizer(const LAMB& lamb, SourceLocation where)
     : name("lamb"), learning_rate(lamb.lr), has_momentum(true) {
   check_family("LAMB", lamb, where);
-  apply_to_each(*this, [lamb](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "LAMB", lamb, for_each_parameter([lamb](Update& context, const Update::Parameter& p) {
     const Tensor g = directed_gradient(p, lamb.maximize);
     const Tensor beta1 = context.momentum(lamb.beta1);
     const auto [m, v] = update_moments(context, p, g, beta1, lamb.beta2);
@@ -163,7 +163,7 @@ Optimizer::Optimizer(const LAMB& lamb, SourceLocation where)
     const Tensor size = sqrt(sum(square(p.value))), length = sqrt(sum(square(direction)));
     const Tensor trust = pullback::where((size > 0.0) & (length > 0.0), size / length, 1.0);
     context.set(p.value, p.value - scalar_for(g, p.learning_rate) * trust * direction);
-  });
+  }));
 }
 
 }  // namespace pullback

@@ -5,22 +5,19 @@
 #include <pullback/operators.h>
 
 #include "compiler/frontend/operands.h"
+#include "compiler/ops/ops.h"
 
 namespace pullback {
 
 using detail::Operands;
 
-static Tensor binary(const char* op, const Operand& a, const Operand& b, const SourceLocation& where) {
-  Operands operands(op, {&a, &b}, where);
-  const std::vector<Tensor> unified = operands.unified();
-  return operands.trace().create(op, unified, {}, operands.line());
+static Tensor binary(const ops::OpDef& def, const Operand& a, const Operand& b, const SourceLocation& where) {
+  return Operands(def.name, {&a, &b}, where).create(def);
 }
 
 static Tensor compare(const char* op, const char* direction, const Operand& a, const Operand& b,
                       const SourceLocation& where) {
-  Operands operands(op, {&a, &b}, where);
-  const std::vector<Tensor> unified = operands.unified();
-  return operands.trace().create("compare", unified, {{"direction", std::string(direction)}}, operands.line());
+  return Operands(op, {&a, &b}, where).create(ops::op_compare, {{"direction", std::string(direction)}});
 }
 
 static Tensor unary(const char* op, const Tensor& x, const SourceLocation& where) {
@@ -35,28 +32,28 @@ static Tensor unary_float(const char* op, const Tensor& x, const SourceLocation&
 }
 
 Tensor add(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("add", a, b, where);
+  return binary(ops::op_add, a, b, where);
 }
 Tensor sub(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("sub", a, b, where);
+  return binary(ops::op_sub, a, b, where);
 }
 Tensor mul(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("mul", a, b, where);
+  return binary(ops::op_mul, a, b, where);
 }
 Tensor div(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("div", a, b, where);
+  return binary(ops::op_div, a, b, where);
 }
 Tensor rem(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("rem", a, b, where);
+  return binary(ops::op_rem, a, b, where);
 }
 Tensor atan2(const Operand& y, const Operand& x, SourceLocation where) {
-  return binary("atan2", y, x, where);
+  return binary(ops::op_atan2, y, x, where);
 }
 Tensor maximum(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("maximum", a, b, where);
+  return binary(ops::op_maximum, a, b, where);
 }
 Tensor minimum(const Operand& a, const Operand& b, SourceLocation where) {
-  return binary("minimum", a, b, where);
+  return binary(ops::op_minimum, a, b, where);
 }
 
 Tensor equal(const Operand& a, const Operand& b, SourceLocation where) {
@@ -107,7 +104,7 @@ Tensor sign(const Tensor& x, SourceLocation where) {
   return unary("sign", x, where);
 }
 Tensor square(const Tensor& x, SourceLocation where) {
-  return binary("mul", {x, where}, {x, where}, where);
+  return binary(ops::op_mul, {x, where}, {x, where}, where);
 }
 Tensor exp(const Tensor& x, SourceLocation where) {
   return unary_float("exp", x, where);
@@ -231,13 +228,13 @@ Tensor operator>=(const Operand& a, const Operand& b) {
   return greater_equal(a, b, a.where());
 }
 Tensor operator&(const Operand& a, const Operand& b) {
-  return binary("and", a, b, a.where());
+  return binary(ops::op_and, a, b, a.where());
 }
 Tensor operator|(const Operand& a, const Operand& b) {
-  return binary("or", a, b, a.where());
+  return binary(ops::op_or, a, b, a.where());
 }
 Tensor operator^(const Operand& a, const Operand& b) {
-  return binary("xor", a, b, a.where());
+  return binary(ops::op_xor, a, b, a.where());
 }
 Tensor operator!(const Operand& a) {
   return logical_not(a.tensor(), a.where());
@@ -246,10 +243,10 @@ Tensor operator~(const Operand& a) {
   return logical_not(a.tensor(), a.where());
 }
 Tensor operator<<(const Operand& a, const Operand& b) {
-  return binary("shift_left", a, b, a.where());
+  return binary(ops::op_shift_left, a, b, a.where());
 }
 Tensor operator>>(const Operand& a, const Operand& b) {
-  return binary("shift_right", a, b, a.where());
+  return binary(ops::op_shift_right, a, b, a.where());
 }
 
 }  // namespace pullback

@@ -4,12 +4,12 @@
 #include <set>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 
 #include <fmt/format.h>
 
 #include "compiler/ir/prune.h"
 #include "compiler/ops/ops.h"
+#include "compiler/support/pointer_map.h"
 
 namespace pullback::detail {
 
@@ -19,13 +19,16 @@ namespace {
 using Omitted = std::unordered_map<const ir::Value*, const ir::Value*>;
 
 Omitted omitted_updates(Trace& trace, const std::vector<NamedTensor>& outputs) {
-  std::unordered_set<const ir::Value*> needed;
+  const bool has_any = std::any_of(trace.state_tensors.begin(), trace.state_tensors.end(),
+                                   [](const StateTensor& state) { return !state.updates.empty(); });
+  if (!has_any) return {};
+  PointerSet needed;
   for (const NamedTensor& output : outputs) needed.insert(output.tensor.value());
   const auto& list = trace.function().body.ops;
   for (auto op = list.rbegin(); op != list.rend(); ++op) {
     const auto& results = (*op)->results;
     if (std::any_of(results.begin(), results.end(), [&](const auto& r) { return needed.contains(r.get()); }))
-      needed.insert((*op)->operands.begin(), (*op)->operands.end());
+      needed.insert_all((*op)->operands);
   }
   Omitted omitted;
   for (const StateTensor& state : trace.state_tensors)
@@ -48,6 +51,8 @@ const ir::Value* chosen_outside_training(const ir::Op& op, const ir::Value* trai
 ir::ValueMap copy_graph(Trace& trace, ir::Function& to, bool training, const Omitted& omitted, std::size_t ops) {
   ir::ValueMap map;
   const ir::Function& from = trace.function();
+  map.reserve(from.body.arguments.size() + from.body.ops.size());
+  to.body.ops.reserve(from.body.ops.size());
   for (ir::ArgumentRole role : {ir::ArgumentRole::input, ir::ArgumentRole::state})
     for (std::size_t i = 0; i < from.body.arguments.size(); ++i) {
       const ir::Value* argument = from.body.arguments[i].get();

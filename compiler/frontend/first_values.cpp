@@ -6,23 +6,27 @@
 namespace pullback::detail {
 
 void FirstValues::add(std::function<void()> fill) {
-  static const bool has_cores = std::thread::hardware_concurrency() > 1;
   {
     std::unique_lock lock(mutex_);
-    if (has_cores && !is_finished_ && !thread_.joinable()) {
-      try {
-        thread_ = std::thread([this] { work(); });
-      } catch (const std::system_error&) {
-        is_finished_ = true;
-      }
-    }
-    if (!has_cores || is_finished_) {
+    if (!is_finished_) start_thread();
+    if (is_finished_ || threads_.empty()) {
       lock.unlock();
       return fill();
     }
     waiting_.push_back(std::move(fill));
   }
   changed_.notify_one();
+}
+
+void FirstValues::start_thread() {
+  // Half a millisecond of waiting work or more is worth a thread; who traces has a core, too.
+  constexpr std::size_t kWaiting = 8;
+  static const std::size_t cores = std::thread::hardware_concurrency();
+  if (threads_.size() + 1 >= cores || waiting_.size() < kWaiting * threads_.size()) return;
+  try {
+    threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {  // then those that are there do it
+  }
 }
 
 void FirstValues::finish() {
@@ -32,11 +36,10 @@ void FirstValues::finish() {
     const std::lock_guard lock(mutex_);
     is_finished_ = true;
   }
-  changed_.notify_one();
-  if (thread_.joinable()) {
-    work();  // two fill the rest
-    thread_.join();
-  }
+  changed_.notify_all();
+  if (!threads_.empty()) work();  // one more fills the rest
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
   is_filled_ = true;
 }
 

@@ -7,10 +7,12 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace pullback::detail {
 
-/// Fills arrays in a thread of its own, until somebody may read them. On one core nothing is put off.
+/// Fills arrays in threads of its own, until somebody may read them: one, and more where much is waiting. On one core
+/// nothing is put off.
 class FirstValues {
  public:
   FirstValues() = default;
@@ -25,6 +27,8 @@ class FirstValues {
   void finish();
 
  private:
+  /// With the mutex: one thread more, if there is a core for it and enough to do.
+  void start_thread();
   void work();
 
   std::mutex mutex_;
@@ -33,7 +37,7 @@ class FirstValues {
   bool is_finished_ = false;             ///< nothing more is put off; with the mutex
   std::mutex finishing_;                 ///< of who waits for all
   std::atomic<bool> is_filled_ = false;  ///< nobody need wait
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace pullback::detail

@@ -1,6 +1,7 @@
 // Initializers: what they promise, and the numbers.
 #include "compiler/frontend/initializers.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -37,45 +38,64 @@ namespace {
   return (high + low) * 0x1p-53;
 }
 
+// The same where there is one.
+[[gnu::always_inline]] inline double converted_share_of(std::uint64_t bits) {
+  return static_cast<double>(static_cast<std::int64_t>(bits >> 11)) * 0x1p-53;
+}
+
+using Share = double (*)(std::uint64_t bits);
+
+template <Share share>
 [[gnu::always_inline]] inline double uniform_of(std::uint64_t key, std::uint64_t counter) {
-  return share_of(mix(key + mix(counter)));
+  return share(mix(key + mix(counter)));
 }
 
-// to[i] = low + span * u, u the i-th number of `key` in [0, 1).
+/// A range of elements: where the first lies, its number, how many there are.
 template <class T>
-[[gnu::always_inline]] inline void write_uniform(std::uint64_t key, double low, double span, T* to,
-                                                 std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    to[i] = static_cast<T>(low + span * uniform_of(key, static_cast<std::uint64_t>(i)));
+struct Elements {
+  T* to;
+  std::int64_t first, count;
+};
+
+// to[i] = low + span * u, u the number of `key` in [0, 1) that belongs to the element.
+template <Share share, class T>
+[[gnu::always_inline]] inline void write_uniform(std::uint64_t key, double low, double span, Elements<T> elements) {
+  const auto first = static_cast<std::uint64_t>(elements.first);
+  for (std::int64_t i = 0; i < elements.count; ++i)
+    elements.to[i] = static_cast<T>(low + span * uniform_of<share>(key, first + static_cast<std::uint64_t>(i)));
 }
 
 template <class T>
-[[gnu::target("avx2")]] void write_uniform_avx2(std::uint64_t key, double low, double span, T* to, std::int64_t count) {
-  write_uniform(key, low, span, to, count);
+void write_uniform_anywhere(std::uint64_t key, double low, double span, Elements<T> elements) {
+  write_uniform<share_of>(key, low, span, elements);
 }
 
-// Which has the product of 64-bit integers.
+template <class T>
+[[gnu::target("avx2")]] void write_uniform_avx2(std::uint64_t key, double low, double span, Elements<T> elements) {
+  write_uniform<share_of>(key, low, span, elements);
+}
+
+// Which has the product of 64-bit integers, and makes doubles of them.
 template <class T>
 [[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512")]] void write_uniform_avx512(std::uint64_t key,
                                                                                                double low, double span,
-                                                                                               T* to,
-                                                                                               std::int64_t count) {
-  write_uniform(key, low, span, to, count);
+                                                                                               Elements<T> elements) {
+  write_uniform<converted_share_of>(key, low, span, elements);
 }
 
 class Numbers {
  public:
   Numbers(std::uint64_t seed, const std::string& name) : key_(mix(seed) ^ fnv1a(name)) {}
   /// In [0, 1).
-  double uniform(std::uint64_t counter) const { return uniform_of(key_, counter); }
-  /// to[i] = low + span * uniform(i). Networks have millions of these.
+  double uniform(std::uint64_t counter) const { return uniform_of<share_of>(key_, counter); }
+  /// low + span * uniform(i) for each element. Networks have millions of these.
   template <class T>
-  void fill_uniform(double low, double span, std::span<T> to) const {
+  void fill_uniform(double low, double span, Elements<T> elements) const {
     const bool is_wide = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     const auto write = is_wide                          ? write_uniform_avx512<T>
                        : __builtin_cpu_supports("avx2") ? write_uniform_avx2<T>
-                                                        : write_uniform<T>;
-    write(key_, low, span, to.data(), static_cast<std::int64_t>(to.size()));
+                                                        : write_uniform_anywhere<T>;
+    write(key_, low, span, elements);
   }
   /// Standard normal, by Box and Muller's transform.
   double normal(std::uint64_t counter) const {
@@ -169,13 +189,14 @@ void fill_values(ir::Literal& literal, const Array& array) {
   for (std::int64_t i = 0; i < literal.size(); ++i) literal.set(i, source.as_double(i));
 }
 
-/// Calls set(i, value) for each of `count` elements. Networks have millions: what kind they are is asked once.
+/// Calls set(i, value) for the elements [first, first + count). Networks have millions: what kind they are is asked
+/// once.
 template <class Set>
-void set_elements(const Initializer& initializer, double scale, const Numbers& numbers, std::int64_t count,
-                  const Set& set) {
+void set_elements(const Initializer& initializer, double scale, const Numbers& numbers, std::int64_t first,
+                  std::int64_t count, const Set& set) {
   const double a = initializer.a * scale, b = initializer.b * scale;
   const auto each = [&](const auto& element) {
-    for (std::int64_t i = 0; i < count; ++i) set(i, element(static_cast<std::uint64_t>(i)));
+    for (std::int64_t i = first; i < first + count; ++i) set(i, element(static_cast<std::uint64_t>(i)));
   };
   switch (initializer.kind) {
     case Initializer::Kind::uniform:
@@ -190,19 +211,36 @@ void set_elements(const Initializer& initializer, double scale, const Numbers& n
 }
 
 template <class T>
-void fill_span(const Initializer& initializer, double scale, const Numbers& numbers, std::span<T> to) {
+void fill_elements(const Initializer& initializer, double scale, const Numbers& numbers, Elements<T> elements) {
   const double low = initializer.a * scale;
-  if (initializer.kind == Initializer::Kind::uniform) return numbers.fill_uniform(low, initializer.b * scale - low, to);
-  set_elements(initializer, scale, numbers, static_cast<std::int64_t>(to.size()),
-               [begin = to.data()](std::int64_t i, double value) { begin[i] = static_cast<T>(value); });
+  if (initializer.kind == Initializer::Kind::uniform)
+    return numbers.fill_uniform(low, initializer.b * scale - low, elements);
+  set_elements(initializer, scale, numbers, elements.first, elements.count,
+               [&](std::int64_t i, double value) { elements.to[i - elements.first] = static_cast<T>(value); });
 }
 
-/// An f32 or f64 array.
-void fill_in_place(const Initializer& initializer, double scale, const Numbers& numbers, Array array) {
-  if (array.dtype() == DType::f32)
-    fill_span(initializer, scale, numbers, array.values<float>());
-  else
-    fill_span(initializer, scale, numbers, array.values<double>());
+/// Fills an f32 or f64 array where it lies, now if it is small, else piece by piece while the trace goes on.
+template <class T>
+void fill_in_place(const Initializer& initializer, double scale, const Numbers& numbers, Array array,
+                   FirstValues& later) {
+  // About 20 us each.
+  const bool is_cheap =
+      initializer.kind == Initializer::Kind::uniform || initializer.kind == Initializer::Kind::constant;
+  const std::size_t large = is_cheap ? 64 << 10 : 4 << 10;
+  const std::span<T> values = array.values<T>();
+  if (array.bytes() < large) return fill_elements<T>(initializer, scale, numbers, {values.data(), 0, array.size()});
+  // Each huge page is one thread's, which also waits for the system to clear it.
+  constexpr std::size_t kPiece = std::size_t{2} << 20;
+  const auto begin = reinterpret_cast<std::uintptr_t>(values.data());
+  for (std::size_t done = 0; done < array.bytes();) {
+    const std::size_t bytes = std::min(kPiece - (begin + done) % kPiece, array.bytes() - done);
+    const auto first = static_cast<std::int64_t>(done / sizeof(T)),
+               count = static_cast<std::int64_t>(bytes / sizeof(T));
+    later.add([initializer, scale, numbers, array, elements = Elements<T>{values.data() + first, first, count}] {
+      fill_elements(initializer, scale, numbers, elements);
+    });
+    done += bytes;
+  }
 }
 
 void check_shape(const Initializer& initializer, const std::vector<std::int64_t>& dims, const std::string& name,
@@ -244,7 +282,11 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
   check_shape(initializer, dims, name, line);
   const Numbers numbers(seed, name);
   const double scale = scale_of(initializer, dims);
-  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims); });
+  const bool is_zero =
+      initializer.kind == Initializer::Kind::constant && std::bit_cast<std::uint64_t>(initializer.a * scale) == 0;
+  const auto writer = is_zero ? runtime::FirstWriter::step : runtime::FirstWriter::owner;
+  Array array = detail::with_line(line, [&] { return runtime::lasting_array(dtype, dims, writer); });
+  if (is_zero) return array;
   const auto in_literal = [&](const auto& fill) {
     ir::Literal literal(dtype, dims);
     fill(literal);
@@ -263,18 +305,15 @@ Array initial_values(const Initializer& initializer, DType dtype, const std::vec
     default:
       if (dtype != DType::f32 && dtype != DType::f64) {
         in_literal([&](ir::Literal& literal) {
-          set_elements(initializer, scale, numbers, array.size(),
+          set_elements(initializer, scale, numbers, 0, array.size(),
                        [&](std::int64_t i, double value) { literal.set(i, value); });
         });
         break;
       }
-      // Large arrays are filled where they lie, and meanwhile the trace goes on.
-      constexpr std::size_t kLarge = 64 << 10;
-      const auto fill = [=] { fill_in_place(initializer, scale, numbers, array); };
-      if (array.bytes() < kLarge)
-        fill();
+      if (dtype == DType::f32)
+        fill_in_place<float>(initializer, scale, numbers, array, later);
       else
-        later.add(fill);
+        fill_in_place<double>(initializer, scale, numbers, array, later);
   }
   return array;
 }

@@ -142,7 +142,7 @@ Optimizer::Optimizer(const LBFGS& lbfgs, SourceLocation where) : name("lbfgs"), 
       .at_least_zero("lr", lbfgs.lr)
       .require(lbfgs.history_size >= 1 && lbfgs.history_size <= 10000,
                fmt::format("history_size is {}: it must lie in 1..10000", lbfgs.history_size));
-  rule = [lbfgs](Update& context) { write_update(lbfgs, context); };
+  set_rule(*this, "LBFGS", lbfgs, [lbfgs](Update& context) { write_update(lbfgs, context); });
 }
 
 }  // namespace pullback

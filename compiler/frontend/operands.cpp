@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/literal.h"
+#include "compiler/ops/ops.h"
 
 namespace pullback::detail {
 
@@ -51,8 +52,21 @@ DType Operands::common_dtype() const {
   return first->dtype();
 }
 
-Tensor Operands::materialize(const Operand& operand, DType dtype) const {
-  if (operand.is_tensor()) return operand.tensor();
+// `value` is one of the region that is traced.
+static ir::Value* broadcast_value(Trace& trace, ir::Value* value, const Shape& shape, const SourceLine& line) {
+  if (value->type.shape == shape) return value;
+  const std::size_t rank = value->type.rank();
+  ir::Integers dimensions(rank);
+  for (std::size_t i = 0; i < rank; ++i) dimensions[i] = static_cast<std::int64_t>(shape.size() - rank + i);
+  ir::Attributes attributes;
+  attributes.reserve(2);
+  attributes.set("shape", shape);
+  attributes.set("dimensions", std::move(dimensions));
+  return trace.append(ops::op_broadcast, {value}, std::move(attributes), line);
+}
+
+ir::Value* Operands::materialize(const Operand& operand, DType dtype) const {
+  if (operand.is_tensor()) return trace_->import(operand.tensor(), op_, line_);
   if (operand.kind() == Operand::Kind::real && !is_float(dtype))
     fail(op_,
          fmt::format("{}: the number {} does not fit {}; cast() the tensor to a floating type", describe(),
@@ -62,24 +76,40 @@ Tensor Operands::materialize(const Operand& operand, DType dtype) const {
   ir::Literal literal = operand.kind() == Operand::Kind::real || is_float(dtype)
                             ? ir::Literal::filled(dtype, {}, operand.real())
                             : ir::Literal::filled_integer(dtype, {}, operand.integer());
-  return trace_->create("constant", {}, {{"value", std::make_shared<const ir::Literal>(std::move(literal))}}, line_);
+  ir::Attributes attributes;
+  attributes.set("value", std::make_shared<const ir::Literal>(std::move(literal)));
+  return trace_->append(ops::op_constant, {}, std::move(attributes), line_);
+}
+
+// An op of two operands is what most of a graph is made of: values are not wrapped on their way.
+std::vector<ir::Value*> Operands::broadcast_values(DType literal_dtype) const {
+  std::vector<ir::Value*> values;
+  values.reserve(operands_.size());
+  for (const Operand* operand : operands_) values.push_back(materialize(*operand, literal_dtype));
+  const Shape& first = values[0]->type.shape;
+  if (std::all_of(values.begin(), values.end(), [&](const ir::Value* v) { return v->type.shape == first; }))
+    return values;
+  std::vector<Shape> shapes;
+  shapes.reserve(values.size());
+  for (const ir::Value* value : values) shapes.push_back(value->type.shape);
+  const Shape shape = broadcast_shapes(op_, shapes, [this] { return describe(); }, line_);
+  for (ir::Value*& value : values) value = broadcast_value(*trace_, value, shape, line_);
+  return values;
 }
 
 std::vector<Tensor> Operands::broadcast(DType literal_dtype) {
   std::vector<Tensor> tensors;
   tensors.reserve(operands_.size());
-  for (const Operand* operand : operands_) tensors.push_back(materialize(*operand, literal_dtype));
-  if (std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.shape() == tensors[0].shape(); }))
-    return tensors;
-  std::vector<Shape> shapes;
-  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
-  const Shape shape = broadcast_shapes(op_, shapes, [this] { return describe(); }, line_);
-  for (Tensor& tensor : tensors) tensor = broadcast_to(tensor, shape, line_);
+  for (ir::Value* value : broadcast_values(literal_dtype)) tensors.push_back(trace_->wrap(value));
   return tensors;
 }
 
 std::vector<Tensor> Operands::unified() {
   return broadcast(common_dtype());
+}
+
+Tensor Operands::create(const ops::OpDef& def, ir::Attributes attributes) {
+  return trace_->wrap(trace_->append(def, broadcast_values(common_dtype()), std::move(attributes), line_));
 }
 
 Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes, const std::string& description,
@@ -107,10 +137,8 @@ Shape broadcast_shapes(std::string_view op, const std::vector<Shape>& shapes,
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape, const SourceLine& line) {
   if (x.shape() == shape) return x;
-  ir::Integers dimensions;
-  for (std::size_t i = 0; i < x.rank(); ++i)
-    dimensions.push_back(static_cast<std::int64_t>(shape.size() - x.rank() + i));
-  return x.trace()->create("broadcast", {x}, {{"shape", shape}, {"dimensions", std::move(dimensions)}}, line);
+  Trace& trace = *x.trace();
+  return trace.wrap(broadcast_value(trace, trace.import(x, "broadcast", line), shape, line));
 }
 
 Tensor fill(Trace& trace, DType dtype, const Shape& shape, double value, const SourceLine& line) {

@@ -11,6 +11,7 @@
 #include <pullback/tensor.h>
 
 #include "compiler/frontend/trace.h"
+#include "compiler/support/small_vector.h"
 
 namespace pullback::detail {
 
@@ -21,9 +22,12 @@ namespace pullback::detail {
 class Operands {
  public:
   /// At least one must be a tensor, else Error.
+  /// `op` lives as long.
   Operands(std::string_view op, std::initializer_list<const Operand*> operands, const SourceLocation& where);
   /// All of one dtype and broadcast to one shape.
   std::vector<Tensor> unified();
+  /// The op of all of them, unified.
+  Tensor create(const ops::OpDef& def, ir::Attributes attributes = {});
   /// Broadcast to one shape, dtypes left alone; numbers take `literal_dtype`.
   std::vector<Tensor> broadcast(DType literal_dtype);
 
@@ -34,10 +38,11 @@ class Operands {
 
  private:
   DType common_dtype() const;
-  Tensor materialize(const Operand& operand, DType dtype) const;
+  ir::Value* materialize(const Operand& operand, DType dtype) const;
+  std::vector<ir::Value*> broadcast_values(DType literal_dtype) const;
 
-  std::string op_;
-  std::vector<const Operand*> operands_;
+  std::string_view op_;
+  SmallVector<const Operand*, 3> operands_;
   Trace* trace_ = nullptr;
   SourceLine line_;
 };

@@ -26,8 +26,8 @@ const OptionCheck& OptionCheck::share(const char* option, double value) const {
   return require(value >= 0 && value < 1, fmt::format("{} is {}: it must lie in [0, 1)", option, value));
 }
 
-void apply_to_each(Optimizer& optimizer, std::function<void(Update&, const Update::Parameter&)> rule) {
-  optimizer.rule = [rule = std::move(rule)](Update& update) {
+std::function<void(Update&)> for_each_parameter(std::function<void(Update&, const Update::Parameter&)> rule) {
+  return [rule = std::move(rule)](Update& update) {
     for (const Update::Parameter& parameter : update.parameters()) rule(update, parameter);
   };
 }
@@ -76,7 +76,7 @@ Optimizer::Optimizer(const SGD& sgd, SourceLocation where) : name("sgd"), learni
       .require(!sgd.nesterov || (sgd.momentum > 0 && sgd.dampening == 0),
                fmt::format("nesterov needs a momentum above 0 and no dampening; momentum is {}, dampening {}",
                            sgd.momentum, sgd.dampening));
-  apply_to_each(*this, [sgd](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "SGD", sgd, for_each_parameter([sgd](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, sgd.weight_decay, sgd.maximize);
     const Tensor rate = scalar_for(g, p.learning_rate);
     if (sgd.momentum == 0 && !context.momentum_scheduled()) return context.set(p.value, p.value - rate * g);
@@ -87,7 +87,7 @@ Optimizer::Optimizer(const SGD& sgd, SourceLocation where) : name("sgd"), learni
       v = momentum * slot + scalar_for(g, 1.0 - sgd.dampening * cast(context.step() > 1, f64)) * g;
     context.set(slot, v);
     context.set(p.value, p.value - rate * (sgd.nesterov ? g + momentum * v : v));
-  });
+  }));
 }
 
 Optimizer::Optimizer(const RMSprop& rms, SourceLocation where)
@@ -98,7 +98,7 @@ Optimizer::Optimizer(const RMSprop& rms, SourceLocation where)
       .at_least_zero("epsilon", rms.epsilon)
       .at_least_zero("weight_decay", rms.weight_decay)
       .at_least_zero("momentum", rms.momentum);
-  apply_to_each(*this, [rms](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "RMSprop", rms, for_each_parameter([rms](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, rms.weight_decay, rms.maximize);
     const Tensor rate = scalar_for(g, p.learning_rate);
     const Tensor square_slot = context.slot("square", p);
@@ -117,7 +117,7 @@ Optimizer::Optimizer(const RMSprop& rms, SourceLocation where)
     const Tensor v = scalar_for(g, context.momentum(rms.momentum)) * slot + scaled;
     context.set(slot, v);
     context.set(p.value, p.value - rate * v);
-  });
+  }));
 }
 
 Optimizer::Optimizer(const Adagrad& ada, SourceLocation where) : name("adagrad"), learning_rate(ada.lr) {
@@ -127,14 +127,14 @@ Optimizer::Optimizer(const Adagrad& ada, SourceLocation where) : name("adagrad")
       .at_least_zero("weight_decay", ada.weight_decay)
       .at_least_zero("initial_accumulator_value", ada.initial_accumulator_value)
       .at_least_zero("epsilon", ada.epsilon);
-  apply_to_each(*this, [ada](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "Adagrad", ada, for_each_parameter([ada](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
     const Tensor rate = p.learning_rate / (1.0 + (context.step() - 1.0) * ada.lr_decay);
     const Tensor slot = context.slot("sum", p, ada.initial_accumulator_value);
     const Tensor sum = slot + g * g;
     context.set(slot, sum);
     context.set(p.value, p.value - scalar_for(g, rate) * (g / (sqrt(sum) + ada.epsilon)));
-  });
+  }));
 }
 
 Optimizer::Optimizer(const Adadelta& ada, SourceLocation where) : name("adadelta"), learning_rate(ada.lr) {
@@ -143,7 +143,7 @@ Optimizer::Optimizer(const Adadelta& ada, SourceLocation where) : name("adadelta
       .require(ada.rho >= 0 && ada.rho <= 1, fmt::format("rho is {}: it must lie in [0, 1]", ada.rho))
       .at_least_zero("epsilon", ada.epsilon)
       .at_least_zero("weight_decay", ada.weight_decay);
-  apply_to_each(*this, [ada](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "Adadelta", ada, for_each_parameter([ada](Update& context, const Update::Parameter& p) {
     const Tensor g = decayed_gradient(p, ada.weight_decay, ada.maximize);
     const Tensor square_slot = context.slot("square", p), change_slot = context.slot("change", p);
     const Tensor mean_square = moving_average(square_slot, g * g, ada.rho);
@@ -151,7 +151,7 @@ Optimizer::Optimizer(const Adadelta& ada, SourceLocation where) : name("adadelta
     context.set(square_slot, mean_square);
     context.set(change_slot, moving_average(change_slot, change * change, ada.rho));
     context.set(p.value, p.value - scalar_for(g, p.learning_rate) * change);
-  });
+  }));
 }
 
 Optimizer::Optimizer(const Lion& lion, SourceLocation where)
@@ -161,13 +161,13 @@ Optimizer::Optimizer(const Lion& lion, SourceLocation where)
       .share("beta1", lion.beta1)
       .share("beta2", lion.beta2)
       .at_least_zero("weight_decay", lion.weight_decay);
-  apply_to_each(*this, [lion](Update& context, const Update::Parameter& p) {
+  set_rule(*this, "Lion", lion, for_each_parameter([lion](Update& context, const Update::Parameter& p) {
     const Tensor g = directed_gradient(p, lion.maximize);
     const Tensor m = context.slot("m", p);
     const Tensor direction = sign(moving_average(m, g, context.momentum(lion.beta1)));
     context.set(p.value, decayed_value(p, lion.weight_decay) - scalar_for(g, p.learning_rate) * direction);
     context.set(m, moving_average(m, g, lion.beta2));
-  });
+  }));
 }
 
 }  // namespace pullback

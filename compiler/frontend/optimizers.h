@@ -1,9 +1,36 @@
 // What the files of the optimizers share.
 #pragma once
 
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
 #include <pullback/optimizers.h>
 
+#include "compiler/support/fields.h"
+
 namespace pullback::detail {
+
+/// A rule of Pullback's own, which is known by the options that it was made of: the same bytes, the same update. A user
+/// who replaces Optimizer::rule replaces all of it.
+struct KnownRule {
+  std::string bytes;
+  std::function<void(Update&)> write;
+  void operator()(Update& update) const { write(update); }
+};
+
+/// Makes `write` the optimizer's rule, known by `kind` and all of its options.
+template <class Options>
+void set_rule(Optimizer& optimizer, const char* kind, const Options& options, std::function<void(Update&)> write) {
+  std::string bytes = kind;
+  for_each_field(options, [&](const auto& option) {
+    static_assert(std::is_arithmetic_v<std::decay_t<decltype(option)>> ||
+                  std::is_enum_v<std::decay_t<decltype(option)>>);
+    bytes.append(reinterpret_cast<const char*>(&option), sizeof option);
+  });
+  optimizer.rule = KnownRule{std::move(bytes), std::move(write)};
+}
 
 /// Checks the options of one optimizer; a wrong one throws Error with the optimizer's name, the option and its value.
 class OptionCheck {
@@ -19,8 +46,8 @@ class OptionCheck {
   SourceLocation where_;
 };
 
-/// An optimizer that treats each parameter by itself.
-void apply_to_each(Optimizer& optimizer, std::function<void(Update&, const Update::Parameter&)> rule);
+/// A rule that treats each parameter by itself.
+std::function<void(Update&)> for_each_parameter(std::function<void(Update&, const Update::Parameter&)> rule);
 
 /// An f64 scalar in the dtype of `like`: scalars are computed in double and rounded once, as PyTorch does on the host.
 Tensor scalar_for(const Tensor& like, const Tensor& scalar);

@@ -31,11 +31,17 @@ ir::Builder Trace::builder_at(const SourceLine& line) {
   return builder;
 }
 
-Tensor Trace::adopt(ir::Value* value) {
+// Notes where a new value belongs.
+ir::Value* Trace::settle(ir::Value* value) {
   // A region that was abandoned may have had a value at this address.
-  home_.erase(value);
+  if (!home_.empty()) home_.erase(value);
   if (!frames_.empty()) home_[value] = frames_.back()->id;
-  return wrap(value);
+  return value;
+}
+
+ir::Value* Trace::append(const ops::OpDef& def, std::vector<ir::Value*> operands, ir::Attributes attributes,
+                         const SourceLine& line) {
+  return settle(builder_at(line).value(def, std::move(operands), std::move(attributes)));
 }
 
 std::vector<Tensor> Trace::create_all(std::string_view name, const std::vector<Tensor>& operands,

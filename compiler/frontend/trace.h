@@ -74,6 +74,9 @@ class Trace : public std::enable_shared_from_this<Trace> {
                 const SourceLine& line) {
     return create_all(name, operands, std::move(attributes), line).front();
   }
+  /// Appends an op of one result that reads values of the region that is traced.
+  ir::Value* append(const ops::OpDef& def, std::vector<ir::Value*> operands, ir::Attributes attributes,
+                    const SourceLine& line);
   /// Appends what `write` makes of the operands, with the typed constructors of ops/build.h.
   using Writer = std::function<ops::Value(ir::Builder& builder, const std::vector<ops::Value>& operands)>;
   Tensor emit(std::string_view op, const std::vector<Tensor>& operands, const SourceLine& line, const Writer& write);
@@ -149,7 +152,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
   friend class ScopeGuard;
 
   ir::Builder builder_at(const SourceLine& line);
-  Tensor adopt(ir::Value* value);
+  ir::Value* settle(ir::Value* value);
+  Tensor adopt(ir::Value* value) { return wrap(settle(value)); }
   std::size_t frame_of(const ir::Value* value, std::string_view op, const SourceLine& line) const;
 
   std::string name_;

@@ -41,6 +41,7 @@ class Attributes {
   const Attribute* find(const std::string& name) const;
   void set(const std::string& name, Attribute value);
   void erase(const std::string& name);
+  void reserve(std::size_t entries) { entries_.reserve(entries); }
   const std::vector<std::pair<std::string, Attribute>>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
 

@@ -74,8 +74,8 @@ Op* Builder::copy(const Op& op, ValueMap& map) {
   const bool same_attributes = bindings.empty() || !has_symbols(op.attributes);
   bool same_types = same_attributes && (bindings.empty() || op.regions.empty());
   for (Value* operand : op.operands) {
-    const auto entry = map.find(operand);
-    operands.push_back(entry == map.end() ? operand : entry->second);
+    Value* mapped = map.find(operand);
+    operands.push_back(mapped ? mapped : operand);
     same_types = same_types && operands.back()->type == operand->type;
   }
   std::vector<std::unique_ptr<Region>> regions;
@@ -102,9 +102,9 @@ std::vector<Value*> Builder::copy_body(const Region& from, ValueMap& map) {
   std::vector<Value*> results;
   results.reserve(from.results.size());
   for (const Value* result : from.results) {
-    const auto entry = map.find(result);
-    if (entry == map.end()) throw InternalError("copy: a region's result is not one of its values");
-    results.push_back(entry->second);
+    Value* mapped = map.find(result);
+    if (!mapped) throw InternalError("copy: a region's result is not one of its values");
+    results.push_back(mapped);
   }
   return results;
 }

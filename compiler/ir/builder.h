@@ -1,15 +1,12 @@
 // Appends ops to a region, running each op's shape rule, and copies ops between regions.
 #pragma once
 
-#include <unordered_map>
-
 #include "compiler/ir/graph.h"
+#include "compiler/ir/value_map.h"
 
 namespace pullback::ir {
 
 class KnownOps;
-
-using ValueMap = std::unordered_map<const Value*, Value*>;
 
 class Builder {
  public:

@@ -14,6 +14,7 @@ namespace {
 class CanonicalWriter {
  public:
   std::string write(const Function& function) {
+    bytes_.reserve(24 * function.body.ops.size());
     region(function.body);
     for (const ArgumentRole role : function.roles) number(static_cast<std::uint64_t>(role));
     for (const auto& argument : function.body.arguments) word(argument->name);

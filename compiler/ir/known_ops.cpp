@@ -41,6 +41,8 @@ std::size_t hash_of(const Op& op) {
     if (const auto* integer = std::get_if<std::int64_t>(&attribute)) mix(hash, static_cast<std::size_t>(*integer));
     if (const auto* list = std::get_if<Integers>(&attribute))
       for (const std::int64_t i : *list) mix(hash, static_cast<std::size_t>(i));
+    if (const auto* shape = std::get_if<Shape>(&attribute))  // one number is broadcast to many shapes
+      for (const Dim& size : *shape) mix(hash, size.is_constant() ? static_cast<std::size_t>(size.constant()) : 0);
     if (const auto* literal = std::get_if<std::shared_ptr<const Literal>>(&attribute)) {
       const auto& bytes = (*literal)->bytes;
       for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 32); ++i)

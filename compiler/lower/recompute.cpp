@@ -362,7 +362,7 @@ class Round {
       const std::size_t i = *open.begin();
       open.erase(open.begin());
       ir::Op& op = *region_.ops[i];
-      const auto known = [&](const ir::Value* operand) { return map.count(operand) != 0; };
+      const auto known = [&](const ir::Value* operand) { return map.contains(operand); };
       const Lives::Span& computed = lives_.computed(op);
       // An op may have been given other operands since readers were noted.
       if (computed.last <= lives_.peak() || std::none_of(op.operands.begin(), op.operands.end(), known)) continue;
@@ -400,9 +400,9 @@ class Round {
       for (ir::Value* operand : region_.ops[i]->operands) {
         const bool inside = operand->definer && candidate.ops.contains(*position_.find(operand->definer));
         const bool constant = operand->definer && is_leaf(*operand);
-        if (inside || constant || map.count(operand)) continue;
-        const auto found = again.find(operand);
-        map[operand] = found != again.end() ? found->second : hide(operand, builder);
+        if (inside || constant || map.contains(operand)) continue;
+        ir::Value* copied = again.find(operand);
+        map[operand] = copied ? copied : hide(operand, builder);
       }
     return map;
   }

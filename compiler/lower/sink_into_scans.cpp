@@ -44,7 +44,7 @@ class Sinker {
     for (std::size_t i = 0; i < sunk.size(); ++i)
       if (sunk[i]) computed[body_.arguments[i].get()] = inside(*loop_.operand(i));
     const auto replace = [&](ir::Value*& value) {
-      if (const auto known = computed.find(value); known != computed.end()) value = known->second;
+      if (ir::Value* known = computed.find(value)) value = known;
     };
     for (std::unique_ptr<ir::Op>& op : rest) {
       std::for_each(op->operands.begin(), op->operands.end(), replace);

@@ -8,7 +8,7 @@ namespace {
 
 std::vector<ir::Type> infer_same(const InferContext& c) {
   for (std::size_t i = 1; i < c.operand_count(); ++i) c.require_same_type(0, i);
-  return {c.type(0)};
+  return std::vector<ir::Type>(1, c.type(0));  // braces would copy it twice
 }
 
 std::vector<Sample> elementwise_samples(std::size_t operands, double low, double high, double grad_tolerance) {

@@ -34,7 +34,9 @@ std::vector<ir::Type> infer_broadcast(const InferContext& c) {
       c.fail(fmt::format("axis {} has {} elements and can't become {} of them: shape {}", i, c.shape(0)[i].to_string(),
                          wanted.to_string(), pullback::to_string(shape)));
   }
-  return {{c.dtype(0), shape}};
+  std::vector<ir::Type> types(1);
+  types[0] = {c.dtype(0), shape};
+  return types;
 }
 
 kernel::Value* lower_broadcast(LowerContext& c) {

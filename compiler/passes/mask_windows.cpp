@@ -47,7 +47,7 @@ class WindowMasker {
 
  private:
   void replace(ir::Value*& operand) const {
-    if (const auto found = instead_.find(operand); found != instead_.end()) operand = found->second;
+    if (ir::Value* found = instead_.find(operand)) operand = found;
   }
 
   static ir::Attributes windows_of(const ir::Op& op) {
@@ -68,10 +68,10 @@ class WindowMasker {
 
   /// The pool's result as its only reader reshapes it, if that is the shape from which g was brought: null otherwise.
   ir::Value* flat_pool(ir::Value* pool, const ir::Value* g) const {
-    const auto reshape = reshaped_.find(pool);
+    ir::Value* reshaped = reshaped_.find(pool);
     const ir::Op* back = made_by(g, ops::op_reshape);
-    if (!back || reshape == reshaped_.end() || !is_read_once(pool)) return nullptr;
-    return reshape->second->type.shape == back->operand(0)->type.shape ? reshape->second : nullptr;
+    if (!back || !reshaped || !is_read_once(pool)) return nullptr;
+    return reshaped->type.shape == back->operand(0)->type.shape ? reshaped : nullptr;
   }
 
   /// By one op of those that were there before: of what this pass builds nothing is known.

@@ -10,7 +10,7 @@ namespace pullback {
 /// FNV-1a (Fowler, Noll and Vo).
 std::uint64_t fnv1a(std::string_view text);
 
-/// 128 bits in hexadecimal: fnv1a, and the same from another start with its bits mixed at each step.
+/// 128 bits in hexadecimal.
 std::string digest(std::string_view text);
 
 }  // namespace pullback

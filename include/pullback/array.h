@@ -16,9 +16,11 @@ namespace pullback {
 
 class Array;
 namespace runtime {
+/// Who writes to memory of a State first: who asks for it, at once, or a step, whose pages are brought meanwhile.
+enum class FirstWriter : std::uint8_t { owner, step };
 /// Internal: an array of zeros for the state of a training, whose memory lies beside that of others (runtime/memory.h).
 /// Throws Error for sizes that are negative or too large.
-Array lasting_array(DType dtype, std::vector<std::int64_t> dims);
+Array lasting_array(DType dtype, std::vector<std::int64_t> dims, FirstWriter writer = FirstWriter::step);
 }  // namespace runtime
 
 /// A dense row-major array. Copies share their storage; clone() does not. One that was moved from has no elements.
@@ -91,7 +93,7 @@ class Array {
   static Array copy_of(DType dtype, const void* data, std::size_t count, std::vector<std::int64_t> dims,
                        std::source_location where);
   void require(DType wanted, const std::source_location& where) const;
-  friend Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims);
+  friend Array runtime::lasting_array(DType dtype, std::vector<std::int64_t> dims, runtime::FirstWriter writer);
 
   DType dtype_ = DType::f32;
   std::vector<std::int64_t> dims_{0};

@@ -133,7 +133,7 @@ TEST_CASE("compiled steps are made of no more than the record says", "[record]")
     const bench::Network network = workload.make();
     const Program program = bench::training(network, {});
     for (const char* target : {"x86-64-v3", "x86-64-v4"}) {
-      const Numbers numbers = measure(*program.impl()->function, target);
+      const Numbers numbers = measure(*program.impl()->source->whole(), target);
       measured[workload.name + " " + target] = numbers;
       text += line_of(workload.name, target, numbers);
     }

@@ -61,7 +61,8 @@ TEST_CASE("lasting arrays are zero-filled and outlive those beside them", "[arra
   std::vector<Array> kept;
   for (int round = 0; round < 20; ++round)
     for (const std::int64_t size : kSizes) {
-      Array array = runtime::lasting_array(f32, {size});
+      const auto writer = round % 3 == 1 ? runtime::FirstWriter::owner : runtime::FirstWriter::step;
+      Array array = runtime::lasting_array(f32, {size}, writer);
       CHECK(reinterpret_cast<std::uintptr_t>(array.raw()) % 64 == 0);
       const std::span<float> values = array.values<float>();
       CHECK(std::count(values.begin(), values.end(), 0.0f) == size);
