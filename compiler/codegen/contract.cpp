@@ -102,6 +102,15 @@ llvm::Value* Translator::load_operand(DType dtype, llvm::Value* base, std::int64
   return b_.CreateMaskedLoad(type, from, align, tail_mask(width, active), llvm::Constant::getNullValue(type));
 }
 
+/// One element of an operand. `again`: not by the load that was written before, which is one of another type.
+llvm::Value* Translator::load_element(DType dtype, llvm::Value* base, std::int64_t offset, bool again) {
+  if (!again) return load_operand(dtype, base, offset, 1, 1);
+  llvm::Type* type = arithmetic_.type(dtype);
+  llvm::Value* from = b_.CreateConstGEP1_64(type, base, static_cast<std::uint64_t>(offset));
+  llvm::Value* vector = b_.CreateAlignedLoad(llvm::FixedVectorType::get(type, 1), from, llvm::Align(size_of(dtype)));
+  return b_.CreateExtractElement(vector, std::uint64_t{0});
+}
+
 void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const bool pairs = kernel::is_of_pairs(*kernel_, c);
@@ -133,20 +142,27 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                 pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
-  for (const std::int64_t row : rows) {
-    const std::int64_t offset = at.a_offset + c.a.of_row(row);
-    llvm::Value* scalar =
-        c.a.stride_column == 0 ? factor_of(load_operand(a_type, at.a, offset, 1, 1), a_type) : nullptr;
-    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-      const Segment& segment = tile.segments[s];
-      llvm::Value* factor =
-          scalar
-              ? arithmetic_.splat(scalar, segment.width)
-              : factor_of(load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
-      llvm::Value*& sum = sums[tile.at(row, s)];
-      sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
+  const auto multiply = [&](std::size_t first, std::size_t end) {
+    for (const std::int64_t row : rows) {
+      const std::int64_t offset = at.a_offset + c.a.of_row(row);
+      llvm::Value* scalar =
+          c.a.stride_column == 0 ? factor_of(load_element(a_type, at.a, offset, first > 0), a_type) : nullptr;
+      for (std::size_t s = first; s < end; ++s) {
+        const Segment& segment = tile.segments[s];
+        llvm::Value* factor =
+            scalar
+                ? arithmetic_.splat(scalar, segment.width)
+                : factor_of(load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
+        llvm::Value*& sum = sums[tile.at(row, s)];
+        sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
+      }
     }
-  }
+  };
+  const std::size_t equal = tile.equal_segments();
+  multiply(0, equal);
+  if (equal == tile.segments.size()) return;
+  keep_order();
+  multiply(equal, tile.segments.size());
 }
 
 // Steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
@@ -174,24 +190,27 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
               : arithmetic_.convert(load_operand(b_type, at.b, offset + segment.offset, segment.width, segment.active),
                                     b_type, tile.sum));
   }
-  const auto elements_for = [&](const Segment& segment, std::int64_t offset) {
+  const auto elements_for = [&](const Segment& segment, std::int64_t offset, bool again) {
     const bool is_one = c.a.stride_column == 0;
-    llvm::Value* loaded = is_one ? load_operand(a_type, at.a, offset, 1, 1)
+    llvm::Value* loaded = is_one ? load_element(a_type, at.a, offset, again)
                                  : load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active);
     llvm::Value* factor = arithmetic_.convert(loaded, a_type, tile.sum);
     return is_one ? arithmetic_.splat(factor, segment.width) : factor;
   };
-  for (const auto& [offset, rows] : readers) {
-    keep_order();
-    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-      const Segment& segment = tile.segments[s];
-      llvm::Value* elements = elements_for(segment, at.a_offset + offset);
-      for (const auto& [row, tap] : rows) {
-        llvm::Value*& sum = sums[tile.at(row, s)];
-        sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);
+  const auto multiply = [&](std::size_t first, std::size_t behind) {
+    for (const auto& [offset, rows] : readers) {
+      keep_order();
+      for (std::size_t s = first; s < behind; ++s) {
+        llvm::Value* elements = elements_for(tile.segments[s], at.a_offset + offset, first > 0);
+        for (const auto& [row, tap] : rows) {
+          llvm::Value*& sum = sums[tile.at(row, s)];
+          sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);
+        }
       }
     }
-  }
+  };
+  multiply(0, tile.equal_segments());
+  multiply(tile.equal_segments(), tile.segments.size());
 }
 
 // LLVM's instruction selection brings together loads from near addresses: the columns of several steps, for which

@@ -65,9 +65,11 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
-    // Beside whole vectors the last one is whole, too: instruction selection makes a shorter one of elements of A a part
-    // of the whole one, which then goes to waste as the place of a sum, and there are too few registers.
-    const int width = column > 0 ? vector : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    // Beside whole vectors the last one is whole, too, or half of one, which some cores that have vectors of 64 bytes take
+    // half as long for.
+    const bool halves = may_halve(target) && active <= vector / 2;
+    const int width =
+        column > 0 ? (halves ? vector / 2 : vector) : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
   // Rather than a vector of which some lanes are masked, one that begins earlier.
@@ -80,6 +82,12 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     last = {source.columns - last.width, last.width, last.width};
   loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   choose_written_out();
+}
+
+// Elements of A are loaded once more for half a vector, and those of B are vectors anyway.
+bool Translator::Tile::may_halve(const Target& target) const {
+  constexpr int kBytes = 64;
+  return target.vector_bytes == kBytes && contract.a.stride_column == 0 && contract.b.stride_column == 1;
 }
 
 // Whether a row is in bounds must be known where the code is written: all loops that move it are repeated, or their

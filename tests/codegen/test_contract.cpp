@@ -260,8 +260,38 @@ TEST_CASE("sums of a narrow last vector stay in registers") {
   };
   for (const bool in_place : {false, true}) {
     for (std::int64_t columns = 17; columns <= 32; ++columns)
-      CHECK_FALSE(uses_stack("x86-64-v4", 12, columns, in_place));
+      CHECK_FALSE(uses_stack("x86-64-v4", 14, columns, in_place));
+    for (std::int64_t columns = 33; columns <= 40; ++columns)
+      CHECK_FALSE(uses_stack("x86-64-v4", 8, columns, in_place));
     for (std::int64_t columns = 9; columns <= 16; ++columns) CHECK_FALSE(uses_stack("x86-64-v3", 6, columns, in_place));
+  }
+}
+
+TEST_CASE("up to half a vector of columns behind whole ones is half a vector") {
+  const auto halves = [](std::int64_t columns, bool slides) {
+    constexpr std::int64_t rows = 4, depth = 3;
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, rows * depth, Access::in), x = b.buffer("b", f32, depth * columns, Access::in);
+    const int c = b.buffer("c", f32, rows * columns, Access::out);
+    Contract tile = product(rows, columns, depth, a, x);
+    if (slides) tile.a.stride_row = 1;
+    store_tile(b, std::move(tile), f32, c);
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v4"), .want_asm_text = true});
+    int count = 0;
+    for (std::size_t at = 0; (at = compiled.asm_text.find("vfmadd", at)) != std::string::npos; ++at) {
+      const std::size_t end = compiled.asm_text.find('\n', at);
+      if (compiled.asm_text.substr(at, end - at).find("%ymm") != std::string::npos) ++count;
+    }
+    return count;
+  };
+  for (const bool slides : {false, true}) {
+    CHECK(halves(17, slides) == 12);
+    CHECK(halves(24, slides) == 12);
+    CHECK(halves(40, slides) == 12);
+    CHECK(halves(25, slides) == 0);
+    CHECK(halves(32, slides) == 0);
   }
 }
 
