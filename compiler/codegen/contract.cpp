@@ -122,6 +122,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
   keep_order();
+  llvm::Value* const a = tile.meets_in_code(context_.target()) ? another(at.a) : at.a;
   const auto factor_of = [&](llvm::Value* loaded, DType from) {
     return pairs ? loaded : arithmetic_.convert(loaded, from, tile.sum);
   };
@@ -146,13 +147,12 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     for (const std::int64_t row : rows) {
       const std::int64_t offset = at.a_offset + c.a.of_row(row);
       llvm::Value* scalar =
-          c.a.stride_column == 0 ? factor_of(load_element(a_type, at.a, offset, first > 0), a_type) : nullptr;
+          c.a.stride_column == 0 ? factor_of(load_element(a_type, a, offset, first > 0), a_type) : nullptr;
       for (std::size_t s = first; s < end; ++s) {
         const Segment& segment = tile.segments[s];
         llvm::Value* factor =
-            scalar
-                ? arithmetic_.splat(scalar, segment.width)
-                : factor_of(load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
+            scalar ? arithmetic_.splat(scalar, segment.width)
+                   : factor_of(load_operand(a_type, a, offset + segment.offset, segment.width, segment.active), a_type);
         llvm::Value*& sum = sums[tile.at(row, s)];
         sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
       }
@@ -219,6 +219,15 @@ void Translator::keep_order() {
   llvm::InlineAsm* nothing =
       llvm::InlineAsm::get(llvm::FunctionType::get(b_.getVoidTy(), false), "", "", /*hasSideEffects=*/true);
   b_.CreateCall(nothing)->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
+}
+
+// The same address, of which nothing else is known: what is loaded from it again is loaded.
+llvm::Value* Translator::another(llvm::Value* address) {
+  llvm::InlineAsm* nothing = llvm::InlineAsm::get(
+      llvm::FunctionType::get(address->getType(), {address->getType()}, false), "", "=r,0", /*hasSideEffects=*/true);
+  llvm::CallInst* call = b_.CreateCall(nothing, {address});
+  call->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
+  return call;
 }
 
 // The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one

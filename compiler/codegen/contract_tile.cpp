@@ -65,8 +65,8 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
-    // Beside whole vectors the last one is whole, too, or half of one, which some cores that have vectors of 64 bytes take
-    // half as long for.
+    // Beside whole vectors the last one is whole, too, or half of one, which some cores that have vectors of 64 bytes
+    // take half as long for.
     const bool halves = may_halve(target) && active <= vector / 2;
     const int width =
         column > 0 ? (halves ? vector / 2 : vector) : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
@@ -138,6 +138,18 @@ bool Translator::Tile::meets(std::int64_t steps) const {
   // Row r meets in step t what row r + 1 meets in an earlier one, or row r + 2, or ...
   for (std::int64_t step = 1; step < steps; ++step)
     if (step * along % across == 0 && step * along / across < rows) return true;
+  return false;
+}
+
+bool Translator::Tile::meets_in_code(const Target& target) const {
+  const std::int64_t rows = contract.a.run == 0 ? contract.rows : contract.a.run, across = contract.a.stride_row;
+  for (std::size_t level = 0; level < loops.size() && across > 0; ++level) {
+    const std::int64_t along = loops[level].stride_a, steps = written[level] || bounds_rows(level)
+                                                                  ? loops[level].extent
+                                                                  : unrolled_steps(level, target);
+    for (std::int64_t step = 1; step < steps && along > 0; ++step)
+      if (step * along % across == 0 && step * along / across < rows) return true;
+  }
   return false;
 }
 

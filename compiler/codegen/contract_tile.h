@@ -76,6 +76,9 @@ struct Translator::Tile {
   bool slides(const Target& target) const;
   /// Do they in `steps` neighbouring steps?
   bool meets(std::int64_t steps) const;
+  /// Do they in steps that are repeated in the code, where these do not slide? An element of A is loaded in each of
+  /// them rather than kept in a register until the last.
+  bool meets_in_code(const Target& target) const;
   /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that
   /// rows meet in them; 0: that is not worth it.
   std::int64_t sliding_steps(const Target& target) const;
