@@ -176,6 +176,11 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
   keep_order();
   std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(count));
   std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::int64_t>>> readers;  // rows and their steps
+  struct Product {
+    std::int64_t tap, row;
+    std::size_t segment;
+    llvm::Value* elements;
+  };
   for (std::int64_t tap = 0; tap < count; ++tap) {
     std::vector<std::int64_t> steps = at.steps;
     if (tile.written.back()) steps.back() = tap;
@@ -197,15 +202,23 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
     llvm::Value* factor = arithmetic_.convert(loaded, a_type, tile.sum);
     return is_one ? arithmetic_.splat(factor, segment.width) : factor;
   };
+  // Products of a row that follow each other wait for each other: some elements are loaded together, and what they are
+  // for goes step by step.
+  const std::int64_t together = tile.elements_together(context_.target(), count);
   const auto multiply = [&](std::size_t first, std::size_t behind) {
-    for (const auto& [offset, rows] : readers) {
+    for (auto reader = readers.begin(); reader != readers.end();) {
       keep_order();
-      for (std::size_t s = first; s < behind; ++s) {
-        llvm::Value* elements = elements_for(tile.segments[s], at.a_offset + offset, first > 0);
-        for (const auto& [row, tap] : rows) {
-          llvm::Value*& sum = sums[tile.at(row, s)];
-          sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);
+      std::vector<Product> products;
+      for (std::int64_t i = 0; i < together && reader != readers.end(); ++i, ++reader)
+        for (std::size_t s = first; s < behind; ++s) {
+          llvm::Value* elements = elements_for(tile.segments[s], at.a_offset + reader->first, first > 0);
+          for (const auto& [row, tap] : reader->second) products.push_back({tap, row, s, elements});
         }
+      std::stable_sort(products.begin(), products.end(),
+                       [](const Product& x, const Product& y) { return x.tap < y.tap; });
+      for (const Product& product : products) {
+        llvm::Value*& sum = sums[tile.at(product.row, product.segment)];
+        sum = arithmetic_.fma(product.elements, filters[static_cast<std::size_t>(product.tap)][product.segment], sum);
       }
     }
   };

@@ -172,6 +172,14 @@ std::int64_t Translator::Tile::sliding_steps(const Target& target) const {
   return meets(steps) ? steps : 0;
 }
 
+std::int64_t Translator::Tile::elements_together(const Target& target, std::int64_t steps) const {
+  // A step's products wait four cycles for those of the step before, and a core begins one or two in each.
+  constexpr std::int64_t kEnough = 8;
+  if (contract.a.stride_column != 0) return 1;
+  const std::int64_t filters = steps * static_cast<std::int64_t>(segments.size());
+  return std::clamp<std::int64_t>(target.vector_registers - 1 - sums() - filters, 1, kEnough);
+}
+
 std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
   if (level + 1 != written_out) return 1;
   if (const std::int64_t steps = level + 1 == loops.size() ? sliding_steps(target) : 0) return steps;

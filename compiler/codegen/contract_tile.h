@@ -82,6 +82,8 @@ struct Translator::Tile {
   /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that
   /// rows meet in them; 0: that is not worth it.
   std::int64_t sliding_steps(const Target& target) const;
+  /// How many elements of A, of those that rows meet in `steps` steps, are loaded before what is computed with them.
+  std::int64_t elements_together(const Target& target, std::int64_t steps) const;
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;
