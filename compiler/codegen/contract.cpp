@@ -204,7 +204,8 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
   };
   // Products of a row that follow each other wait for each other: some elements are loaded together, and what they are
   // for goes step by step.
-  const std::int64_t together = tile.elements_together(context_.target(), count);
+  const std::int64_t all = std::ssize(readers), most = tile.elements_together(context_.target(), count);
+  const std::int64_t parts = (all + most - 1) / most, together = (all + parts - 1) / parts;
   const auto multiply = [&](std::size_t first, std::size_t behind) {
     for (auto reader = readers.begin(); reader != readers.end();) {
       keep_order();

@@ -46,15 +46,17 @@ bool is_repeated(const Survey::Access& access) {
 }
 
 /// The runs that transposes and reshapes leave of a row: addresses divide by them. Short ones are not worth vectors.
-/// `keeps_repeated`: what each row reads alike lies side by side in the end.
+/// `keeps_repeated`: what each row reads alike lies side by side in the end, and is no reason for runs of less than
+/// whole vectors.
 std::int64_t run_of(const Survey& seen, std::int64_t inner, int width, bool keeps_repeated) {
   std::int64_t run = inner;
   for (const Survey::Access& access : seen.accesses) {
-    if (!access.vector || access.counts_only || (keeps_repeated && is_repeated(access))) continue;
+    if (!access.vector || access.counts_only) continue;
+    const bool is_kept = keeps_repeated && is_repeated(access);
     access.address.for_each_atom([&](const kernel::Atom& atom) {
       const bool divides = atom.kind == kernel::Atom::Kind::floordiv || atom.kind == kernel::Atom::Kind::mod;
-      if (divides && atom.inner->depends_on(*access.vector) && inner % atom.divisor == 0)
-        run = std::gcd(run, atom.divisor);
+      if (!divides || !atom.inner->depends_on(*access.vector) || inner % atom.divisor != 0) return;
+      if (!is_kept || atom.divisor % width == 0) run = std::gcd(run, atom.divisor);
     });
   }
   return 2 * run >= width ? run : inner;

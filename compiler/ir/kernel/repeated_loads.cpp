@@ -1,6 +1,7 @@
 #include "compiler/ir/kernel/repeated_loads.h"
 
 #include <memory>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -40,11 +41,22 @@ class Keeper {
   }
 
  private:
+  /// What comes ahead of the loop: copies, those that were to be made within it among them.
   std::vector<Statement> copies_for(Loop& around) {
     std::vector<Statement> ahead;
-    for (Statement& statement : around.body.statements) {
+    std::vector<Statement>& body = around.body.statements;
+    for (Statement& statement : body) {
+      const auto* copying = std::get_if<std::unique_ptr<Loop>>(&statement);
+      if (copying && made_.contains(copying->get()) && !depends_on(**copying, around.variable))
+        ahead.push_back(std::move(statement));
+    }
+    std::erase_if(body, [](const Statement& statement) {
+      const auto* loop = std::get_if<std::unique_ptr<Loop>>(&statement);
+      return loop && !*loop;
+    });
+    for (Statement& statement : body) {
       auto* found = std::get_if<std::unique_ptr<Loop>>(&statement);
-      if (!found || (*found)->kind != LoopKind::vector) continue;
+      if (!found || (*found)->kind != LoopKind::vector || made_.contains(found->get())) continue;
       Loop& loop = **found;
       if (!keeps_repeated_loads(around.variable.extent, loop.variable.extent)) continue;
       std::vector<Copy> copies;
@@ -65,6 +77,11 @@ class Keeper {
       }
     }
     return ahead;
+  }
+
+  /// Does a loop that copies read elements that depend on the variable?
+  static bool depends_on(const Loop& copying, const LoopVar& variable) {
+    return std::get<Define>(copying.body.statements.front()).value->index.depends_on(variable);
   }
 
   bool is_repeated(const Value& value, const Loop& loop, const Loop& around) const {
@@ -92,10 +109,12 @@ class Keeper {
         copy.index.substitute([&](const LoopVar& v) { return Index(&v == copy.variable ? loop->variable : v); });
     loop->body.statements.emplace_back(Define{load});
     loop->body.statements.emplace_back(Store{copy.to, Index(loop->variable), load});
+    made_.insert(loop.get());
     return loop;
   }
 
   Kernel& kernel_;
+  std::unordered_set<const Loop*> made_;
 };
 
 }  // namespace
