@@ -333,19 +333,22 @@ class PieceWriter {
 /// What folding rows side by side takes, in cycles.
 class CostBeside {
  public:
-  /// `jumps`: accesses of a step whose vectors don't lie side by side in memory, `repeated` of them alike in each step.
-  CostBeside(const Group& group, int width, std::int64_t second_level, double jumps = 0, double repeated = 0)
-      : group_(group), width_(width), second_level_(second_level), jumps_(jumps), repeated_(repeated) {}
+  /// `jumps`: accesses of a step whose vectors do not lie side by side in memory, `repeated` of them alike in each
+  /// step.
+  CostBeside(const Group& group, int width, double jumps = 0, double repeated = 0)
+      : group_(group), width_(width), jumps_(jumps), repeated_(repeated) {}
 
   double operator()(std::int64_t beside) const {
     constexpr double kVector = 2, kMasked = 0.5, kJump = 24;
     constexpr double kStep = 6.5;  // partial results wait for those of the step before
+    // Not by the cache of the machine: the order of sums depends on this.
+    constexpr std::int64_t kFarBytes = 1 << 20, kBytes = 4;
     constexpr double kFarElement = 1.0 / 6;
     const std::int64_t count = beside * group_.inner, rows = group_.rows / group_.slabs;
     const auto vectors = static_cast<double>((count + width_ - 1) / width_);
     double each = std::max(kStep, kVector * (vectors + (count % width_ == 0 ? 0 : kMasked)));
-    const bool is_far = group_.rows * group_.inner * kBytes > second_level_;
-    if (is_far) each = std::max(each, kFarElement * static_cast<double>(count));
+    if (group_.rows * group_.inner * kBytes > kFarBytes)
+      each = std::max(each, kFarElement * static_cast<double>(count));
     const auto steps = static_cast<double>(rows) / static_cast<double>(beside);
     if (beside == 1) return steps * each;
     return steps * (each + (jumps_ - repeated_) * vectors * kJump) + repeated_ * vectors * kJump +
@@ -354,9 +357,7 @@ class CostBeside {
 
  private:
   const Group& group_;
-  static constexpr std::int64_t kBytes = 4;  // of an element
   const int width_;
-  const std::int64_t second_level_;
   const double jumps_, repeated_;
 };
 
@@ -365,13 +366,13 @@ using LookBeside = std::function<std::pair<Survey, std::shared_ptr<kernel::Kerne
 
 /// How many rows are folded side by side, as one longer row, so that its vectors are full or nearly so. Partial results
 /// are combined in the end: they must be few beside the rows.
-std::int64_t rows_beside(const Group& group, int width, std::int64_t second_level, const LookBeside& look) {
+std::int64_t rows_beside(const Group& group, int width, const LookBeside& look) {
   constexpr std::int64_t kMostVectors = 8, kRowsOfEach = 8;
   constexpr double kGain = 0.85;
   const std::int64_t rows = group.rows / group.slabs;
   std::int64_t best = 1;
   if (has_row_values(group)) return best;
-  const CostBeside at_most(group, width, second_level);
+  const CostBeside at_most(group, width);
   for (std::int64_t beside = 2; beside * group.inner <= kMostVectors * width && beside * kRowsOfEach <= rows; ++beside)
     if (at_most(beside) < at_most(best)) best = beside;
   if (at_most(best) >= kGain * at_most(1)) return 1;
@@ -383,7 +384,7 @@ std::int64_t rows_beside(const Group& group, int width, std::int64_t second_leve
     ++jumps;
     repeated += is_repeated(access) ? 1 : 0;
   }
-  const CostBeside cost(group, width, second_level, jumps, repeated);
+  const CostBeside cost(group, width, jumps, repeated);
   return cost(best) < kGain * cost(1) ? best : 1;
 }
 
@@ -397,7 +398,7 @@ void write_folds(const Group& group, Unit& unit, Placement& placement, const Loo
   };
   constexpr std::int64_t kTogether = 4;
   const auto [seen, kernel] = look(1);
-  const std::int64_t beside = rows_beside(group, seen.width(options.vector_bytes, 1), options.second_level, look);
+  const std::int64_t beside = rows_beside(group, seen.width(options.vector_bytes, 1), look);
   const bool keeps_repeated =
       kernel::keeps_repeated_loads(group.rows / group.slabs / (kTogether * beside), beside * group.inner);
   const Columns along = columns_of(seen, beside * group.inner, options.vector_bytes, keeps_repeated);

@@ -107,5 +107,28 @@ TEST_CASE("everything into one: in one loop, or rows first where they share some
   CHECK(has(two.front(), "in 0..48 width 16"));
 }
 
+TEST_CASE("few columns behind whole vectors of rows that are neighbours", "[lower][contraction]") {
+  const auto product = [](std::int64_t rows, std::int64_t columns, std::int64_t depth, const char* dtype) {
+    return fmt::format(R"(func @f(%x: {3}[{2},{0}], %y: {3}[{2},{1}], %b: {3}[{1}]) {{
+      %h: {3}[{0},{1}] = dot_general(%x, %y) {{contract = [0]x[0], batch = []x[]}}
+      %p: {3}[{0},{1}] = broadcast(%b) {{shape = shape[{0},{1}], dimensions = [1]}}
+      %s: {3}[{0},{1}] = add(%h, %p)
+      %t: {3}[{0},{1}] = tanh(%s)
+      return h = %h, t = %t
+    }})",
+                       rows, columns, depth, dtype);
+  };
+  for (const std::int64_t rows : {8, 17, 33, 100})
+    for (const std::int64_t columns : {9, 17, 18, 20, 33, 35, 66})
+      check_lowering(product(rows, columns, 21, rows == 17 ? "f64" : "f32"));
+  const auto across = [&](std::int64_t rows, std::int64_t columns) {
+    const std::string kernel = kernels_of(product(rows, columns, 65, "f32")).front();
+    INFO(kernel);
+    return has(kernel, fmt::format("contract {}x{} ", columns % 16, rows).c_str());
+  };
+  CHECK(across(33, 20));
+  CHECK(!across(33, 21));
+}
+
 }  // namespace
 }  // namespace pullback
