@@ -144,9 +144,9 @@ bool Translator::Tile::meets(std::int64_t steps) const {
 bool Translator::Tile::meets_in_code(const Target& target) const {
   const std::int64_t rows = contract.a.run == 0 ? contract.rows : contract.a.run, across = contract.a.stride_row;
   for (std::size_t level = 0; level < loops.size() && across > 0; ++level) {
-    const std::int64_t along = loops[level].stride_a, steps = written[level] || bounds_rows(level)
-                                                                  ? loops[level].extent
-                                                                  : unrolled_steps(level, target);
+    const std::int64_t along = loops[level].stride_a, extent = loops[level].extent;
+    const bool all = written[level] || bounds_rows(level);
+    const std::int64_t steps = all ? extent : std::min(extent, unrolled_steps(level, target));
     for (std::int64_t step = 1; step < steps && along > 0; ++step)
       if (step * along % across == 0 && step * along / across < rows) return true;
   }
