@@ -102,6 +102,15 @@ llvm::Value* Translator::load_operand(DType dtype, llvm::Value* base, std::int64
   return b_.CreateMaskedLoad(type, from, align, tail_mask(width, active), llvm::Constant::getNullValue(type));
 }
 
+/// One element of an operand. `again`: not by the load that was written before, which is one of another type.
+llvm::Value* Translator::load_element(DType dtype, llvm::Value* base, std::int64_t offset, bool again) {
+  if (!again) return load_operand(dtype, base, offset, 1, 1);
+  llvm::Type* type = arithmetic_.type(dtype);
+  llvm::Value* from = b_.CreateConstGEP1_64(type, base, static_cast<std::uint64_t>(offset));
+  llvm::Value* vector = b_.CreateAlignedLoad(llvm::FixedVectorType::get(type, 1), from, llvm::Align(size_of(dtype)));
+  return b_.CreateExtractElement(vector, std::uint64_t{0});
+}
+
 void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const bool pairs = kernel::is_of_pairs(*kernel_, c);
@@ -113,6 +122,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     if (tile.has_row(row, at.steps)) rows.push_back(row);
   if (rows.empty()) return;
   keep_order();
+  llvm::Value* const a = tile.meets_in_code(context_.target()) ? another(at.a) : at.a;
   const auto factor_of = [&](llvm::Value* loaded, DType from) {
     return pairs ? loaded : arithmetic_.convert(loaded, from, tile.sum);
   };
@@ -133,20 +143,26 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                 pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
-  for (const std::int64_t row : rows) {
-    const std::int64_t offset = at.a_offset + c.a.of_row(row);
-    llvm::Value* scalar =
-        c.a.stride_column == 0 ? factor_of(load_operand(a_type, at.a, offset, 1, 1), a_type) : nullptr;
-    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-      const Segment& segment = tile.segments[s];
-      llvm::Value* factor =
-          scalar
-              ? arithmetic_.splat(scalar, segment.width)
-              : factor_of(load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active), a_type);
-      llvm::Value*& sum = sums[tile.at(row, s)];
-      sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
+  const auto multiply = [&](std::size_t first, std::size_t end) {
+    for (const std::int64_t row : rows) {
+      const std::int64_t offset = at.a_offset + c.a.of_row(row);
+      llvm::Value* scalar =
+          c.a.stride_column == 0 ? factor_of(load_element(a_type, a, offset, first > 0), a_type) : nullptr;
+      for (std::size_t s = first; s < end; ++s) {
+        const Segment& segment = tile.segments[s];
+        llvm::Value* factor =
+            scalar ? arithmetic_.splat(scalar, segment.width)
+                   : factor_of(load_operand(a_type, a, offset + segment.offset, segment.width, segment.active), a_type);
+        llvm::Value*& sum = sums[tile.at(row, s)];
+        sum = pairs ? arithmetic_.fma_of_pairs(factor, columns[s], sum) : arithmetic_.fma(factor, columns[s], sum);
+      }
     }
-  }
+  };
+  const std::size_t equal = tile.equal_segments();
+  multiply(0, equal);
+  if (equal == tile.segments.size()) return;
+  keep_order();
+  multiply(equal, tile.segments.size());
 }
 
 // Steps of the innermost loop, by elements of A: what several rows read, each in another step, is loaded once. The
@@ -160,6 +176,11 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
   keep_order();
   std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(count));
   std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::int64_t>>> readers;  // rows and their steps
+  struct Product {
+    std::int64_t tap, row;
+    std::size_t segment;
+    llvm::Value* elements;
+  };
   for (std::int64_t tap = 0; tap < count; ++tap) {
     std::vector<std::int64_t> steps = at.steps;
     if (tile.written.back()) steps.back() = tap;
@@ -174,24 +195,36 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
               : arithmetic_.convert(load_operand(b_type, at.b, offset + segment.offset, segment.width, segment.active),
                                     b_type, tile.sum));
   }
-  const auto elements_for = [&](const Segment& segment, std::int64_t offset) {
+  const auto elements_for = [&](const Segment& segment, std::int64_t offset, bool again) {
     const bool is_one = c.a.stride_column == 0;
-    llvm::Value* loaded = is_one ? load_operand(a_type, at.a, offset, 1, 1)
+    llvm::Value* loaded = is_one ? load_element(a_type, at.a, offset, again)
                                  : load_operand(a_type, at.a, offset + segment.offset, segment.width, segment.active);
     llvm::Value* factor = arithmetic_.convert(loaded, a_type, tile.sum);
     return is_one ? arithmetic_.splat(factor, segment.width) : factor;
   };
-  for (const auto& [offset, rows] : readers) {
-    keep_order();
-    for (std::size_t s = 0; s < tile.segments.size(); ++s) {
-      const Segment& segment = tile.segments[s];
-      llvm::Value* elements = elements_for(segment, at.a_offset + offset);
-      for (const auto& [row, tap] : rows) {
-        llvm::Value*& sum = sums[tile.at(row, s)];
-        sum = arithmetic_.fma(elements, filters[static_cast<std::size_t>(tap)][s], sum);
+  // Products of a row that follow each other wait for each other: some elements are loaded together, and what they are
+  // for goes step by step.
+  const std::int64_t all = std::ssize(readers), most = tile.elements_together(context_.target(), count);
+  const std::int64_t parts = (all + most - 1) / most, together = (all + parts - 1) / parts;
+  const auto multiply = [&](std::size_t first, std::size_t behind) {
+    for (auto reader = readers.begin(); reader != readers.end();) {
+      keep_order();
+      std::vector<Product> products;
+      for (std::int64_t i = 0; i < together && reader != readers.end(); ++i, ++reader)
+        for (std::size_t s = first; s < behind; ++s) {
+          llvm::Value* elements = elements_for(tile.segments[s], at.a_offset + reader->first, first > 0);
+          for (const auto& [row, tap] : reader->second) products.push_back({tap, row, s, elements});
+        }
+      std::stable_sort(products.begin(), products.end(),
+                       [](const Product& x, const Product& y) { return x.tap < y.tap; });
+      for (const Product& product : products) {
+        llvm::Value*& sum = sums[tile.at(product.row, product.segment)];
+        sum = arithmetic_.fma(product.elements, filters[static_cast<std::size_t>(product.tap)][product.segment], sum);
       }
     }
-  }
+  };
+  multiply(0, tile.equal_segments());
+  multiply(tile.equal_segments(), tile.segments.size());
 }
 
 // LLVM's instruction selection brings together loads from near addresses: the columns of several steps, for which
@@ -200,6 +233,15 @@ void Translator::keep_order() {
   llvm::InlineAsm* nothing =
       llvm::InlineAsm::get(llvm::FunctionType::get(b_.getVoidTy(), false), "", "", /*hasSideEffects=*/true);
   b_.CreateCall(nothing)->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
+}
+
+// The same address, of which nothing else is known: what is loaded from it again is loaded.
+llvm::Value* Translator::another(llvm::Value* address) {
+  llvm::InlineAsm* nothing = llvm::InlineAsm::get(
+      llvm::FunctionType::get(address->getType(), {address->getType()}, false), "", "=r,0", /*hasSideEffects=*/true);
+  llvm::CallInst* call = b_.CreateCall(nothing, {address});
+  call->setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
+  return call;
 }
 
 // The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one

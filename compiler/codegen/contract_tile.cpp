@@ -65,9 +65,11 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     : contract(source), sum(source.accumulator->dtype), vector(target.lanes(sum)), loops(source.around) {
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
-    // Beside whole vectors the last one is whole, too: instruction selection makes a shorter one of elements of A a part
-    // of the whole one, which then goes to waste as the place of a sum, and there are too few registers.
-    const int width = column > 0 ? vector : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    // Beside whole vectors the last one is whole, too, or half of one, which some cores that have vectors of 64 bytes
+    // take half as long for.
+    const bool halves = may_halve(target) && active <= vector / 2;
+    const int width =
+        column > 0 ? (halves ? vector / 2 : vector) : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
   // Rather than a vector of which some lanes are masked, one that begins earlier.
@@ -80,6 +82,12 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
     last = {source.columns - last.width, last.width, last.width};
   loops.push_back({source.depth, source.a.stride_depth, source.b.stride_depth});
   choose_written_out();
+}
+
+// Elements of A are loaded once more for half a vector, and those of B are vectors anyway.
+bool Translator::Tile::may_halve(const Target& target) const {
+  constexpr int kBytes = 64;
+  return target.vector_bytes == kBytes && contract.a.stride_column == 0 && contract.b.stride_column == 1;
 }
 
 // Whether a row is in bounds must be known where the code is written: all loops that move it are repeated, or their
@@ -133,6 +141,18 @@ bool Translator::Tile::meets(std::int64_t steps) const {
   return false;
 }
 
+bool Translator::Tile::meets_in_code(const Target& target) const {
+  const std::int64_t rows = contract.a.run == 0 ? contract.rows : contract.a.run, across = contract.a.stride_row;
+  for (std::size_t level = 0; level < loops.size() && across > 0; ++level) {
+    const std::int64_t along = loops[level].stride_a, extent = loops[level].extent;
+    const bool all = written[level] || bounds_rows(level);
+    const std::int64_t steps = all ? extent : std::min(extent, unrolled_steps(level, target));
+    for (std::int64_t step = 1; step < steps && along > 0; ++step)
+      if (step * along % across == 0 && step * along / across < rows) return true;
+  }
+  return false;
+}
+
 bool Translator::Tile::slides(const Target& target) const {
   if (!written.back()) return false;
   const auto vectors = static_cast<std::int64_t>(segments.size());
@@ -150,6 +170,14 @@ std::int64_t Translator::Tile::sliding_steps(const Target& target) const {
   if (most < 2 || end - first < 2) return 0;
   const std::int64_t iterations = (end - first + most - 1) / most, steps = (end - first) / iterations;
   return meets(steps) ? steps : 0;
+}
+
+std::int64_t Translator::Tile::elements_together(const Target& target, std::int64_t steps) const {
+  // A step's products wait four cycles for those of the step before, and a core begins one or two in each.
+  constexpr std::int64_t kEnough = 8;
+  if (contract.a.stride_column != 0) return 1;
+  const std::int64_t filters = steps * static_cast<std::int64_t>(segments.size());
+  return std::clamp<std::int64_t>(target.vector_registers - 1 - sums() - filters, 1, kEnough);
 }
 
 std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {

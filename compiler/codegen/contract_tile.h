@@ -30,6 +30,14 @@ struct Translator::Tile {
   std::size_t written_out = 0;                  ///< from this one on all loops are
   std::int64_t written_steps = 1;               ///< how many steps those are
 
+  /// May the last of several vectors be half as wide as the others?
+  bool may_halve(const Target& target) const;
+  /// How many of the segments are of one width: all, or all but a narrower last one. The sums of that one come behind
+  /// the others, in a step of their own: instruction selection would make an element of A for it a part of the one for
+  /// whole vectors, which then goes to waste as the place of a sum, and there are too few registers.
+  std::size_t equal_segments() const {
+    return segments.back().width == segments.front().width ? segments.size() : segments.size() - 1;
+  }
   std::int64_t sums() const { return contract.rows * static_cast<std::int64_t>(segments.size()); }
   std::size_t at(std::int64_t row, std::size_t segment) const {
     return static_cast<std::size_t>(row) * segments.size() + segment;
@@ -68,9 +76,14 @@ struct Translator::Tile {
   bool slides(const Target& target) const;
   /// Do they in `steps` neighbouring steps?
   bool meets(std::int64_t steps) const;
+  /// Do they in steps that are repeated in the code, where these do not slide? An element of A is loaded in each of
+  /// them rather than kept in a register until the last.
+  bool meets_in_code(const Target& target) const;
   /// How many steps of the innermost loop, of which all rows are part, are one iteration of the code's loop so that
   /// rows meet in them; 0: that is not worth it.
   std::int64_t sliding_steps(const Target& target) const;
+  /// How many elements of A, of those that rows meet in `steps` steps, are loaded before what is computed with them.
+  std::int64_t elements_together(const Target& target, std::int64_t steps) const;
   /// Steps of the loop `level` in one iteration of the code's loop.
   std::int64_t unrolled_steps(std::size_t level, const Target& target) const;
   std::int64_t steps_in_code(const Target& target) const;

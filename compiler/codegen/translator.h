@@ -123,7 +123,9 @@ class Translator {
   std::vector<llvm::Value*> load_start(const Tile& tile);
   struct Place;
   void keep_order();
+  llvm::Value* another(llvm::Value* address);
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
+  llvm::Value* load_element(DType dtype, llvm::Value* base, std::int64_t offset, bool again);
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
   void some_steps(const Tile& tile, const Place& at, llvm::Value* first, std::int64_t count,
                   std::vector<llvm::Value*>& sums);

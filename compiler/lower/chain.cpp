@@ -1,5 +1,10 @@
 #include "compiler/lower/chain.h"
 
+#include <algorithm>
+
+#include "compiler/ir/layout.h"
+#include "compiler/lower/access.h"
+
 namespace pullback::lower {
 
 Chain chain_of(kernel::Builder& build, const kernel::Index& b, std::int64_t blocks, bool is_last_of_k,
@@ -11,6 +16,16 @@ Chain chain_of(kernel::Builder& build, const kernel::Index& b, std::int64_t bloc
   chain.goes_on = ends_apart;
   if (ends_apart) chain.if_goes_on = build.lt(build.index_value(b), number(blocks - 1));
   return chain;
+}
+
+bool keeps_sums(const Group& group, DType accumulate) {
+  const ir::Value* c = group.op->result();
+  const ir::Integers strides = ir::strides_of(*c);
+  const std::vector<std::int64_t> dims = dims_of(*c);
+  std::int64_t expected = 1;
+  for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
+    if (dims[d] != 1 && strides[d] != expected) return false;
+  return std::find(group.stored.begin(), group.stored.end(), c) != group.stored.end() && c->type.dtype == accumulate;
 }
 
 void end_chain(kernel::Builder& build, const Chain& chain, const std::function<void()>& keep,

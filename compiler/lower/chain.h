@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "compiler/ir/kernel/builder.h"
+#include "compiler/lower/group.h"
 
 namespace pullback::lower {
 
@@ -20,6 +21,9 @@ struct Chain {
 /// if it `ends_apart`; else the epilogue does nothing but store them, and runs for each block. The tile stands in the
 /// code once: how it begins and ends is found out as it runs.
 Chain chain_of(kernel::Builder& build, const kernel::Index& b, std::int64_t blocks, bool is_last_of_k, bool ends_apart);
+
+/// May sums of type `accumulate` be kept in the group's result? It must be stored, row-major, in their type.
+bool keeps_sums(const Group& group, DType accumulate);
 
 /// The end of a tile's epilogue.
 void end_chain(kernel::Builder& build, const Chain& chain, const std::function<void()>& keep,

@@ -13,6 +13,7 @@
 #include "compiler/ir/text.h"
 #include "compiler/lower/access.h"
 #include "compiler/lower/chain.h"
+#include "compiler/lower/contraction_across.h"
 #include "compiler/lower/contraction_dots.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
@@ -43,7 +44,7 @@ class Writer {
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
     if (registers_.vectors == 32) order_taps(shape_);
-    const ContractionSchedule schedule = this->schedule(problem(placement), *unit.kernel);
+    const ContractionSchedule schedule = choose_schedule(problem(placement), options.schedules, *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (placement.is_stored(*shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     if (placement.is_stored(*shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
@@ -51,7 +52,7 @@ class Writer {
     row_ = loops.row;
     column_ = loops.column;
     depth_ = loops.depth;
-    chained_ = shape_.k.empty() && keeps_sums() && column_.c == 1;
+    chained_ = shape_.k.empty() && keeps_sums(group_, accumulate_) && column_.c == 1;
     tile_ = schedule.tile;
     blocking_ = schedule.blocking;
     packed_ = schedule.pack_columns;
@@ -93,20 +94,8 @@ class Writer {
     const auto operand = [&](const View& view) {
       return ContractionProblem::Operand{view.base->type.dtype, placement.is_stored(*view.base)};
     };
-    return {shape_,       operand(shape_.a), operand(shape_.b),     accumulate_,
-            keeps_sums(), registers_,        options_.second_level, options_.has_bf16_dot};
-  }
-
-  /// What the source says, else the rules.
-  ContractionSchedule schedule(const ContractionProblem& problem, kernel::Kernel& kernel) const {
-    if (!options_.schedules || !*options_.schedules) return choose_schedule(problem);
-    kernel.contraction = describe(problem);
-    const std::optional<ContractionSchedule> chosen = (*options_.schedules)(problem);
-    if (!chosen) return choose_schedule(problem);
-    kernel.schedule = describe(*chosen);
-    if (!is_valid(problem, *chosen))
-      throw InternalError("lower: " + kernel.contraction + " cannot be cut as " + kernel.schedule);
-    return *chosen;
+    return {shape_,     operand(shape_.a),     operand(shape_.b),    accumulate_, keeps_sums(group_, accumulate_),
+            registers_, options_.second_level, options_.has_bf16_dot};
   }
 
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
@@ -326,7 +315,9 @@ class Writer {
   void run_rows(const Part& part) {
     if (pack_rows_) pack_rows(part);
     if (!inner_.empty()) return run_inner(part);
-    for (const Segment& columns : balanced_columns(part.columns, registers_.width, tile_.vectors))
+    const std::int64_t across = columns_across(part), along = part.columns - across;
+    if (across > 0) run_across({part.row, part.column + along, part.rows, across});
+    for (const Segment& columns : balanced_columns(along, registers_.width, tile_.vectors))
       repeat("jt", columns, [&](const Index& begin) {
         const Index column = part.column + begin;
         // With several k loops the panel differs for each, and is packed beside the tile.
@@ -348,6 +339,25 @@ class Writer {
           before += rows.count;
         }
       });
+  }
+
+  /// See contraction_across.h.
+  std::int64_t columns_across(const Part& part) const {
+    const bool is_plain = a_ >= 0 && b_ >= 0 && !packed_ && !pack_rows_ && !paired_ && !filters_ && shape_.k.empty() &&
+                          nested_.empty() && block_.depth == depth_.size;
+    return is_plain && row_.a == 1 ? lower::columns_across(part.rows, part.columns, registers_.width) : 0;
+  }
+
+  void run_across(const Part& part) {
+    kernel::Contract tile;
+    tile.rows = part.columns;
+    tile.depth = depth_.size;
+    tile.a = {b_, b_base(part.column, {}), column_.b, depth_.b};
+    tile.b = {a_, a_base(part.row, {}), depth_.a};
+    contract_across(emitter_, tile, part.rows, accumulate_, registers_.vectors,
+                    [&](const Index& row, const Index& column, kernel::Value* sum) {
+                      epilogue(part.row + row, part.column + column, sum);
+                    });
   }
 
   /// For a tile's rows all of the inner loops, and in each all columns.
@@ -512,18 +522,6 @@ class Writer {
   int c_buffer() { return emitter_.buffer_of(group_.op->result(), kernel::Access::inout); }
   Index c_address(const Index& row, const Index& column) const {
     return emitter_.address(*group_.op->result(), c_indices(row, column));
-  }
-
-  /// May partial sums be kept in C? It must be stored, in the type of the sums.
-  bool keeps_sums() const {
-    const ir::Value* c = group_.op->result();
-    const ir::Integers strides = ir::strides_of(*c);
-    const std::vector<std::int64_t> dims = dims_of(*c);
-    std::int64_t expected = 1;
-    for (std::size_t d = dims.size(); d-- > 0; expected *= dims[d])
-      if (dims[d] != 1 && strides[d] != expected) return false;
-    return std::find(group_.stored.begin(), group_.stored.end(), c) != group_.stored.end() &&
-           c->type.dtype == accumulate_;
   }
 
   void epilogue(const Index& row, const Index& column, kernel::Value* sum) {

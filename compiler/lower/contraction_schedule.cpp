@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <pullback/error.h>
 #include "compiler/lower/contraction_packing.h"
 
 namespace pullback::lower {
@@ -392,6 +393,18 @@ std::string describe(const ContractionSchedule& schedule) {
 
 ContractionSchedule choose_schedule(const ContractionProblem& problem, const PartialSchedule& fixed) {
   return ScheduleChooser(problem, fixed).run();
+}
+
+ContractionSchedule choose_schedule(const ContractionProblem& problem, const ScheduleSource* source,
+                                    kernel::Kernel& kernel) {
+  if (!source || !*source) return choose_schedule(problem);
+  kernel.contraction = describe(problem);
+  const std::optional<ContractionSchedule> chosen = (*source)(problem);
+  if (!chosen) return choose_schedule(problem);
+  kernel.schedule = describe(*chosen);
+  if (!is_valid(problem, *chosen))
+    throw InternalError("lower: " + kernel.contraction + " cannot be cut as " + kernel.schedule);
+  return *chosen;
 }
 
 bool is_valid(const ContractionProblem& problem, const ContractionSchedule& schedule) {

@@ -78,5 +78,8 @@ std::vector<ContractionSchedule> vary(const ContractionProblem& problem, const C
 
 /// Choices from elsewhere: from measurements, say. Nothing: the rules choose.
 using ScheduleSource = std::function<std::optional<ContractionSchedule>(const ContractionProblem&)>;
+/// What the source, if there is one, says, else the rules. What it was asked and said is noted in the kernel.
+ContractionSchedule choose_schedule(const ContractionProblem& problem, const ScheduleSource* source,
+                                    kernel::Kernel& kernel);
 
 }  // namespace pullback::lower

@@ -1,6 +1,8 @@
 #include "compiler/lower/emitter.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "compiler/ir/layout.h"
@@ -58,6 +60,7 @@ class ElementContext : public ops::LowerContext {
   struct Step {
     const Index& k;
     kernel::Value* so_far;
+    kernel::Value* other = nullptr;  ///< combined with it, rather than what is reduced at k
   };
   ElementContext(Emitter& emitter, const ir::Op& op, const Indices& indices, const Step* step = nullptr)
       : emitter_(emitter), op_(op), indices_(indices), step_(step) {}
@@ -77,7 +80,8 @@ class ElementContext : public ops::LowerContext {
                         const std::function<kernel::Value*(const Indices&)>& body) override {
     if (!step_) return emitter_.reduce(extents, how, dtype, body);
     if (!step_->so_far) return emitter_.start_of(how, dtype);
-    return emitter_.build_.combine(how, step_->so_far, body(kernel::unflatten(step_->k, extents)));
+    return emitter_.build_.combine(how, step_->so_far,
+                                   step_->other ? step_->other : body(kernel::unflatten(step_->k, extents)));
   }
   void outer_loop(std::int64_t, const std::function<void(const Index&)>&) override { not_a_kernel(); }
   kernel::Value* load(std::size_t, const Indices&) override { not_a_kernel(); }
@@ -290,6 +294,12 @@ kernel::Value* Emitter::fold(const ir::Value* anchor, const Indices& indices, co
   return anchor->definer->def->element(context);
 }
 
+kernel::Value* Emitter::combine(const ir::Value* anchor, const Indices& indices, kernel::Value* x, kernel::Value* y) {
+  const ElementContext::Step step{Index(0), x, y};
+  ElementContext context(*this, *anchor->definer, indices, &step);
+  return anchor->definer->def->element(context);
+}
+
 void Emitter::provide(const ir::Value* value, const Indices& indices, kernel::Value* computed) {
   scopes_.back()[key(value, nullptr, indices)] = computed;
 }
@@ -308,7 +318,10 @@ kernel::Value* Emitter::reduce(const std::vector<std::int64_t>& extents, kernel:
   kernel::Value* init = start_of(how, dtype);
   if (std::find(extents.begin(), extents.end(), 0) != extents.end()) return init;
   Indices indices;
-  return reduce_from(0, extents, how, init, indices, body);
+  if (!joins_reductions_ || extents.size() < 2) return reduce_from(0, extents, how, init, indices, body);
+  const std::int64_t all = std::accumulate(extents.begin(), extents.end(), std::int64_t{1}, std::multiplies<>());
+  return reduce_from(0, {all}, how, init, indices,
+                     [&](const Indices& at) { return body(kernel::unflatten(at.front(), extents)); });
 }
 
 /// The loops of extents[axis..]; `indices` holds those outside. Innermost a vector loop, unless already in one.

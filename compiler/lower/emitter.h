@@ -51,6 +51,8 @@ class Emitter {
   static constexpr int kVectorsInFlight = 8;
   /// From now on so many reductions over vectors will be merged into one loop and share what may be in flight.
   void reduce_together(int count) { reductions_together_ = count; }
+  /// From now on reductions over several axes are over one, as long as all of these.
+  void join_reductions(bool join) { joins_reductions_ = join; }
 
   /// The element of `value` at `indices`, composed at the current place.
   kernel::Value* element(const ir::Value* value, const ops::Indices& indices);
@@ -58,6 +60,8 @@ class Emitter {
   /// reduces at position k. `so_far` null: what it starts from.
   kernel::Value* fold(const ir::Value* anchor, const ops::Indices& indices, const kernel::Index& k,
                       kernel::Value* so_far);
+  /// Partial results of `anchor` at `indices`, `x` and then `y`, combined.
+  kernel::Value* combine(const ir::Value* anchor, const ops::Indices& indices, kernel::Value* x, kernel::Value* y);
   /// Makes `computed` what element(value, indices) gives within the current scope.
   void provide(const ir::Value* value, const ops::Indices& indices, kernel::Value* computed);
   /// From now on `value` is read from `scratch`, where its element at row-major position `base` + i is element i.
@@ -145,6 +149,7 @@ class Emitter {
   int unread_ = 0;                      ///< what a load gives where its predicate does not hold
   int vector_depth_ = 0;
   int reductions_together_ = 1;
+  bool joins_reductions_ = false;
 };
 
 /// Runs the op's own `kernel` rule: it reads operands (composed) and writes results (storages).

@@ -196,9 +196,11 @@ class ElementwiseWriter {
       trial = std::move(attempt);
     }
     use(*best);
+    const bool joined = reductions_are_contiguous(trial) && join_reductions(*best, trial);
     Walk walk{join_axes(axes_, trial.variables, trial.seen)};
     walk.width = std::max<int>(1, options_.vector_bytes / static_cast<int>(trial.seen.largest));
     if (!reductions_are_contiguous(trial)) walk.vector = vector_axis(walk.axes, walk.width);
+    walk.joined = joined;
     const double work_each = trial.seen.work / static_cast<double>(group_.rows);
     if (walk.vector >= 0)
       walk.accumulators =
@@ -225,6 +227,7 @@ class ElementwiseWriter {
       store_at(emitter, group_.stored, elements, dims_);
     };
     emitter.reduce_together(static_cast<int>(walk.together));
+    emitter.join_reductions(walk.joined);
     walk_space(emitter, walk, body);
   }
 
@@ -237,17 +240,27 @@ class ElementwiseWriter {
     if (in_slabs_) std::erase_if(axes_, [](const Axis& axis) { return axis.dims.front() == 0; });
   }
 
-  Trial try_order(const Order& order) {
+  /// Replaces the trial by one in which reductions are over one axis each, where they gain by that.
+  bool join_reductions(const Order& order, Trial& nested) {
+    Trial joined = try_order(order, true);
+    if (!gains_by_joining(nested.seen, joined.seen, options_.vector_bytes)) return false;
+    nested = std::move(joined);
+    return true;
+  }
+
+  Trial try_order(const Order& order, bool joined = false) {
     use(order);
+    Walk walk{axes_};
+    walk.joined = joined;
     Trial trial;
     Emitter emitter(trial.unit, placement_, options_.vector_bytes, group_.anchors);
     if (in_slabs_)
       emitter.build().serial_loop("n", dims_.front(), [&](const Index& slab) {
         prepare_(emitter, slab);
-        emitter.scoped([&] { write(emitter, {axes_}, slab); });
+        emitter.scoped([&] { write(emitter, walk, slab); });
       });
     else
-      write(emitter, {axes_});
+      write(emitter, walk);
     trial.seen = survey(*trial.unit.kernel);
     trial.variables = nest_variables(trial.unit.kernel->body, axes_.size() + (in_slabs_ ? 1 : 0));
     if (in_slabs_) trial.variables.erase(trial.variables.begin());

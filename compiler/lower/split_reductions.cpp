@@ -1,10 +1,12 @@
 #include "compiler/lower/split_reductions.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/prune.h"
 #include "compiler/ir/rewriter.h"
+#include "compiler/lower/access.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 
@@ -87,13 +89,50 @@ ir::Value* split_leading(ir::Op& op, std::size_t folded_axes, ir::Builder& build
   return builder.value(*op.def, {few}, {{"axes", Integers{0}}});
 }
 
+/// The size of what the value's elements read again for each of many rows, as last dimensions that are broadcast along
+/// the others; 0: nothing like it.
+std::int64_t elements_read_again(const ir::Value& value, int depth = 0) {
+  constexpr int kDeepest = 8;
+  if (!value.definer || depth == kDeepest) return 0;
+  const ir::Op& op = *value.definer;
+  if (op.def == &ops::op_broadcast) {
+    const std::int64_t elements = count_of(*op.operand(0));
+    std::int64_t last = 1;
+    const std::vector<std::int64_t> dims = ir::static_dims(value.type.shape);
+    for (std::size_t d = dims.size(); d-- > 1 && last < elements;) last *= dims[d];
+    return elements > 1 && last == elements && 2 * last <= count_of(value) ? last : 0;
+  }
+  std::int64_t most = 0;
+  if (op.def->traits.elementwise)
+    for (const ir::Value* operand : op.operands) most = std::max(most, elements_read_again(*operand, depth + 1));
+  return most;
+}
+
+/// Everything into one, where rows meet the same few elements: these rows into one first.
+ir::Value* split_rows(ir::Op& op, ir::Builder& builder) {
+  const std::vector<std::int64_t> dims = ir::static_dims(op.operand(0)->type.shape);
+  const std::int64_t again = elements_read_again(*op.operand(0));
+  if (again == 0 || again > kFewColumns || count_of(*op.operand(0)) < kFewestRows * again) return nullptr;
+  std::int64_t columns = 1;
+  std::size_t first = dims.size();
+  while (columns < again) columns *= dims[--first];
+  Integers rows(first), rest(dims.size() - first);
+  std::iota(rows.begin(), rows.end(), 0);
+  std::iota(rest.begin(), rest.end(), 0);
+  ir::Value* row = builder.value(*op.def, {op.operand(0)}, {{"axes", rows}});
+  return builder.value(*op.def, {row}, {{"axes", rest}});
+}
+
 /// The fold of a row-major operand.
 ir::Value* split_row_major(ir::Op& op, ir::Builder& builder) {
   Integers axes = op.attributes.integers("axes");
   std::sort(axes.begin(), axes.end());
   const std::size_t leading = leading_axes(axes), trailing = trailing_axes(axes, op.operand(0)->type.shape.size());
   if (axes.empty()) return nullptr;
-  if (leading == axes.size()) return split_leading(op, leading, builder);
+  if (leading == axes.size()) {
+    ir::Value* split = split_leading(op, leading, builder);
+    return !split && trailing == op.operand(0)->type.shape.size() ? split_rows(op, builder) : split;
+  }
   if (trailing == 0 || trailing == axes.size()) return nullptr;
   // Along rows first; what is left folds fewer elements over the other axes.
   const auto last = axes.end() - static_cast<std::ptrdiff_t>(trailing);

@@ -161,6 +161,20 @@ std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, st
   return variables;
 }
 
+bool gains_by_joining(const Survey& nested, const Survey& joined, int vector_bytes) {
+  constexpr std::int64_t kShortVectors = 8;
+  const std::int64_t short_axis = kShortVectors * vector_bytes / nested.largest;
+  const auto reduces_short = [&](const Survey::Access& access) {
+    return access.vector && access.vector->extent < short_axis;
+  };
+  const auto is_whole = [](const Survey::Access& access) {
+    return !access.vector || access.counts_only || !access.address.depends_on(*access.vector) ||
+           access.address.is_contiguous_in(*access.vector);
+  };
+  return std::any_of(nested.accesses.begin(), nested.accesses.end(), reduces_short) &&
+         std::all_of(joined.accesses.begin(), joined.accesses.end(), is_whole);
+}
+
 std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool large) {
   constexpr std::int64_t kMostStreams = 8, kShortest = 16, kEnoughTasks = 8;
   const kernel::LoopVar* along = nullptr;

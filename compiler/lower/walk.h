@@ -22,6 +22,7 @@ struct Walk {
   std::int64_t block = 1;
   /// Neighbours on the last axis that are given to the body at once; not where an axis is walked by vectors.
   std::int64_t together = 1;
+  bool joined = false;  ///< reductions over several axes inside are over one
   /// Where the vector's axis is cut into loops of their own: at the edges of what is padded or put together, so that
   /// each piece computes only what it is made of.
   std::vector<std::int64_t> cuts;
@@ -40,6 +41,10 @@ std::vector<const kernel::LoopVar*> nest_variables(const kernel::Block& body, st
 /// `large`: the work is worth several threads, and is left in parts enough. Whether there are several must not matter:
 /// sums depend on it. 1: they are written one by one.
 std::int64_t reductions_together(const Survey& seen, const kernel::LoopVar& rows, bool large);
+
+/// Do reductions inside gain by being over one axis each, rather than over several of which the last is short? `nested`
+/// and `joined` are what is done in either case.
+bool gains_by_joining(const Survey& nested, const Survey& joined, int vector_bytes);
 
 /// Writes the loops: all axes but the vector's, then that, with `body` innermost.
 void walk_space(Emitter& emitter, const Walk& walk, const WalkBody& body);

@@ -1,8 +1,12 @@
 // Register tiles of contractions: row and column tails, depths around the unrolling, chains through C, epilogues.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <map>
 #include <memory>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "compiler/driver/load_codegen.h"
@@ -260,8 +264,87 @@ TEST_CASE("sums of a narrow last vector stay in registers") {
   };
   for (const bool in_place : {false, true}) {
     for (std::int64_t columns = 17; columns <= 32; ++columns)
-      CHECK_FALSE(uses_stack("x86-64-v4", 12, columns, in_place));
+      CHECK_FALSE(uses_stack("x86-64-v4", 14, columns, in_place));
+    for (std::int64_t columns = 33; columns <= 40; ++columns)
+      CHECK_FALSE(uses_stack("x86-64-v4", 8, columns, in_place));
     for (std::int64_t columns = 9; columns <= 16; ++columns) CHECK_FALSE(uses_stack("x86-64-v3", 6, columns, in_place));
+  }
+}
+
+TEST_CASE("what rows meet again in another step stays in no register that sums need") {
+  // One channel: five taps of a row, all in the code; and three channels of which a pixel is every second.
+  for (const std::int64_t channels : {1, 3}) {
+    constexpr std::int64_t rows = 14, columns = 32, taps = 5, pixels = 64;
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, pixels * taps * channels, Access::in);
+    const int x = b.buffer("b", f32, taps * taps * channels * columns, Access::in);
+    const int c = b.buffer("c", f32, rows * columns, Access::out);
+    Contract tile = product(rows, columns, channels, a, x);
+    tile.a = {a, Index(-2 * channels), channels, 1};
+    tile.around = {{taps, pixels * channels, taps * channels * columns}, {taps, channels, channels * columns}};
+    tile.bounds.push_back({Index(-2), pixels, 1, {0, 1, 0}});
+    store_tile(b, std::move(tile), f32, c);
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v4"), .want_asm_text = true});
+    std::istringstream lines(compiled.asm_text);
+    int spilled = 0;
+    for (std::string line; std::getline(lines, line);)
+      if (line.find("%zmm") != std::string::npos && line.find("(%rsp)") != std::string::npos) ++spilled;
+    CHECK(spilled == 0);
+  }
+}
+
+TEST_CASE("products of one sum do not follow each other closely where a filter slides") {
+  constexpr std::int64_t rows = 16, columns = 16, taps = 3, channels = 4;
+  auto kernel = std::make_shared<Kernel>();
+  Builder b(*kernel);
+  const int a = b.buffer("a", f32, (rows + taps) * channels, Access::in);
+  const int x = b.buffer("b", f32, taps * channels * columns, Access::in);
+  const int c = b.buffer("c", f32, rows * columns, Access::out);
+  Contract tile = product(rows, columns, taps, a, x);
+  tile.a = {a, Index(0), channels, channels};
+  tile.around = {{channels, 1, taps * columns}};
+  store_tile(b, std::move(tile), f32, c);
+  const codegen::Compiled compiled =
+      driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v4"), .want_asm_text = true});
+  const std::string& text = compiled.asm_text;
+  std::map<std::string, int> last;
+  int number = 0, least = 100;
+  for (std::size_t at = 0; (at = text.find("vfmadd231ps", at)) != std::string::npos; ++at, ++number) {
+    const std::string line = text.substr(at, text.find('\n', at) - at), sum = line.substr(line.rfind('%'));
+    if (const auto before = last.find(sum); before != last.end()) least = std::min(least, number - before->second);
+    last[sum] = number;
+  }
+  CHECK(number >= rows * taps);
+  CHECK(least >= 5);
+}
+
+TEST_CASE("up to half a vector of columns behind whole ones is half a vector") {
+  const auto halves = [](std::int64_t columns, bool slides) {
+    constexpr std::int64_t rows = 4, depth = 3;
+    auto kernel = std::make_shared<Kernel>();
+    Builder b(*kernel);
+    const int a = b.buffer("a", f32, rows * depth, Access::in), x = b.buffer("b", f32, depth * columns, Access::in);
+    const int c = b.buffer("c", f32, rows * columns, Access::out);
+    Contract tile = product(rows, columns, depth, a, x);
+    if (slides) tile.a.stride_row = 1;
+    store_tile(b, std::move(tile), f32, c);
+    const codegen::Compiled compiled =
+        driver::generate_code(test::schedule_of(kernel), {.target = Target::parse("x86-64-v4"), .want_asm_text = true});
+    int count = 0;
+    for (std::size_t at = 0; (at = compiled.asm_text.find("vfmadd", at)) != std::string::npos; ++at) {
+      const std::size_t end = compiled.asm_text.find('\n', at);
+      if (compiled.asm_text.substr(at, end - at).find("%ymm") != std::string::npos) ++count;
+    }
+    return count;
+  };
+  for (const bool slides : {false, true}) {
+    CHECK(halves(17, slides) == 12);
+    CHECK(halves(24, slides) == 12);
+    CHECK(halves(40, slides) == 12);
+    CHECK(halves(25, slides) == 0);
+    CHECK(halves(32, slides) == 0);
   }
 }
 
