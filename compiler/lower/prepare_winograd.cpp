@@ -1,5 +1,7 @@
 #include "compiler/lower/prepare_winograd.h"
 
+#include <algorithm>
+
 #include "compiler/ir/layout.h"
 #include "compiler/lower/view.h"
 #include "compiler/ops/convolution.h"
@@ -10,6 +12,9 @@ namespace {
 
 using ops::Value;
 using ops::Windows;
+
+/// Channels, or those of one of several groups: with fewer, transforms cost what products save.
+constexpr std::int64_t kFewChannels = 8, kFewOfGroup = 16;
 
 /// The products along an axis that are not with padding.
 double products_along(const Convolution& c, std::size_t d) {
@@ -55,6 +60,7 @@ bool gains_by_winograd(const Convolution& c, std::int64_t lanes) {
   const auto vectors = [&](std::int64_t size) { return static_cast<double>((size + lanes - 1) / lanes); };
   const std::int64_t inputs = c.x.size(sums ? 0 : 1).constant(), outputs = c.w.size(0).constant(),
                      groups = c.groups * c.batch_groups;
+  if (std::min(inputs, outputs) / groups < (groups > 1 ? kFewOfGroup : kFewChannels)) return false;
   const double products = static_cast<double>(inputs) * vectors(outputs / groups);
   const double plain = static_cast<double>(sums ? c.x.size(1).constant() : c.result[0].constant()) *
                        products_along(c, 0) * products_along(c, 1) * products;

@@ -104,36 +104,20 @@ class WinogradWriter {
   }
 
   void multiply(std::int64_t count) {
-    const std::int64_t inputs = inputs_ / groups_, outputs = outputs_ / groups_;
-    tiles_.repeat("p", {0, kTileProducts, 1}, [&](const Index& p) {
-      tiles_.repeat("g", {0, groups_, 1}, [&](const Index& g) {
-        for (const Segment& columns : balanced_columns(outputs, tiles_.registers().width, tile_.vectors))
-          tiles_.repeat("jt", columns, [&](const Index& column) {
-            for (const Segment& rows : balanced(count, tile_.rows))
-              tiles_.repeat("it", rows, [&](const Index& row) {
-                multiply({p, row, g * inputs, g * outputs + column, rows.size, columns.size});
-              });
-          });
-      });
+    tiles_.each_part(groups_, count, outputs_ / groups_, tile_, [&](const WinogradTiles::Part& part) {
+      const View& u = shape_.a;
+      const Index input = part.group * (inputs_ / groups_), output = part.group * (outputs_ / groups_) + part.column;
+      kernel::Contract statement;
+      statement.rows = part.rows;
+      statement.columns = part.columns;
+      statement.depth = inputs_ / groups_;
+      statement.a = {v_.scratch, v_.at(part.product, part.row) + input, v_.channels, 1};
+      statement.b = {u_, Index(u.offset) + part.product * u.strides[1] + output, u.strides[2]};
+      build().contract(std::move(statement), shape_.spec.accumulate,
+                       [&](const Index& row, const Index& column, kernel::Value* sum) {
+                         build().store(m_.scratch, m_.at(part.product, part.row + row) + output + column, sum);
+                       });
     });
-  }
-
-  struct Part {
-    Index product, row, input, output;
-    std::int64_t rows = 0, outputs = 0;
-  };
-  void multiply(const Part& part) {
-    const View& u = shape_.a;
-    kernel::Contract statement;
-    statement.rows = part.rows;
-    statement.columns = part.outputs;
-    statement.depth = inputs_ / groups_;
-    statement.a = {v_.scratch, v_.at(part.product, part.row) + part.input, v_.channels, 1};
-    statement.b = {u_, Index(u.offset) + part.product * u.strides[1] + part.output, u.strides[2]};
-    build().contract(std::move(statement), shape_.spec.accumulate,
-                     [&](const Index& row, const Index& column, kernel::Value* sum) {
-                       build().store(m_.scratch, m_.at(part.product, part.row + row) + part.output + column, sum);
-                     });
   }
 
   /// Elements of the result, and what is computed of them.
@@ -267,35 +251,23 @@ class WinogradProductsWriter {
           g_, {image, row, column, kResults}, Index(0),
           [&](const auto& v) { return ops::winograd::transform_cotangent(v, arithmetic); }, w_, t);
     });
-    const std::int64_t inputs = channels_ / groups_, outputs = outputs_ / groups_;
-    tiles_.repeat("p", {0, kTileProducts, 1}, [&](const Index& p) {
-      tiles_.repeat("g", {0, groups_, 1}, [&](const Index& g) {
-        for (const Segment& columns : balanced_columns(outputs, tiles_.registers().width, tile_.vectors))
-          tiles_.repeat("jt", columns, [&](const Index& column) {
-            for (const Segment& rows : balanced(inputs, tile_.rows))
-              tiles_.repeat("it", rows, [&](const Index& row) {
-                multiply({p, row, g * inputs, g * outputs + column, rows.size, columns.size}, count, first);
-              });
-          });
-      });
-    });
+    tiles_.each_part(groups_, channels_ / groups_, outputs_ / groups_, tile_,
+                     [&](const WinogradTiles::Part& part) { multiply(part, count, first); });
   }
 
-  struct Part {
-    Index product, row, first_input, output;  ///< the row is an input channel of the group
-    std::int64_t rows = 0, outputs = 0;
-  };
-  void multiply(const Part& part, std::int64_t depth, bool first) {
+  void multiply(const WinogradTiles::Part& part, std::int64_t depth, bool first) {
+    const Index input = part.group * (channels_ / groups_) + part.row,
+                output = part.group * (outputs_ / groups_) + part.column;
     kernel::Contract statement;
     statement.rows = part.rows;
-    statement.columns = part.outputs;
+    statement.columns = part.columns;
     statement.depth = depth;
-    statement.a = {v_.scratch, v_.at(part.product, Index(0)) + part.first_input + part.row, 1, v_.channels};
-    statement.b = {w_.scratch, w_.at(part.product, Index(0)) + part.output, w_.channels};
+    statement.a = {v_.scratch, v_.at(part.product, Index(0)) + input, 1, v_.channels};
+    statement.b = {w_.scratch, w_.at(part.product, Index(0)) + output, w_.channels};
     const ir::Value* result = group_.op->result();
     const auto indices = [&](const Index& row, const Index& column) {
       return Indices{slab_, kernel::floordiv(part.product, kTile), kernel::mod(part.product, kTile),
-                     first_channel_ + part.row + row, part.output + column};
+                     first_channel_ + part.row + row, output + column};
     };
     if (!first)
       statement.start = {emitter_.buffer_of(result, kernel::Access::inout),

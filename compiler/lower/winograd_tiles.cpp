@@ -74,4 +74,17 @@ void WinogradTiles::transform(const TiledImages& images, const ImageSquare& squa
   });
 }
 
+void WinogradTiles::each_part(std::int64_t groups, std::int64_t rows, std::int64_t columns, const Tile& tile,
+                              const std::function<void(const Part&)>& write) {
+  repeat("p", {0, kTileProducts, 1}, [&](const Index& product) {
+    repeat("g", {0, groups, 1}, [&](const Index& group) {
+      for (const Segment& some : balanced_columns(columns, registers_.width, tile.vectors))
+        repeat("jt", some, [&](const Index& column) {
+          for (const Segment& few : balanced(rows, tile.rows))
+            repeat("it", few, [&](const Index& row) { write({product, group, row, column, few.size, some.size}); });
+        });
+    });
+  });
+}
+
 }  // namespace pullback::lower

@@ -58,6 +58,15 @@ class WinogradTiles {
   void transform(const TiledImages& images, const ImageSquare& square, const kernel::Index& first,
                  const Transform& transform, const TileMatrices& to, const kernel::Index& row);
 
+  /// The part of a product of matrices that a register tile computes. Rows and columns are those of a group.
+  struct Part {
+    kernel::Index product, group, row, column;
+    std::int64_t rows = 0, columns = 0;
+  };
+  /// All products of `rows` x `columns` in each of some groups, cut into such tiles.
+  void each_part(std::int64_t groups, std::int64_t rows, std::int64_t columns, const Tile& tile,
+                 const std::function<void(const Part&)>& write);
+
   /// Is the index within [0, size)? Null: always.
   kernel::Value* is_inside(const kernel::Index& index, std::int64_t size);
   /// Null: always.

@@ -184,12 +184,6 @@ std::unique_ptr<ir::Region> meaning(const ir::Op& op) {
   return plain(op, false);
 }
 
-void eval(EvalContext& c) {
-  std::vector<ir::Literal> arguments;
-  for (std::size_t i = 0; i < c.operand_count(); ++i) arguments.push_back(c.operand(i));
-  c.results() = evaluate(*meaning(c.op()), arguments);
-}
-
 // ---- Gradients
 
 /// The derivative of the meaning: of the gradient, and where the cotangents of scores or weights are asked for.
@@ -353,7 +347,7 @@ const OpDef op_attention{
     .flop = flop,
     .meaning = meaning,
     .keeps_own_lowering = keeps_own_lowering,
-    .eval = eval,
+    .eval = evaluate_meaning,
     .samples = {forward_sample(kSymbolic, false, MaskKind::none, false),
                 forward_sample(kSymbolic, true, MaskKind::added, true),
                 forward_sample(kSmall, false, MaskKind::boolean, true),
@@ -376,7 +370,7 @@ const OpDef op_attention_gradient{
     .flop = flop,
     .meaning = meaning,
     .keeps_own_lowering = keeps_own_lowering,
-    .eval = eval,
+    .eval = evaluate_meaning,
     .samples = {gradient_sample(kSymbolic, false, MaskKind::none, false, {0, 1, 2}, false),
                 gradient_sample(kSymbolic, true, MaskKind::added, true, {1}, true),
                 gradient_sample(kSmall, false, MaskKind::boolean, true, {0, 1, 2}, true),

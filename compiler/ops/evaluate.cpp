@@ -72,4 +72,10 @@ std::vector<ir::Literal> evaluate(const ir::Function& function, const std::vecto
   return evaluate(body, arguments);
 }
 
+void evaluate_meaning(EvalContext& c) {
+  std::vector<ir::Literal> arguments;
+  for (std::size_t i = 0; i < c.operand_count(); ++i) arguments.push_back(c.operand(i));
+  c.results() = evaluate(*c.op().def->meaning(c.op()), arguments);
+}
+
 }  // namespace pullback::ops

@@ -8,6 +8,8 @@
 
 namespace pullback::ops {
 
+class EvalContext;
+
 /// The function's results for these arguments, state arguments included; symbolic shapes take their numbers from the
 /// arguments. Throws Error when the count or a type does not match, and where a check op fails.
 std::vector<ir::Literal> evaluate(const ir::Function& function, const std::vector<ir::Literal>& arguments);
@@ -17,5 +19,8 @@ std::vector<ir::Literal> evaluate(const ir::Region& region, const std::vector<ir
 
 /// One op. Its types must be numbers.
 std::vector<ir::Literal> evaluate(const ir::Op& op, const std::vector<const ir::Literal*>& operands);
+
+/// An OpDef::eval by OpDef::meaning.
+void evaluate_meaning(EvalContext& c);
 
 }  // namespace pullback::ops

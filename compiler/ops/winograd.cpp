@@ -23,6 +23,13 @@ struct OnTensors {
   Value half(const Value& x) const { return x * 0.5; }
 };
 
+Windows dense_windows(const InferContext& c, Shape sizes) {
+  Windows windows = Windows::of(c, std::move(sizes));
+  for (const auto* each : {&windows.strides, &windows.base_dilation, &windows.window_dilation})
+    if (*each != ir::Integers{1, 1}) c.fail("windows have neither strides nor dilations");
+  return windows;
+}
+
 std::int64_t tiles_along(const Dim& size) {
   return (size.constant() + kResults - 1) / kResults;
 }
@@ -95,12 +102,6 @@ class Plain {
   std::vector<Value> operands_;
 };
 
-void eval_meaning(EvalContext& c) {
-  std::vector<ir::Literal> arguments;
-  for (std::size_t i = 0; i < c.operand_count(); ++i) arguments.push_back(c.operand(i));
-  c.results() = evaluate(*c.op().def->meaning(c.op()), arguments);
-}
-
 /// Of nothing there are no tiles.
 bool has_elements(const ir::Op& op) {
   const auto is_empty = [](const ir::Value* v) { return ir::element_count(v->type.shape) == Dim(0); };
@@ -159,9 +160,7 @@ std::vector<ir::Type> infer_winograd(const InferContext& c) {
   const auto groups = c.attribute<std::int64_t>("groups");
   if (groups < 1 || x[1] != u[2] * groups) c.fail("u has other input channels than x has in each group");
   if (!u[3].divided_by(groups)) c.fail("output channels can't be divided into so many groups");
-  const Windows windows = Windows::of(c, {kTaps, kTaps});
-  for (const auto* each : {&windows.strides, &windows.base_dilation, &windows.window_dilation})
-    if (*each != ir::Integers{1, 1}) c.fail("windows have neither strides nor dilations");
+  const Windows windows = dense_windows(c, {kTaps, kTaps});
   return {{c.dtype(0), {x[0], u[3], windows.count(c, 0, x[2]), windows.count(c, 1, x[3])}}};
 }
 
@@ -238,9 +237,7 @@ std::vector<ir::Type> infer_products(const InferContext& c) {
   if (c.rank(0) != 4 || c.rank(1) != 4) c.fail("x must be [C,N,H,W] and g [O,N,H',W']");
   const Shape &x = c.shape(0), &g = c.shape(1);
   if (x[1] != g[1]) c.fail("x and g have different numbers of images");
-  const Windows windows = Windows::of(c, {g[2], g[3]});
-  for (const auto* each : {&windows.strides, &windows.base_dilation, &windows.window_dilation})
-    if (*each != ir::Integers{1, 1}) c.fail("windows have neither strides nor dilations");
+  const Windows windows = dense_windows(c, {g[2], g[3]});
   for (std::size_t d = 0; d < 2; ++d)
     if (windows.count(c, d, x[d + 2]) != Dim(kTaps)) c.fail("the convolution's result is not 3x3 elements large");
   const auto slabs = c.attribute<std::int64_t>("slabs"), groups = c.attribute<std::int64_t>("batch_groups");
@@ -387,7 +384,7 @@ const OpDef op_winograd_filter{
     .kernel = lower_winograd_filter,
     .meaning = mean_winograd_filter,
     .keeps_own_lowering = has_elements,
-    .eval = eval_meaning,
+    .eval = evaluate_meaning,
     .samples = {{.shapes = {{5, dim("a"), 3, 3}}}, {.shapes = {{33, 3, 3, 3}}}, {.shapes = {{dim("a"), 2, 3, 3}}}},
 };
 
@@ -407,7 +404,7 @@ const OpDef op_winograd_convolution{
     .contraction = winograd_contraction,
     .meaning = mean_winograd,
     .keeps_own_lowering = has_elements,
-    .eval = eval_meaning,
+    .eval = evaluate_meaning,
     .samples = {winograd_sample({dim("a"), 1, 4, 4}, 1, {0, 0}, {0, 0}),
                 winograd_sample({2, dim("a"), 3, 6}, 3, {1, 1}, {1, 1}),
                 winograd_sample({2, 3, 5, 6}, 8, {1, 1}, {1, 1}), winograd_sample({3, 17, 7, 9}, 20, {1, 0}, {2, 1}),
@@ -430,7 +427,7 @@ const OpDef op_winograd_products{
     .contraction = products_contraction,
     .meaning = mean_products,
     .keeps_own_lowering = has_elements,
-    .eval = eval_meaning,
+    .eval = evaluate_meaning,
     .samples = {products_sample({3, 2, 5, 6}, {8, 2, 5, 6}, {1, 1}, {1, 1}, 1),
                 products_sample({17, 3, 7, 9}, {20, 3, 8, 9}, {1, 0}, {2, 2}, 3),
                 products_sample({dim("a"), 4, 3, 3}, {dim("b"), 4, 1, 1}, {0, 0}, {0, 0}, 2),
@@ -447,7 +444,7 @@ const OpDef op_winograd_result{
     .kernel = lower_result,
     .meaning = mean_result,
     .keeps_own_lowering = has_elements,
-    .eval = eval_meaning,
+    .eval = evaluate_meaning,
     .samples = {{.shapes = {{1, 4, 4, dim("a"), 5}}}, {.shapes = {{3, 4, 4, 2, 35}}}},
 };
 

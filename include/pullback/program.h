@@ -24,8 +24,8 @@ struct CompileOptions {
   Executor executor = Executor::compiled;
   std::string target = "host";  ///< or x86-64-v2, x86-64-v3, x86-64-v4, x86-64-v4+avx512bf16
   /// Up to 1024; 0: PULLBACK_THREADS, else one for each core. A step whose kernels have too little work to gain from
-  /// threads runs on one, whatever is asked for, and so does one of up to 10 ms that turns out to be slower with threads,
-  /// as long as it is. Never changes a result.
+  /// threads runs on one, whatever is asked for, and so does one of up to 10 ms that turns out to be slower with
+  /// threads, as long as it is. Never changes a result.
   int threads = 0;
   /// bf16 or f16: products of matrices and convolutions, forward and backward, read and give 16 bits and are summed in
   /// f32; parameters, optimizer and everything between stay f32. f64 graphs are not touched.
@@ -37,7 +37,8 @@ struct CompileOptions {
   bool winograd = true;
   /// The most bytes that values between kernels, and large scratch memory of kernels, may take at any moment of a step
   /// (parameters, optimizer slots, inputs and results are not counted); where they would take more, some are computed
-  /// again instead of being kept, which changes no result. 0: no limit. Compiling throws Error when it can't be done, naming the smallest number that can.
+  /// again instead of being kept, which changes no result. 0: no limit. Compiling throws Error when it can't be done,
+  /// naming the smallest number that can.
   std::int64_t memory_limit = 0;
   /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
   /// and prints the table to standard error when the program is gone.

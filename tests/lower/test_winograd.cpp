@@ -92,7 +92,7 @@ TEST_CASE("convolutions by tiles: sizes that are odd, paddings, tails of channel
                                {.height = 16, .low = {-1, 1}, .high = {1, 1}},
                                {.inputs = 150, .outputs = 20, .height = 8, .width = 8},
                                {.images = 2, .layout = "[0,1,2,3]"},
-                               {.inputs = 36, .outputs = 48, .groups = 3}}) {
+                               {.inputs = 48, .outputs = 51, .groups = 3}}) {
     INFO(images.text());
     REQUIRE(is_by_winograd(images.text()));
     check_lowering(images.text());
@@ -125,6 +125,8 @@ TEST_CASE("what rounds, has few channels or other windows is no convolution by t
   CHECK_FALSE(is_by_winograd(Images{.type = "f64"}.text()));
   CHECK_FALSE(is_by_winograd(Images{.type = "bf16"}.text()));
   CHECK_FALSE(is_by_winograd(Images{.inputs = 3}.text()));
+  CHECK_FALSE(is_by_winograd(Images{.inputs = 32, .groups = 32}.text()));
+  CHECK_FALSE(is_by_winograd(Cotangents{{.images = 4, .inputs = 32, .groups = 32}}.text()));
   CHECK_FALSE(is_by_winograd(Images{.inputs = 64, .outputs = 64, .height = 3, .width = 3}.text()));
   Images dilated{.low = {2, 2}, .high = {2, 2}};
   std::string text = dilated.text();
