@@ -30,7 +30,7 @@ class FunctionSource {
   const ir::Function& declaration() const { return *declaration_; }
   /// The function. It is kept from now on.
   std::shared_ptr<const ir::Function> whole() const;
-  /// One to be changed.
+  /// One to be changed. It is not kept: what is asked for next is made again, unless whole() was asked for.
   std::unique_ptr<ir::Function> copy() const;
   /// Bytes by which the cache on disk knows the function, behind `key`.
   void add_identity(std::string& key) const;

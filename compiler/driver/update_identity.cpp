@@ -1,5 +1,5 @@
-// What an update is known by on disk. Structs are taken apart member by member, so that a new member that is forgotten
-// here does not compile.
+// What an update is known by on disk. The options of a Trainer, of groups and of optimizers are taken apart member by
+// member, so that a new member that is forgotten here does not compile.
 #include <string>
 #include <type_traits>
 
@@ -7,6 +7,7 @@
 
 #include "compiler/driver/update.h"
 #include "compiler/frontend/optimizers.h"
+#include "compiler/frontend/schedules.h"
 #include "compiler/ir/canonical.h"
 #include "compiler/support/fields.h"
 
@@ -35,7 +36,8 @@ class IdentityWriter {
     else
       for_each_field(*value, [this](const auto& field) { add(field); });
   }
-  /// By the names and numbers that the step reads, and its formulas as ops. What the host computes is no part of it.
+  /// By the names and numbers that the step reads, and its formulas, which are Pullback's own, as ops. What the host
+  /// computes is no part of it.
   void add(const Schedule& schedule, const SourceLine& line) {
     add(schedule.name);
     add(schedule.counts_epochs);
@@ -55,7 +57,7 @@ class IdentityWriter {
   std::string take() { return std::move(bytes_); }
 
  private:
-  /// A formula reads a few scalars: writing it is the way to know it, also where it is the user's own.
+  /// A formula reads a few scalars: writing it is the way to know it.
   static std::string ops_of(const Schedule::Formula& formula, std::size_t fed) {
     Graph graph("schedule");
     ScheduleInputs inputs{graph.input("time", f64, {}), graph.input("base", f64, {}), {}};
@@ -74,7 +76,7 @@ std::optional<std::string> update_identity(const UpdateSpec& spec) {
   const auto& [loss, optimizer, metrics, schedule, clip_norm, clip_value, accumulate, ema, asked_scale, groups, freeze,
                gradient_norm, name, compile] = options;
   const auto* rule = optimizer.rule.target<detail::KnownRule>();
-  if (!rule) return std::nullopt;
+  if (!rule || !detail::is_known(schedule.rate) || !detail::is_known(schedule.momentum)) return std::nullopt;
   IdentityWriter writer;
   try {
     writer.add(schedule, where);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,11 +12,14 @@
 #include <pullback/functions.h>
 #include <pullback/operators.h>
 
+#include "compiler/frontend/schedules.h"
+
 namespace pullback {
 
 namespace {
 
 using Inputs = ScheduleInputs;
+using detail::KnownFormula;
 
 void require(bool good, const char* schedule, const std::string& problem, const SourceLocation& where) {
   if (!good) throw Error(fmt::format("{}: {}", schedule, problem), where);
@@ -50,59 +54,60 @@ Tensor cosine_between(const Tensor& low, const Tensor& high, const Tensor& share
 Schedule::Schedule(const ConstantLR& constant, SourceLocation where) : name("ConstantLR") {
   require_rate("ConstantLR", "factor", constant.factor, where);
   require_count("ConstantLR", "total_iters", constant.total_iters, 0, where);
-  rate = [constant](const Inputs& in) {
+  rate = KnownFormula{[constant](const Inputs& in) {
     return pullback::where(in.time < real(constant.total_iters), in.base * constant.factor, in.base);
-  };
+  }};
 }
 
 Schedule::Schedule(const StepLR& step, SourceLocation where) : name("StepLR") {
   require_count("StepLR", "step_size", step.step_size, 1, where);
   require_rate("StepLR", "gamma", step.gamma, where);
-  rate = [step](const Inputs& in) { return in.base * pow(step.gamma, floor(in.time / real(step.step_size))); };
+  rate = KnownFormula{
+      [step](const Inputs& in) { return in.base * pow(step.gamma, floor(in.time / real(step.step_size))); }};
 }
 
 Schedule::Schedule(const MultiStepLR& multi, SourceLocation where) : name("MultiStepLR") {
   for (const std::int64_t milestone : multi.milestones)
     require_count("MultiStepLR", "a milestone", milestone, 0, where);
   require_rate("MultiStepLR", "gamma", multi.gamma, where);
-  rate = [multi](const Inputs& in) {
+  rate = KnownFormula{[multi](const Inputs& in) {
     Tensor reached = in.time * 0.0;
     for (const std::int64_t milestone : multi.milestones) reached = reached + cast(in.time >= real(milestone), f64);
     return in.base * pow(multi.gamma, reached);
-  };
+  }};
 }
 
 Schedule::Schedule(const ExponentialLR& exponential, SourceLocation where) : name("ExponentialLR") {
   require_rate("ExponentialLR", "gamma", exponential.gamma, where);
-  rate = [exponential](const Inputs& in) { return in.base * pow(exponential.gamma, in.time); };
+  rate = KnownFormula{[exponential](const Inputs& in) { return in.base * pow(exponential.gamma, in.time); }};
 }
 
 Schedule::Schedule(const LinearLR& linear, SourceLocation where) : name("LinearLR") {
   require_rate("LinearLR", "start_factor", linear.start_factor, where);
   require_rate("LinearLR", "end_factor", linear.end_factor, where);
   require_count("LinearLR", "total_iters", linear.total_iters, 1, where);
-  rate = [linear](const Inputs& in) {
+  rate = KnownFormula{[linear](const Inputs& in) {
     const Tensor share = minimum(in.time, real(linear.total_iters)) / real(linear.total_iters);
     return in.base * (linear.start_factor + (linear.end_factor - linear.start_factor) * share);
-  };
+  }};
 }
 
 Schedule::Schedule(const PolynomialLR& polynomial, SourceLocation where) : name("PolynomialLR") {
   require_count("PolynomialLR", "total_iters", polynomial.total_iters, 1, where);
   require_rate("PolynomialLR", "power", polynomial.power, where);
-  rate = [polynomial](const Inputs& in) {
+  rate = KnownFormula{[polynomial](const Inputs& in) {
     const Tensor left = 1.0 - minimum(in.time, real(polynomial.total_iters)) / real(polynomial.total_iters);
     return in.base * pow(left, polynomial.power);
-  };
+  }};
 }
 
 Schedule::Schedule(const CosineAnnealingLR& cosine, SourceLocation where) : name("CosineAnnealingLR") {
   require_count("CosineAnnealingLR", "T_max", cosine.T_max, 1, where);
   require_rate("CosineAnnealingLR", "eta_min", cosine.eta_min, where);
-  rate = [cosine](const Inputs& in) {
+  rate = KnownFormula{[cosine](const Inputs& in) {
     const Tensor low = in.base * 0.0 + cosine.eta_min;
     return cosine_between(low, in.base, in.time / real(cosine.T_max));
-  };
+  }};
 }
 
 // Restart n is at T_0 * (T_mult^n - 1) / (T_mult - 1). The logarithm gives n up to rounding; two comparisons mend it.
@@ -122,10 +127,10 @@ Schedule::Schedule(const CosineAnnealingWarmRestarts& restarts, SourceLocation w
   require_count("CosineAnnealingWarmRestarts", "T_0", restarts.T_0, 1, where);
   require_count("CosineAnnealingWarmRestarts", "T_mult", restarts.T_mult, 1, where);
   require_rate("CosineAnnealingWarmRestarts", "eta_min", restarts.eta_min, where);
-  rate = [restarts](const Inputs& in) {
+  rate = KnownFormula{[restarts](const Inputs& in) {
     const Tensor low = in.base * 0.0 + restarts.eta_min;
     return cosine_between(low, in.base, share_since_restart(in.time, restarts));
-  };
+  }};
 }
 
 // A course of phases: each goes from one value to the next until its last step.
@@ -180,8 +185,9 @@ Schedule::Schedule(const OneCycleLR& cycle, SourceLocation where) : name("OneCyc
   rates.push_back({total - 1, cycle.three_phase ? initial : cycle.max_lr, least});
   momenta.push_back({total - 1, cycle.three_phase ? high : low, high});
   const Anneal strategy = cycle.anneal_strategy;
-  rate = [=](const Inputs& in) { return through_phases(in.time, rates, strategy); };
-  if (cycle.cycle_momentum) momentum = [=](const Inputs& in) { return through_phases(in.time, momenta, strategy); };
+  rate = KnownFormula{[=](const Inputs& in) { return through_phases(in.time, rates, strategy); }};
+  if (cycle.cycle_momentum)
+    momentum = KnownFormula{[=](const Inputs& in) { return through_phases(in.time, momenta, strategy); }};
 }
 
 // How far t is between the low and the high value, in [0, 1], times the amplitude.
@@ -209,18 +215,18 @@ Schedule::Schedule(const CyclicLR& cyclic, SourceLocation where) : name("CyclicL
   require_count("CyclicLR", "step_size_up", cyclic.step_size_up, 1, where);
   require_count("CyclicLR", "step_size_down", cyclic.step_size_down, 0, where);
   if (cyclic.cycle_momentum) require_momenta("CyclicLR", cyclic.base_momentum, cyclic.max_momentum, where);
-  rate = [cyclic](const Inputs& in) {
+  rate = KnownFormula{[cyclic](const Inputs& in) {
     return cyclic.base_lr + (cyclic.max_lr - cyclic.base_lr) * cyclic_height(cyclic, in.time);
-  };
+  }};
   if (!cyclic.cycle_momentum) return;
-  momentum = [cyclic](const Inputs& in) {
+  momentum = KnownFormula{[cyclic](const Inputs& in) {
     return cyclic.max_momentum - (cyclic.max_momentum - cyclic.base_momentum) * cyclic_height(cyclic, in.time);
-  };
+  }};
 }
 
 Schedule::Schedule(const LambdaLR& lambda, SourceLocation where) : name("LambdaLR") {
   require(static_cast<bool>(lambda.lr_lambda), "LambdaLR", "there is no function: set .lr_lambda", where);
-  rate = [](const Inputs& in) { return in.base * in.fed.at(0); };
+  rate = KnownFormula{[](const Inputs& in) { return in.base * in.fed.at(0); }};
   fed = {lambda.lr_lambda};
 }
 
@@ -233,7 +239,7 @@ Schedule::Schedule(const ReduceLROnPlateau& reduce, SourceLocation where) : name
   require_rate(kName, "threshold", reduce.threshold, where);
   require_rate(kName, "min_lr", reduce.min_lr, where);
   require_rate(kName, "epsilon", reduce.epsilon, where);
-  rate = [](const Inputs& in) { return in.base * in.fed.at(0); };
+  rate = KnownFormula{[](const Inputs& in) { return in.base * in.fed.at(0); }};
   plateau = reduce;
 }
 
@@ -263,6 +269,14 @@ struct Child {
   }
 };
 }  // namespace
+
+/// `formula` of formulas, known if these are.
+static Schedule::Formula made_of(const std::vector<Child>& children, Schedule::Formula formula) {
+  const bool known = std::all_of(children.begin(), children.end(), [](const Child& child) {
+    return detail::is_known(child.schedule.rate) && detail::is_known(child.schedule.momentum);
+  });
+  return known ? Schedule::Formula(KnownFormula{std::move(formula)}) : formula;
+}
 
 static void adopt(Schedule& parent, std::vector<Child>& children, const Schedule& schedule, std::int64_t start) {
   children.push_back({schedule, start, parent.fed.size()});
@@ -304,8 +318,8 @@ Schedule::Schedule(const SequentialLR& sequential, SourceLocation where) : name(
       return value;
     };
   };
-  rate = combined(&Schedule::rate);
-  if (moving > 0) momentum = combined(&Schedule::momentum);
+  rate = made_of(children, combined(&Schedule::rate));
+  if (moving > 0) momentum = made_of(children, combined(&Schedule::momentum));
 }
 
 Schedule::Schedule(const ChainedScheduler& chained, SourceLocation where) : name("ChainedScheduler") {
@@ -315,16 +329,16 @@ Schedule::Schedule(const ChainedScheduler& chained, SourceLocation where) : name
     if (child.end) end = std::min(end.value_or(*child.end), *child.end);
     const std::size_t offset = fed.size();
     if (child.momentum)
-      momentum = [child, offset](const Inputs& in) {
+      momentum = made_of({{child, 0, offset}}, [child, offset](const Inputs& in) {
         return child.momentum(Child{child, 0, offset}.inputs(in, in.base));
-      };
+      });
     adopt(*this, children, child, 0);
   }
-  rate = [children](const Inputs& in) {
+  rate = made_of(children, [children](const Inputs& in) {
     Tensor value = in.base;
     for (const Child& child : children) value = child.schedule.rate(child.inputs(in, value));
     return value;
-  };
+  });
 }
 
 Schedule Schedule::per_epoch() const {

@@ -16,8 +16,9 @@
 #include "compiler/lower/anchors.h"
 #include "compiler/lower/contraction_shape.h"
 #include "compiler/lower/group.h"
-#include "compiler/ops/convolution.h"
+#include "compiler/lower/winograd.h"
 #include "compiler/ops/contraction.h"
+#include "compiler/ops/convolution.h"
 #include "compiler/ops/op_def.h"
 #include "compiler/ops/ops.h"
 #include "compiler/support/pointer_lists.h"
@@ -451,6 +452,14 @@ std::optional<Grouping> recompute_cheap(ir::Function& function, Accesses& access
   return std::nullopt;
 }
 
+namespace {
+
+bool has_winograd(const ir::Region& body) {
+  return std::any_of(body.ops.begin(), body.ops.end(), [](const auto& op) { return is_winograd(*op); });
+}
+
+}  // namespace
+
 schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
                               const std::function<schedule::Module(const ir::Function&)>& lower) {
   Accesses accesses;
@@ -467,8 +476,8 @@ schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
   }
   if (module.arena_bytes > limit)
     throw Error(fmt::format(
-        "{}: memory_limit is {} bytes, but values between kernels and their scratch memory need at least {}",
-        function.name, limit, least));
+        "{}: memory_limit is {} bytes, but values between kernels and their scratch memory need at least {}{}",
+        function.name, limit, least, has_winograd(function.body) ? " (fewer with .winograd = false)" : ""));
   return module;
 }
 

@@ -144,6 +144,7 @@ class RowWriter {
 
   /// Loops along the piece's columns, of rows side by side.
   void along(const Piece& piece, std::int64_t beside, const std::function<void(const Index& column)>& body) {
+    if (beside > 1 && piece.count != group_.inner) throw InternalError("lower: parts of rows lie side by side");
     const std::int64_t count = beside * piece.count;
     const std::int64_t run = beside > 1 ? count : std::min(columns_.run, count), runs = count / run;
     Walk walk{{Axis{run, {0}, {run}}}, 0, columns_.width};

@@ -16,14 +16,11 @@ using kernel::Index;
 using ops::Indices;
 using ops::winograd::kResults;
 using ops::winograd::kTile;
+using ops::winograd::tiles_along;
 
 /// Parts of the channels of a gradient that may run side by side, and how many one has at least: each transforms all of
 /// the cotangent.
 constexpr std::int64_t kMostChannelTasks = 4, kFewestTaskChannels = 16;
-
-std::int64_t tiles_along(std::int64_t size) {
-  return (size + kResults - 1) / kResults;
-}
 
 /// Floating operations of so many tiles' products.
 double work_of(std::int64_t tiles, std::int64_t inputs, std::int64_t outputs) {

@@ -46,7 +46,6 @@ class WinogradTiles {
   WinogradTiles(Emitter& emitter, DType dtype, const LoopOptions& options);
 
   const Registers& registers() const { return registers_; }
-  std::int64_t bytes() const { return bytes_; }
 
   /// How many of `tiles` make a block: what they are transformed to, for so many channels together, takes a part of the
   /// second level of the cache; but whole tiles of `rows` of a product do not grow smaller for that.

@@ -30,10 +30,6 @@ Windows dense_windows(const InferContext& c, Shape sizes) {
   return windows;
 }
 
-std::int64_t tiles_along(const Dim& size) {
-  return (size.constant() + kResults - 1) / kResults;
-}
-
 /// Writes what the ops mean in simpler ops, with a tensor for each element of a tile.
 class Plain {
  public:
@@ -191,7 +187,7 @@ std::unique_ptr<ir::Region> mean_winograd(const ir::Op& op) {
   Plain plain(op);
   const Windows w = winograd_windows(op);
   const Shape& y = op.result()->type.shape;
-  const std::vector<std::int64_t> tiles{tiles_along(y[2]), tiles_along(y[3])};
+  const std::vector<std::int64_t> tiles{tiles_along(y[2].constant()), tiles_along(y[3].constant())};
   const std::vector<Value> v =
       along_both(plain.squares(plain.operand(0), tiles, {w.low[0].constant(), w.low[1].constant()}, kTile), kTile,
                  [](const auto& d) { return transform_input(d, OnTensors()); });
@@ -274,7 +270,7 @@ std::unique_ptr<ir::Region> mean_products(const ir::Op& op) {
   Plain plain(op);
   const Windows w = products_windows(op);
   const Value &x = plain.operand(0), &g = plain.operand(1);
-  const std::vector<std::int64_t> tiles{tiles_along(g.size(2)), tiles_along(g.size(3))};
+  const std::vector<std::int64_t> tiles{tiles_along(g.size(2).constant()), tiles_along(g.size(3).constant())};
   const std::vector<Value> v = along_both(plain.squares(x, tiles, {w.low[0].constant(), w.low[1].constant()}, kTile),
                                           kTile, [](const auto& d) { return transform_input(d, OnTensors()); });
   const std::vector<Value> u = along_both(plain.squares(g, tiles, {0, 0}, kResults), kResults,
@@ -378,7 +374,7 @@ Value winograd_result(Value products) {
 const OpDef op_winograd_filter{
     .name = "winograd_filter",
     .arity = 1,
-    .doc = "(w [O,C,3,3]): u [4,4,C,O] = G w G^T for each pair of channels, for winograd_convolution.",
+    .doc = "(w [O,C/groups,3,3]): u [4,4,C/groups,O] = G w G^T for each pair of channels, for winograd_convolution.",
     .infer = infer_winograd_filter,
     .no_vjp = kNoWinogradGradient,
     .kernel = lower_winograd_filter,
@@ -392,13 +388,15 @@ const OpDef op_winograd_convolution{
     .name = "winograd_convolution",
     .arity = 2,
     .doc =
-        "(x [N,C,H,W], u [4,4,C/groups,O]): of tiles d of 4x4 elements of x, two apart, y = A^T [sum over c of the "
+        "(x [N,C,H,W], u [4,4,C/groups,O]): of tiles d of 4x4 elements of x, two apart, A^T [sum over the channels of "
+        "the "
         "group of u * (B^T d B)] A, which are 2x2 elements of the result [N,O,H',W']; elements outside of x are 0. "
-        "Where u is winograd_filter "
-        "of w, it is the convolution of x with w by 16 products rather than 36, and rounds a little more: what is "
-        "added before the products and behind them cancels. An element that is infinite or NaN makes all results of "
-        "its tiles NaN. Source: Winograd: \"Arithmetic complexity of computations\", 1980; Lavin, Gray: \"Fast "
-        "algorithms for convolutional neural networks\", 2016.",
+        "Where "
+        "u is winograd_filter of w, it is the convolution of x with w by 16 products rather than 36, and rounds a "
+        "little "
+        "more: what is added before the products and behind them cancels. An element that is infinite or NaN makes all "
+        "results of its tiles NaN. Source: Winograd: \"Arithmetic complexity of computations\", 1980; Lavin, Gray: "
+        "\"Fast algorithms for convolutional neural networks\", 2016.",
     .infer = infer_winograd,
     .no_vjp = kNoWinogradGradient,
     .contraction = winograd_contraction,
@@ -417,11 +415,10 @@ const OpDef op_winograd_products{
     .arity = 2,
     .doc =
         "(x [C,N,H,W], g [O,N,H',W']): [S,4,4,C/batch_groups,O] = in each of S slabs of images, sum over tiles d of "
-        "4x4 elements of "
-        "x, "
-        "and of 2x2 of g, two apart, of (B^T d B) * (G g G^T). winograd_result of it is convolution(x, g), which is "
-        "the "
-        "gradient of 3x3 kernels, by 16 products rather than 36; see winograd_convolution.",
+        "4x4 "
+        "elements of x, and of 2x2 of g, two apart, of (B^T d B) * (G g G^T). winograd_result of it is convolution(x, "
+        "g), "
+        "which is the gradient of 3x3 kernels, by 16 products rather than 36; see winograd_convolution.",
     .infer = infer_products,
     .no_vjp = kNoWinogradGradient,
     .contraction = products_contraction,

@@ -29,6 +29,11 @@ inline constexpr int kTile = 4;     ///< elements of a tile along an axis
 inline constexpr int kTaps = 3;     ///< of the kernels
 inline constexpr int kResults = 2;  ///< of a tile
 
+/// Tiles that so many results need.
+inline std::int64_t tiles_along(std::int64_t size) {
+  return (size + kResults - 1) / kResults;
+}
+
 template <class T, class Arithmetic>
 std::vector<T> transform_input(const std::vector<T>& d, const Arithmetic& a) {
   return {a.sub(d[0], d[2]), a.add(d[1], d[2]), a.sub(d[2], d[1]), a.sub(d[1], d[3])};

@@ -38,7 +38,7 @@ struct CompileOptions {
   /// The most bytes that values between kernels, and large scratch memory of kernels, may take at any moment of a step
   /// (parameters, optimizer slots, inputs and results are not counted); where they would take more, some are computed
   /// again instead of being kept, which changes no result. 0: no limit. Compiling throws Error when it can't be done,
-  /// naming the smallest number that can.
+  /// naming the smallest number that can; without `winograd`, convolutions with many channels may need less.
   std::int64_t memory_limit = 0;
   /// Measure each kernel: see Program::profile(). Costs some nanoseconds a kernel. PULLBACK_PROFILE=1 asks for it, too,
   /// and prints the table to standard error when the program is gone.

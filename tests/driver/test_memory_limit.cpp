@@ -144,7 +144,22 @@ TEST_CASE("a limit that can't be kept names the smallest that can", "[memory]") 
     CHECK_THAT(error.what(), Catch::Contains("memory_limit is 1000 bytes"));
     const std::int64_t least = least_of(error.what());
     CHECK(train(least).cost.arena_bytes == least);
+    CHECK_THAT(error.what(), !Catch::Contains("winograd"));
   }
+}
+
+TEST_CASE("convolutions that need less by the sums of all their products say so", "[memory]") {
+  const auto arena_of = [](const CompileOptions& compile) {
+    Graph g("wide");
+    const Tensor x = g.input("x", f32, {4, 256, 14, 14});
+    Trainer trainer(
+        g, {.loss = mean(square(nn::Conv2d(256, 256, 3, {.padding = 1})(x))), .optimizer = SGD{}, .compile = compile});
+    return trainer.program().cost().arena_bytes;
+  };
+  const std::int64_t less = arena_of({.winograd = false});
+  REQUIRE(less < arena_of({}));
+  CHECK_NOTHROW(arena_of({.winograd = false, .memory_limit = less}));
+  CHECK_THROWS_WITH(arena_of({.memory_limit = less / 2}), Catch::Contains("(fewer with .winograd = false)"));
 }
 
 }  // namespace pullback::test

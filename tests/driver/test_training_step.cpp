@@ -216,21 +216,55 @@ TEST_CASE("updates that differ in any option are told apart", "[training-step]")
   CHECK(identities.size() == changes.size());
 }
 
-TEST_CASE("formulas that a user wrote are told apart, rules are not", "[training-step]") {
-  driver::UpdateSpec spec{{.optimizer = SGD{}}, "", {}, {}, {}};
-  CHECK(driver::update_identity(spec));
-  const auto with_formula = [&](const Schedule::Formula& formula) {
-    spec.options.schedule.rate = formula;
-    return driver::update_identity(spec);
+TEST_CASE("formulas and rules that a user wrote are not known", "[training-step]") {
+  const Schedule::Formula halved = [](const ScheduleInputs& in) { return in.base * 0.5; };
+  const auto identity_with = [](const Schedule& schedule) {
+    return driver::update_identity({{.optimizer = SGD{}, .schedule = schedule}, "", {}, {}, {}});
   };
-  const auto halved = with_formula([](const ScheduleInputs& in) { return in.base * 0.5; });
-  CHECK(halved);  // a formula is known by its ops
-  CHECK(halved != with_formula([](const ScheduleInputs& in) { return in.base * 0.25; }));
-  CHECK(halved == with_formula([](const ScheduleInputs& in) { return in.base * (1.0 / 2); }));
-  CHECK_FALSE(with_formula([](const ScheduleInputs&) { return Tensor(); }));
-  spec.options.schedule = {};
+  CHECK(identity_with({}));
+  CHECK(identity_with(StepLR{.step_size = 2}));
+  CHECK(identity_with(StepLR{.step_size = 2}) != identity_with(StepLR{.step_size = 3}));
+  CHECK(identity_with(StepLR{.step_size = 2}) == identity_with(StepLR{.step_size = 2}));
+  CHECK(identity_with(warm_up(3, OneCycleLR{.max_lr = 1, .total_steps = 9, .cycle_momentum = false})));
+  CHECK(identity_with(ChainedScheduler{{StepLR{.step_size = 2}, ConstantLR{}}}));
+  Schedule own = StepLR{.step_size = 2};
+  own.rate = halved;
+  CHECK_FALSE(identity_with(own));
+  CHECK_FALSE(identity_with(warm_up(3, own)));
+  CHECK_FALSE(identity_with(ChainedScheduler{{StepLR{.step_size = 2}, own}}));
+  own = StepLR{.step_size = 2};
+  own.momentum = halved;
+  CHECK_FALSE(identity_with(own));
+  driver::UpdateSpec spec{{.optimizer = SGD{}}, "", {}, {}, {}};
   spec.options.optimizer.rule = [](Update&) {};  // the name and the rate are SGD's
   CHECK_FALSE(driver::update_identity(spec));
+}
+
+TEST_CASE("a formula of one's own is called while the Trainer is made, and never again", "[training-step]") {
+  const CacheOn cache;
+  for (int process = 0; process < 2; ++process) {
+    double factor = 0.5;
+    int calls = 0;
+    Schedule own;
+    own.name = "own";
+    own.rate = [&](const ScheduleInputs& in) {
+      ++calls;
+      return in.base * factor;
+    };
+    Graph g("own");
+    const Tensor x = g.input("x", f32, {dim("batch")}), w = g.parameter("w", {});
+    g.state()->set("w", Array::scalar(1.0F));
+    Trainer trainer(g, {.loss = mean(x * w), .optimizer = SGD{.lr = 1}, .schedule = own});
+    const int made = calls;
+    CHECK(made > 0);
+    factor = 100;
+    for (const std::int64_t batch : {1, 8}) {
+      const std::vector<float> ones(static_cast<std::size_t>(batch), 1);
+      trainer.program().step({{"x", Array::from(ones, {batch})}});
+    }
+    CHECK(calls == made);
+    CHECK(g.state()->get("w").values<float>()[0] == 0);  // two steps of a half
+  }
 }
 
 TEST_CASE("a Trainer whose step was found trains, warns and shows its forms as one that built it", "[training-step]") {
