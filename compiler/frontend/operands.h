@@ -21,8 +21,7 @@ namespace pullback::detail {
 /// Operands of one op on the way to equal types.
 class Operands {
  public:
-  /// At least one must be a tensor, else Error.
-  /// `op` lives as long.
+  /// At least one must be a tensor, else Error. `op` lives as long as this.
   Operands(std::string_view op, std::initializer_list<const Operand*> operands, const SourceLocation& where);
   /// All of one dtype and broadcast to one shape.
   std::vector<Tensor> unified();
