@@ -1,5 +1,6 @@
 // Writes what is compared of ops into one text of bytes. What is of no fixed size has its length or count in front, so
-// that two things are written alike only if they are alike, as long as the writer's next step follows from those before.
+// that two things are written alike only if they are alike, as long as the writer's next step follows from those
+// before.
 #pragma once
 
 #include <bit>
