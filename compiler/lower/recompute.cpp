@@ -477,7 +477,7 @@ schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
   if (module.arena_bytes > limit)
     throw Error(fmt::format(
         "{}: memory_limit is {} bytes, but values between kernels and their scratch memory need at least {}{}",
-        function.name, limit, least, has_winograd(function.body) ? " (fewer with .winograd = false)" : ""));
+        function.name, limit, least, has_winograd(function.body) ? " (perhaps fewer with .winograd = false)" : ""));
   return module;
 }
 
