@@ -24,8 +24,9 @@ constexpr std::int64_t kStreamedRows = 2, kStreams = 8, kNearMatrix = 32 << 10;
 /// From a matrix several times the second level, each row gives so many bytes before the next does: with more, the
 /// fetches of a tile come in bursts that those ahead must wait for.
 constexpr std::int64_t kStreamedBytes = 96, kFarMatrices = 4;
-/// Bytes of a column of A or B in one block, when each step of k reads a row of either.
-constexpr std::int64_t kStripDepth = 512;
+/// Bytes of a column of A or B in one block, when each step of k reads a row of either; more with 32 registers, whose
+/// tiles read so slowly that the second level is as good, and are begun and ended less often then.
+constexpr std::int64_t kStripDepth = 512, kLongStripDepth = 2048;
 
 /// Sums of so few bytes of A are bound by writing C. It is written row by row then: few rows of a tile at a time, each
 /// along a strip of B that stays near, rather than in many short runs pages apart.
@@ -315,7 +316,7 @@ class ScheduleChooser {
   /// each.
   Blocking strips() const {
     Extents strip = extents_;
-    strip.depth = even_piece(extents_.depth, kStripDepth / extents_.bytes);
+    strip.depth = even_piece(extents_.depth, (has_many_registers() ? kLongStripDepth : kStripDepth) / extents_.bytes);
     return choose_blocking(strip, tile(), registers_, problem_.second_level, true);
   }
 

@@ -60,6 +60,7 @@ class Grouper {
     bool alive = true;
     std::size_t rank = 0;  ///< place in an order in which each comes after its producers
     std::size_t seen = 0;  ///< by the last search that met it
+    std::size_t last = 0;  ///< position in the region of the latest anchor's op, as Group::first of the earliest
   };
 
   std::size_t index_of(const Node& node) const { return static_cast<std::size_t>(&node - nodes_.data()); }
@@ -69,7 +70,7 @@ class Grouper {
     if (!op.results.empty() && is_leaf(*op.result())) return;
     if (composed && !anchors_.contains(op.result())) return;
     Node node;
-    node.group.first = nodes_.size();
+    node.group.first = node.last = nodes_.size();
     node.group.op = composed ? nullptr : &op;
     for (const auto& result : op.results) node.group.anchors.push_back(result.get());
     if (composed)
@@ -130,16 +131,46 @@ class Grouper {
       if (!nodes_[i].alive) continue;
       for (const ir::Value* input : ordered(nodes_[i].inputs)) {
         if (count_of(*input) < 2 || count_of(*input) < nodes_[i].group.rows) continue;
-        for (std::size_t& other : by_input[input]) {
+        const ir::Value* origin = &origin_of(*input);
+        for (std::size_t& other : by_input[origin]) {
           if (other == i || !nodes_[other].alive || !nodes_[i].alive) continue;
-          if (!same_space(nodes_[other].group, nodes_[i].group)) continue;
+          if (!same_space(nodes_[other].group, nodes_[i].group) || is_kept_apart(other, i, *origin)) continue;
           const bool alike = nodes_[other].group.kind == nodes_[i].group.kind;
-          if (std::optional<Group> space = merged(other, i, alike ? nullptr : input))
+          const bool exchanged = nodes_[i].group.kind == Kind::contraction;
+          if (std::optional<Group> space =
+                  merged(exchanged ? i : other, exchanged ? other : i, alike ? nullptr : origin))
             merge(other, i, std::move(*space));
         }
-        by_input[input].push_back(i);
+        by_input[origin].push_back(i);
       }
     }
+  }
+
+  /// Is it better that the nodes, which read `origin`, do not meet? With a contraction nothing is computed earlier than
+  /// where it is needed. What is computed again behind a barrier must not meet what computed it before.
+  bool is_kept_apart(std::size_t a, std::size_t b, const ir::Value& origin) const {
+    const Node &one = nodes_[a], &other = nodes_[b];
+    const auto comes_with = [&](const Node& composed, const Node& contraction) {
+      return composed.last < contraction.last && !reads_behind(contraction, composed, origin);
+    };
+    if (one.group.kind == Kind::contraction) return !limits_.join_contractions || !comes_with(other, one);
+    if (other.group.kind == Kind::contraction) return !limits_.join_contractions || !comes_with(one, other);
+    return std::none_of(one.inputs.begin(), one.inputs.end(), [&](const ir::Value* input) {
+      return &origin_of(*input) == &origin && other.inputs.contains(input);
+    });
+  }
+
+  /// Does `late` read `origin` behind a barrier that comes, in the region, after all of `early`, which reads what is
+  /// before the barrier?
+  bool reads_behind(const Node& late, const Node& early, const ir::Value& origin) const {
+    return std::any_of(late.inputs.begin(), late.inputs.end(), [&](const ir::Value* input) {
+      if (&origin_of(*input) != &origin) return false;
+      for (const ir::Value* before; input != &origin; input = before) {
+        before = input->definer->operand(input->index);
+        if (early.inputs.contains(before) && early.last < nodes_[*group_of_.find(input)].group.first) return true;
+      }
+      return false;
+    });
   }
 
   /// What reads a convolution's result window by window is computed image by image, while the result is in the cache.
@@ -244,9 +275,13 @@ class Grouper {
     return list;
   }
 
+  /// Do both have as many positions? Of two contractions, or one and rows, no kernel can be made.
   static bool same_space(const Group& a, const Group& b) {
     const auto composed = [](const Group& g) { return g.kind == Kind::elementwise || g.kind == Kind::rows; };
-    return composed(a) && composed(b) && a.rows * a.inner == b.rows * b.inner;
+    const auto joins = [&](const Group& one, const Group& other) {
+      return composed(one) && (composed(other) || (one.kind == Kind::elementwise && other.kind == Kind::contraction));
+    };
+    return (joins(a, b) || joins(b, a)) && a.rows * a.inner == b.rows * b.inner;
   }
 
   /// The group that both can be, or none. `shared`: a value that both must read in step.
@@ -270,10 +305,10 @@ class Grouper {
   bool are_in_step(const Group& part, const Group& other, const Group& space, const ir::Value* shared) {
     const bool same_loops =
         part.kind == space.kind && part.rows == space.rows && part.inner == space.inner && part.slabs == space.slabs;
-    return std::all_of(part.anchors.begin(), part.anchors.end(), [&](const ir::Value* anchor) {
-      return reads_in_step(*anchor, space, same_loops ? other : space) &&
-             (!shared || reads_along(*anchor, *shared, space));
-    });
+    return std::all_of(
+               part.anchors.begin(), part.anchors.end(),
+               [&](const ir::Value* anchor) { return reads_in_step(*anchor, space, same_loops ? other : space); }) &&
+           (!shared || reads_along(part, *shared, space));
   }
 
   /// Is one of the members an operand of the space's contraction?
@@ -315,14 +350,21 @@ class Grouper {
     });
   }
 
-  /// Does the anchor read `value` at the loops' position, if at all?
-  bool reads_along(const ir::Value& anchor, const ir::Value& value, const Group& space) {
-    const std::vector<AnchorRead>* reads = reads_.find(&anchor);
-    if (!reads) return false;
-    const OpAccess& access = accesses_.of(*anchor.definer);
-    return std::all_of(reads->begin(), reads->end(), [&](const AnchorRead& read) {
-      return read.value != &value || steps_.is_in_step(space, anchor, access, Along::full, *read.address);
-    });
+  /// Do anchors of `part` read `value`, behind a barrier or not, at the loops' position only? As an operand a
+  /// contraction reads it elsewhere.
+  bool reads_along(const Group& part, const ir::Value& value, const Group& space) {
+    bool is_read = false;
+    for (const ir::Value* anchor : part.anchors) {
+      const std::vector<AnchorRead>* reads = reads_.find(anchor);
+      if (!reads) continue;
+      const OpAccess& access = accesses_.of(*anchor->definer);
+      for (const AnchorRead& read : *reads) {
+        if (&origin_of(*read.value) != &value) continue;
+        if (!steps_.is_in_step(space, *anchor, access, Along::full, *read.address)) return false;
+        is_read = true;
+      }
+    }
+    return is_read;
   }
 
   /// Is there a path from `from` to `to` through another group? Ranks rise along a path: only what lies between the
@@ -385,6 +427,7 @@ class Grouper {
     bring_together(from, to);
     Node &source = nodes_[from], &target = nodes_[to];
     target.group = std::move(space);
+    target.last = std::max(target.last, source.last);
     target.inputs.insert_all(source.inputs);
     for (const ir::Value* anchor : source.group.anchors) group_of_[anchor] = to;
     for (const ir::Value* anchor : target.group.anchors) target.inputs.erase(anchor);
@@ -466,6 +509,12 @@ class Grouper {
 };
 
 }  // namespace
+
+const ir::Value& origin_of(const ir::Value& value) {
+  const ir::Value* origin = &value;
+  while (origin->definer && origin->definer->def == &ops::op_barrier) origin = origin->definer->operand(origin->index);
+  return *origin;
+}
 
 bool is_leaf(const ir::Value& value) {
   return !value.definer || value.definer->def == &ops::op_constant;

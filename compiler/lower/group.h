@@ -56,6 +56,8 @@ struct Grouping {
 
 struct GroupLimits {
   bool fuse = true;
+  /// Whether a contraction is joined by what only reads the same as it: both results are there at once then.
+  bool join_contractions = true;
   int cone = 64;                         ///< ops an anchor's expression may hold
   int duplicate = 8;                     ///< the cost of an expression that is computed again rather than stored
   int anchors = 12;                      ///< of one group
@@ -68,5 +70,8 @@ Grouping group(const ir::Region& region, Accesses& accesses, const GroupLimits& 
 
 /// Constants and region arguments: never computed.
 bool is_leaf(const ir::Value& value);
+
+/// The value that lies in memory: behind optimization barriers it lies where it did before.
+const ir::Value& origin_of(const ir::Value& value);
 
 }  // namespace pullback::lower

@@ -43,6 +43,7 @@ class Lowerer {
     loops_ = {target.vector_bytes, target.vector_registers, options.threads != Threads::one,
               target.second_level, target.has_bf16_dot,     &options.schedules};
     limits_.fuse = options.fuse;
+    limits_.join_contractions = options.memory_limit == 0;
     limits_.image_bytes = target.second_level / 2;
   }
 

@@ -56,8 +56,8 @@ struct LiveRange {
 /// The groups of a function, what they store, and when memory is fullest.
 class Lives {
  public:
-  Lives(const ir::Region& region, Accesses& accesses)
-      : region_(region), accesses_(accesses), grouping_(group(region, accesses)) {
+  Lives(const ir::Region& region, Accesses& accesses, const GroupLimits& limits)
+      : region_(region), accesses_(accesses), grouping_(group(region, accesses, limits)) {
     for (std::size_t g = 0; g < grouping_.groups.size(); ++g) {
       for (const ir::Value* stored : grouping_.groups[g].stored) add(stored, g);
     }
@@ -200,8 +200,8 @@ struct Candidate {
 
 class Round {
  public:
-  Round(ir::Region& region, Accesses& accesses, const Rule& rule)
-      : region_(region), rule_(rule), lives_(region, accesses) {}
+  Round(ir::Region& region, Accesses& accesses, const Rule& rule, const GroupLimits& limits = {})
+      : region_(region), rule_(rule), lives_(region, accesses, limits) {}
 
   std::int64_t peak_bytes() const { return lives_.peak_bytes(); }
   /// Of the region as it was before run().
@@ -467,7 +467,7 @@ schedule::Module limit_memory(ir::Function& function, std::int64_t limit,
   schedule::Module module = lower(function);
   std::int64_t least = module.arena_bytes;
   for (int idle = 0; module.arena_bytes > limit && idle < kPatience; ++idle) {
-    if (!Round(function.body, accesses, {}).run(kShareOfRound)) break;
+    if (!Round(function.body, accesses, {}, {.join_contractions = false}).run(kShareOfRound)) break;
     module = lower(function);
     if (module.arena_bytes < least) {
       least = module.arena_bytes;

@@ -28,13 +28,12 @@ Expr erfc_positive(Expr a) {
 
 }  // namespace
 
-// Small: a polynomial. Otherwise 1 - exp(log(erfc|x|)), the logarithm a polynomial, until that is 1.
+// 1 - exp(log(erfc|x|)), until that is 1. The logarithm is -(|x| + |x| p(|x|)) with small p, so that little is lost where
+// it is small itself.
 Expr erf_f32(Expr x) {
-  const Expr magnitude = abs(x), z = x * x;
-  const Expr small = fma(x, polynomial(z, erf_small_f32), x);
-  const Expr far = clamp(magnitude, 0.9375, 3.95);
-  const Expr large = one_minus_exp(polynomial_by_pairs(far, far * far, erf_large_f32));
-  return select(magnitude < 0.9375, small, copysign(large, x));
+  const Expr magnitude = at_most(abs(x), 3.92);
+  const Expr p = polynomial_by_pairs(magnitude, magnitude * magnitude, erf_log_f32);
+  return copysign(one_minus_exp_f32(fma(magnitude, p, -magnitude)), x);
 }
 
 Expr erf_f64(Expr x) {

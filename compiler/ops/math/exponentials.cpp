@@ -131,10 +131,11 @@ Expr cosh_f64(Expr x) {
   return scale(collapse(sum) * 0.5, n);
 }
 
-Expr one_minus_exp(Expr x) {
-  const Reduced reduced = reduce_by_ln2(x);
-  const Expr power = power_of_two(reduced.n);
-  return fma(-power, expm1_reduced(reduced.r), 1.0 - power);
+// The low part of ln(2) is left out: n times it is multiplied by 2^n, at most 2^-30.
+Expr one_minus_exp_f32(Expr x) {
+  const Rounded n = round_product(x, kLog2E);
+  const Expr r = fma(n.number, -kLn2HighF32, x), power = power_of_two(n);
+  return fma(-power, expm1_reduced({r, r.like(0)}), 1.0 - power);
 }
 
 // With h = (exp(2|x|) - 1)/2 and d = 1 + h: 1 - 1/d, and where that would cancel, h - h^2/d.

@@ -110,10 +110,8 @@ emit('tanh_tail', 'f32', '(tanh(x) - x) / x^3 in x^2, |x| <= 0.625',
      lambda z: (tanh(sqrt(z)) - sqrt(z)) / sqrt(z) ** 3, lambda z: z, TINY, mpf('0.3907'), 4)
 emit('erf_small', 'f64', '(erf(x) - c x) / x^3 in x^2, c = 2/sqrt(pi), |x| <= 1',
      lambda z: (erf(sqrt(z)) / sqrt(z) - 2 / sqrt(pi)) / z, lambda z: z, TINY, mpf('1.001'), 10)
-emit('erf_small', 'f32', '(erf(x) - x) / x in x^2, |x| <= 0.9375',
-     lambda z: erf(sqrt(z)) / sqrt(z) - 1, lambda z: 1 / (erf(sqrt(z)) / sqrt(z)), TINY, mpf('0.88'), 6)
-emit('erf_large', 'f32', 'log(erfc(x)), 0.9375 <= x <= 3.95, for 1 - exp of it',
-     lambda x: log(erfc(x)), lambda x: erfc(x) / erf(x), mpf('0.92'), mpf('3.95'), 7)
+emit('erf_log', 'f32', 'log(erfc(x)) / x + 1, 0 <= x <= 3.92, for the relative error of 1 - exp of the logarithm',
+     lambda x: log(erfc(x)) / x + 1, lambda x: x * erfc(x) / erf(x), TINY, mpf('3.92'), 8)
 
 
 def erfcx_in(q):  # q = (x-3)/(x+3), x in [0.4, 28]

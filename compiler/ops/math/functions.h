@@ -17,7 +17,7 @@ Expr tanh_f32(Expr x);
 Expr tanh_f64(Expr x);
 Expr sigmoid(Expr x);
 /// 1 - exp(x) for x in [-80, 0], in error by little of exp(x) where that is small.
-Expr one_minus_exp(Expr x);
+Expr one_minus_exp_f32(Expr x);
 /// significand * 2^exponent.
 struct ScaledPair {
   Pair significand;
