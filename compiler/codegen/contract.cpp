@@ -140,7 +140,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     if (!at.copy) continue;
     const DType to = dtype_of(c.copy.buffer);
     store_first(to == b_type ? loaded : columns.back(), segment.active,
-                pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)));
+                pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)), false);
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   const auto multiply = [&](std::size_t first, std::size_t end) {

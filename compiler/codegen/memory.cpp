@@ -178,12 +178,15 @@ void Translator::store(const kernel::Store& store) {
   store_lanes(store, index, to_memory(at_width(value, lanes_.width)), mask(predicate.value));
 }
 
-// Without AVX-512 a masked store takes as long as tens of plain ones: powers of two of lanes instead.
-void Translator::store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align) {
-  const int width = width_of(value);
+// Without AVX-512 a masked store takes as long as tens of plain ones: powers of two of lanes instead. With it, a load
+// that meets lanes which the store leaves out waits as if they were written, as where the next of narrow rows follows.
+void Translator::store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align,
+                             bool is_read_beside) {
+  constexpr int kFewPieces = 2;
+  const int width = width_of(value), pieces = std::popcount(static_cast<unsigned>(active));
   if (active == width) {
     b_.CreateAlignedStore(value, pointer, align);
-  } else if (context_.target().has_masks) {
+  } else if (context_.target().has_masks && pieces > kFewPieces && !is_read_beside) {
     b_.CreateMaskedStore(value, pointer, align, tail_mask(width, active));
   } else {
     for (int done = 0; done < active;) {
@@ -208,7 +211,7 @@ void Translator::store_lanes(const kernel::Store& store, const Index& index, llv
     if (mask && (lanes_.mask || store.predicate))
       b_.CreateMaskedStore(value, pointer, align, mask);
     else
-      store_first(value, lanes_.active, pointer, align);
+      store_first(value, lanes_.active, pointer, align, target.access != kernel::Access::out);
     return;
   }
   if (stride && !lanes_.mask && !store.predicate) {

@@ -169,8 +169,8 @@ class Translator {
                                int& depth);
   llvm::Value* load_strided(int buffer, const kernel::Index& index, std::int64_t stride, int& depth);
   llvm::Value* gather(int buffer, const kernel::Index& index, llvm::Value* mask, llvm::Value* fallback);
-  /// The first `active` lanes to neighbouring places.
-  void store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align);
+  /// The first `active` lanes to neighbouring places. `is_read_beside`: the kernel may load what lies behind them soon.
+  void store_first(llvm::Value* value, int active, llvm::Value* pointer, llvm::Align align, bool is_read_beside);
   void store_lanes(const kernel::Store& store, const kernel::Index& index, llvm::Value* value, llvm::Value* mask);
   llvm::Value* to_memory(llvm::Value* value) const;
   llvm::Value* from_memory(llvm::Value* value, DType dtype) const;

@@ -61,7 +61,7 @@ class Chooser {
       return;
     }
     const OpAccess& access = accesses_.of(op);
-    for (const Read& read : access.reads) store_if_repeated(op, op.operand(read.operand), access);
+    for (const Read& read : access.reads) store_if_repeated(op, read, access);
     keep_small(op);
     Cone cone = cone_of(op, access);
     if (duplicated_too_often(result, cone) && store_number(op)) cone = cone_of(op, access);
@@ -74,11 +74,30 @@ class Chooser {
 
   /// An operand whose elements are read several times each, and not cheap to compute, or computed from a contraction's
   /// result that nothing else reads: behind its sums this takes no more memory.
-  void store_if_repeated(const ir::Op& op, const ir::Value* operand, const OpAccess& access) {
+  void store_if_repeated(const ir::Op& op, const Read& read, const OpAccess& access) {
+    const ir::Value* operand = op.operand(read.operand);
     if (!inlinable(operand)) return;
-    const std::int64_t read = count_of(*op.result()) * std::max<std::int64_t>(access.reduced_count, 1);
-    if (read <= count_of(*operand)) return;
-    if (cones_[operand].cost >= limits_.duplicate || is_behind_contraction(operand)) anchors_.insert(operand);
+    const std::int64_t reads = count_of(*op.result()) * std::max<std::int64_t>(access.reduced_count, 1);
+    if (reads <= count_of(*operand)) return;
+    if (cones_[operand].cost >= limits_.duplicate || is_behind_contraction(operand) ||
+        is_worth_storing(read, reads, op))
+      anchors_.insert(operand);
+  }
+
+  /// Is an operand of many positions computed anew at each from several values in memory, of which the innermost loop
+  /// meets others each time? Few rows, once stored, stay near.
+  bool is_worth_storing(const Read& read, std::int64_t reads, const ir::Op& op) {
+    constexpr std::int64_t kManyReads = 32 << 10, kManyTimes = 16;
+    const ir::Value* operand = op.operand(read.operand);
+    const Cone& cone = cones_[operand];
+    if (reads < kManyReads || reads < kManyTimes * count_of(*operand) || cone.leaves < 2 || cone.cost < 2) return false;
+    const OpAccess& access = accesses_.of(op);
+    const auto at = [&](std::int64_t position) {
+      return read.address.evaluate(
+          [&](const kernel::LoopVar& variable) { return variable.id == access.result.id ? position : 0; },
+          [](const kernel::Value&) { return std::int64_t{0}; });
+    };
+    return access.result.extent > 1 && at(0) != at(1);
   }
 
   bool is_behind_contraction(const ir::Value* value) {

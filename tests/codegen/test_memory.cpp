@@ -2,8 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include <cstring>
+#include <memory>
 #include <numeric>
+#include <string>
 
+#include "compiler/driver/load_codegen.h"
 #include "compiler/ir/kernel/builder.h"
 #include "tests/codegen/harness.h"
 
@@ -115,4 +118,35 @@ TEST_CASE("tables") {
                   [&](const Index& i) { b.store(y, i, b.lookup(table, b.bit_and(b.load(x, i), b.integer(i32, 15)))); });
     b.store(y, 0, b.lookup(table, b.bit_and(b.load(x, 3), b.integer(i32, 15))));
   });
+}
+
+// A masked store would hold up the load of the next row, which begins at lanes that it leaves out.
+TEST_CASE("narrow rows that are updated in place are stored without masks") {
+  const auto build = [](std::int64_t columns, bool in_place) {
+    return [=](Kernel& k) {
+      Builder b(k);
+      constexpr std::int64_t kRows = 5;
+      const int x = b.buffer("x", f32, kRows * columns, Access::in);
+      const int y = b.buffer("y", f32, kRows * columns, in_place ? Access::inout : Access::out);
+      b.serial_loop("i", kRows, [&](const Index& i) {
+        b.vector_loop("j", columns, 16, 1, [&](const Index& j) {
+          Value* value = b.load(x, i * columns + j);
+          b.store(y, i * columns + j, in_place ? b.add(b.load(y, i * columns + j), value) : value);
+        });
+      });
+    };
+  };
+  const auto is_masked = [&](std::int64_t columns, bool in_place) {
+    auto kernel = std::make_shared<Kernel>();
+    build(columns, in_place)(*kernel);
+    const codegen::Compiled compiled = driver::generate_code(
+        test::schedule_of(kernel), {.target = Target::parse("x86-64-v4"), .want_llvm_text = true});
+    return compiled.llvm_text.find("call void @llvm.masked.store") != std::string::npos;
+  };
+  for (std::int64_t columns = 1; columns <= 16; ++columns) {
+    test::check_plain(build(columns, true));
+    CHECK_FALSE(is_masked(columns, true));
+  }
+  CHECK_FALSE(is_masked(10, false));
+  CHECK(is_masked(15, false));
 }

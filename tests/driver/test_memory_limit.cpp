@@ -2,8 +2,10 @@
 // known.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <regex>
+#include <string>
 
 #include <pullback/pullback.h>
 
@@ -106,6 +108,28 @@ TEST_CASE("what a few instructions compute again is not kept", "[memory]") {
   // The executors add in different orders: errors of some epsilons in each of the layers, in both directions.
   for (std::size_t i = 0; i < expected.losses.size(); ++i)
     CHECK(compiled.losses[i] == Approx(expected.losses[i]).epsilon(2 * kLayers * 1.2e-7 * 8));
+}
+
+// The gradient of gelu, behind a product, and what the next product reads, computed again, need the same erf.
+TEST_CASE("what is computed again joins the product whose end computes the same", "[memory]") {
+  Graph g("gelu", {.seed = 5});
+  Tensor x = g.input("x", f32, {256, 128}), h = x;
+  for (int i = 0; i < 3; ++i) {
+    const std::string layer = std::to_string(i);
+    h = nn::linear(gelu(nn::linear(h, 512, "up" + layer)), 128, "down" + layer);
+  }
+  Trainer trainer(g, {.loss = mse(h, x), .optimizer = SGD{.lr = 1e-2}});
+  const std::string kernels = trainer.program().dump(Stage::kernel);
+  std::size_t with_erf = 0;
+  for (std::size_t at = 0, end = 0; at < kernels.size(); at = end) {
+    end = std::min(kernels.find("\nkernel @", at + 1), kernels.size());
+    const std::string kernel = kernels.substr(at, end - at);
+    if (kernel.find("@erf") == std::string::npos) continue;
+    ++with_erf;
+    INFO(kernel);
+    CHECK(kernel.find("contract ") != std::string::npos);
+  }
+  CHECK(with_erf == 3);  // forward; backward where nothing is computed again, and where something is
 }
 
 // Of each convolution the result less its mean is kept. What the next one read is computed again, and with it what that

@@ -56,15 +56,17 @@ std::string product(const std::string& dtype, const std::string& arguments, cons
          "}\n  " + more + "\n}";
 }
 
-/// What the rules choose for a product of A, which may lie transposed, and B on a target with this second level.
+/// What the rules choose for a product of A, which may lie transposed, and B on a target with this second level; its
+/// sums are stored, or only their squares.
 lower::ContractionSchedule choose_for(const std::string& name, std::int64_t second_level, std::int64_t m,
-                                      std::int64_t n, std::int64_t k, bool transposed) {
+                                      std::int64_t n, std::int64_t k, bool transposed, bool squared = false) {
   Target target = Target::parse(name);
   target.second_level = second_level;
   const auto text = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "," + std::to_string(b); };
   const auto function = parse_function(
       product("f32", "%x: f32[" + (transposed ? text(k, m) : text(m, k)) + "], %y: f32[" + text(k, n) + "]", text(m, n),
-              std::string("contract = [") + (transposed ? "0" : "1") + "]x[0], batch = []x[]"));
+              std::string("contract = [") + (transposed ? "0" : "1") + "]x[0], batch = []x[]",
+              squared ? "%s: f32[" + text(m, n) + "] = mul(%a, %a)\n  return s = %s" : "return a = %a"));
   lower::ContractionSchedule schedule;
   lower::lower(*function, target, {.schedules = [&](const lower::ContractionProblem& problem) {
     return schedule = lower::choose_schedule(problem);
@@ -202,6 +204,9 @@ TEST_CASE("the rules cut products for 32 registers of 16 numbers and 1 MiB", "[l
   CHECK(chosen(1024, 512, 32).pack_columns);
   CHECK_FALSE(chosen(1024, 320, 64).pack_columns);
   CHECK_FALSE(chosen(40, 256, 64).pack_columns);
+  // Where each step reads a row of either operand and sums wait in scratch memory, blocks are longer than with 16.
+  CHECK(choose_for("x86-64-v4", 1 << 20, 128, 512, 1024, true, true).blocking.depth == 512);
+  CHECK(choose_for("x86-64-v3", 1 << 20, 128, 512, 1024, true, true).blocking.depth == 128);
 }
 
 TEST_CASE("what the rules choose can be done, whatever the problem", "[lower]") {
