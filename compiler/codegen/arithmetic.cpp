@@ -1,12 +1,14 @@
 #include "compiler/codegen/arithmetic.h"
 
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/Instructions.h>
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include <bit>
 #include <numeric>
+#include <utility>
 
 #include <pullback/error.h>
 
@@ -230,6 +232,23 @@ llvm::Value* Arithmetic::shift(Opcode opcode, llvm::Value* x, llvm::Value* amoun
   return b_.CreateSelect(within, shifted, integer(t, 0));
 }
 
+namespace {
+
+/// A number that was extended, and a constant that it is compared with: in the type that it had, if that holds both.
+std::pair<llvm::Value*, llvm::Value*> without_extension(llvm::Value* x, llvm::Value* y) {
+  const auto* extended = llvm::dyn_cast<llvm::SExtInst>(x);
+  const auto* constant = llvm::dyn_cast<llvm::Constant>(y);
+  if (!extended || !constant) return {x, y};
+  if (constant->getType()->isVectorTy()) constant = constant->getSplatValue();
+  const auto* number = llvm::dyn_cast_or_null<llvm::ConstantInt>(constant);
+  llvm::Type* type = extended->getSrcTy();
+  if (!number || !number->getValue().isSignedIntN(type->getScalarSizeInBits())) return {x, y};
+  return {extended->getOperand(0),
+          llvm::ConstantInt::get(type, static_cast<std::uint64_t>(number->getSExtValue()), /*IsSigned=*/true)};
+}
+
+}  // namespace
+
 llvm::Value* Arithmetic::compare(Opcode opcode, DType dtype, llvm::Value* x, llvm::Value* y) const {
   using P = llvm::CmpInst::Predicate;
   struct Row {
@@ -244,7 +263,9 @@ llvm::Value* Arithmetic::compare(Opcode opcode, DType dtype, llvm::Value* x, llv
   for (const Row& row : rows) {
     if (row.opcode != opcode) continue;
     if (is_float(dtype)) return b_.CreateFCmp(row.floating, x, y);
-    return b_.CreateICmp(is_signed(dtype) ? row.with_sign : row.without_sign, x, y);
+    if (!is_signed(dtype)) return b_.CreateICmp(row.without_sign, x, y);
+    const auto [narrow, constant] = without_extension(x, y);
+    return b_.CreateICmp(row.with_sign, narrow, constant);
   }
   throw InternalError("codegen: not a comparison");
 }

@@ -33,10 +33,12 @@ void Translator::contract(const Contract& source) {
   std::vector<llvm::Value*> sums = start_tile(tile);
   fetch_for_epilogue(tile);
   fetch_rows_below(tile);
-  if (source.depth > 0)
-    contract_loops(tile, 0,
-                   {tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size())},
-                   sums);
+  if (source.depth > 0) {
+    Place begin{tile.a.value, tile.b.value, tile.copy.value, 0, 0, 0, std::vector<std::int64_t>(tile.loops.size()), {}};
+    for (const Contract::Fetch& fetch : source.fetches)
+      begin.fetches.emplace_back(address(fetch.buffer, resolve(fetch.base)).value, 0);
+    contract_loops(tile, 0, begin, sums);
+  }
   epilogues(tile, sums);
 }
 
@@ -143,6 +145,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
                 pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)), false);
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
+  fetch_ahead(tile, at, 1);
   const auto multiply = [&](std::size_t first, std::size_t end) {
     for (const std::int64_t row : rows) {
       const std::int64_t offset = at.a_offset + c.a.of_row(row);
@@ -174,6 +177,7 @@ void Translator::tile_steps_sliding(const Tile& tile, const Place& at, std::int6
   const Contract::Around& taps = tile.loops.back();
   const DType a_type = dtype_of(c.a.buffer), b_type = dtype_of(c.b.buffer);
   keep_order();
+  fetch_ahead(tile, at, count);
   std::vector<std::vector<llvm::Value*>> filters(static_cast<std::size_t>(count));
   std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::int64_t>>> readers;  // rows and their steps
   struct Product {
@@ -258,6 +262,8 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
     next.a_offset += i * loop.stride_a;
     next.b_offset += i * loop.stride_b;
     next.copy_offset += i * tile.contract.copy.stride_depth;
+    for (std::size_t f = 0; f < next.fetches.size(); ++f)
+      next.fetches[f].second += i * tile.steps_within(level) * tile.contract.fetches[f].each;
     contract_loops(tile, level + 1, next, state);
   };
   const bool slides = level + 1 == tile.loops.size() && !kernel::is_of_pairs(*kernel_, tile.contract) &&
@@ -270,7 +276,7 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
       sums = counted_loop("k", number(first), number(first + whole), steps, sums,
                           [&](Bound position, std::span<llvm::Value* const> carried) {
                             std::vector<llvm::Value*> next(carried.begin(), carried.end());
-                            Place here = moved(tile, loop, at, position.value);
+                            Place here = moved(tile, level, at, position.value);
                             here.steps[level] = first;
                             if (slides) tile_steps_sliding(tile, here, steps, next);
                             for (std::int64_t u = 0; u < steps && !slides; ++u) step(here, u, next);
@@ -285,6 +291,7 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
       const std::int64_t count = std::min(steps, end - i);
       here.a_offset += i * loop.stride_a;
       here.b_offset += i * loop.stride_b;
+      for (std::size_t f = 0; f < here.fetches.size(); ++f) here.fetches[f].second += i * tile.contract.fetches[f].each;
       tile_steps_sliding(tile, here, count, sums);
       i += count - 1;
       continue;
@@ -294,8 +301,8 @@ void Translator::contract_loops(const Tile& tile, std::size_t level, const Place
 }
 
 /// Where iteration `position` of a loop begins.
-Translator::Place Translator::moved(const Tile& tile, const Contract::Around& loop, const Place& at,
-                                    llvm::Value* position) {
+Translator::Place Translator::moved(const Tile& tile, std::size_t level, const Place& at, llvm::Value* position) {
+  const Contract::Around& loop = tile.loops[level];
   const auto move = [&](int buffer, llvm::Value* base, std::int64_t stride, std::int64_t offset) {
     llvm::Type* element = arithmetic_.type(dtype_of(buffer));
     llvm::Value* distance = position;
@@ -307,7 +314,13 @@ Translator::Place Translator::moved(const Tile& tile, const Contract::Around& lo
   llvm::Value* copy = at.copy ? move(c.copy.buffer, at.copy, c.copy.stride_depth, at.copy_offset) : nullptr;
   llvm::Value* a = move(c.a.buffer, at.a, loop.stride_a, at.a_offset);
   llvm::Value* b = move(c.b.buffer, at.b, loop.stride_b, at.b_offset);
-  return {a, b, copy, 0, 0, 0, at.steps};
+  Place moved{a, b, copy, 0, 0, 0, at.steps, {}};
+  for (std::size_t f = 0; f < at.fetches.size(); ++f) {
+    const Contract::Fetch& fetch = c.fetches[f];
+    const auto [from, offset] = at.fetches[f];
+    moved.fetches.emplace_back(move(fetch.buffer, from, fetch.each * tile.steps_within(level), offset), 0);
+  }
+  return moved;
 }
 
 // A loop of which only a range of iterations lies within a bound.
@@ -331,7 +344,7 @@ void Translator::contract_range(const Tile& tile, std::size_t level, const Contr
   const std::vector<llvm::Value*> computed =
       counted_loop("k", begin, end, 1, sums, [&](Bound position, std::span<llvm::Value* const> carried) {
         std::vector<llvm::Value*> next(carried.begin(), carried.end());
-        contract_loops(tile, level + 1, moved(tile, loop, at, position.value), next);
+        contract_loops(tile, level + 1, moved(tile, level, at, position.value), next);
         return next;
       });
   scopes_.pop_back();

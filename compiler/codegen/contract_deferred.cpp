@@ -95,7 +95,7 @@ void Translator::some_steps(const Tile& tile, const Place& at, llvm::Value* firs
                             std::vector<llvm::Value*>& sums) {
   Tile part = tile;
   part.loops.front().extent = count;
-  contract_loops(part, 0, moved(tile, tile.loops.front(), at, first), sums);
+  contract_loops(part, 0, moved(tile, 0, at, first), sums);
 }
 
 }  // namespace pullback::codegen

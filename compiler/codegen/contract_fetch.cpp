@@ -120,6 +120,25 @@ bool Translator::is_far_panel(const Contract& c) const {
          c.b.stride_depth * size >= kFarRow;
 }
 
+// What `steps` steps from here on fetch. Of neighbouring steps in the code that move by less than a line, those that
+// every line needs do.
+void Translator::fetch_ahead(const Tile& tile, const Place& at, std::int64_t steps) {
+  for (std::size_t f = 0; f < at.fetches.size(); ++f) {
+    const Contract::Fetch& fetch = tile.contract.fetches[f];
+    const DType dtype = dtype_of(fetch.buffer);
+    const std::int64_t line = kLineBytes / static_cast<std::int64_t>(size_of(dtype));
+    const std::int64_t steps_of_line = std::max<std::int64_t>(1, line / fetch.each);
+    const auto [from, offset] = at.fetches[f];
+    for (std::int64_t step = 0; step < steps; ++step) {
+      if ((offset / fetch.each + step) % steps_of_line != 0) continue;
+      for (std::int64_t each = 0; each < fetch.each; each += line)
+        prefetch(b_.CreateConstGEP1_64(arithmetic_.type(dtype), from,
+                                       static_cast<std::uint64_t>(offset + step * fetch.each + each)),
+                 CacheLevel::second);
+    }
+  }
+}
+
 void Translator::fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset) {
   const Contract& c = tile.contract;
   const DType dtype = dtype_of(c.b.buffer);

@@ -92,9 +92,11 @@ struct Translator::Tile {
   /// The epilogues: one, or those of choice().
   std::vector<const kernel::Block*> endings() const;
   bool stores_along_rows(const kernel::Block& ending) const;
-  std::int64_t steps() const {
+  std::int64_t steps() const { return loops.front().extent * steps_within(0); }
+  /// Steps of all loops within one.
+  std::int64_t steps_within(std::size_t level) const {
     std::int64_t steps = 1;
-    for (const kernel::Contract::Around& loop : loops) steps *= loop.extent;
+    while (++level < loops.size()) steps *= loops[level].extent;
     return steps;
   }
 
@@ -109,7 +111,8 @@ struct Translator::Tile {
 struct Translator::Place {
   llvm::Value *a = nullptr, *b = nullptr, *copy = nullptr;
   std::int64_t a_offset = 0, b_offset = 0, copy_offset = 0;
-  std::vector<std::int64_t> steps;  ///< of each loop, by level, as far as rows depend on it
+  std::vector<std::int64_t> steps;                             ///< of each loop, by level, as far as rows depend on it
+  std::vector<std::pair<llvm::Value*, std::int64_t>> fetches;  ///< pointers, and how far from them
 };
 
 }  // namespace pullback::codegen

@@ -180,6 +180,14 @@ llvm::Value* Translator::lane_index(const Index& index, llvm::Type* type) {
   return sum;
 }
 
+// As i64. Where 32 bits hold it, so are computed, and what compares it with a constant takes half as many vectors.
+llvm::Value* Translator::lane_number(const Index& index) {
+  constexpr std::int64_t kSmall = std::int64_t{1} << 30;  // lanes beyond a tail are a little further
+  if (!Range{-kSmall, kSmall}.contains(index.range())) return lane_index(index, b_.getInt64Ty());
+  llvm::Type* type = llvm::FixedVectorType::get(b_.getInt64Ty(), static_cast<unsigned>(lanes_.width));
+  return b_.CreateSExt(lane_index(index, b_.getInt32Ty()), type);
+}
+
 llvm::Value* Translator::lane_atom(const Atom& atom, llvm::Type* type) {
   llvm::Type* vector = llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_.width));
   if (atom.kind == Atom::Kind::variable) {

@@ -1,5 +1,6 @@
 // Translator: loads and stores. How lanes move through a buffer decides the instruction: nothing, a scalar; by one, a
-// vector; by a stride, an element each; irregularly, a gather or scatter.
+// vector; near each other, a vector or two (load_near.cpp); by a stride, an element each; irregularly, a gather or
+// scatter.
 #include <bit>
 #include <numeric>
 
@@ -65,6 +66,8 @@ Translator::Bound Translator::load(const kernel::Value& value) {
   const bool fixed_lanes = !predicate.value && !lanes_.mask;
   if (stride == 1) {
     result = load_contiguous(value.buffer, index, predicate, stored_fallback, at);
+  } else if (const auto near = near_lanes(index);
+             near && (result = load_near(value.buffer, *near, predicate, stored_fallback, at))) {
   } else if (stride && fixed_lanes) {
     result = load_strided(value.buffer, index, *stride, at);
   } else {

@@ -102,6 +102,7 @@ class Translator {
   // overlap: contract_deferred.cpp).
   struct Segment;
   struct Tile;
+  struct Place;
   void contract(const kernel::Contract& tile);
   /// The tile that is all of the loop, if its endings are worth running beside the next tile.
   const kernel::Contract* deferred_tile(const kernel::Loop& loop) const;
@@ -115,13 +116,13 @@ class Translator {
   void fetch_row(const Tile& tile, const Rows& place, const kernel::Index& row);
   void fetch_rows_below(const Tile& tile);
   bool is_far_panel(const kernel::Contract& tile) const;
+  void fetch_ahead(const Tile& tile, const Place& at, std::int64_t steps);
   void fetch_beside(const Tile& tile, llvm::Value* b, std::int64_t offset);
   enum class CacheLevel : std::uint8_t { first, second };
   void prefetch(llvm::Value* from, CacheLevel to);
   std::vector<llvm::Value*> start_tile(const Tile& tile);
   std::vector<llvm::Value*> zeros(const Tile& tile) const;
   std::vector<llvm::Value*> load_start(const Tile& tile);
-  struct Place;
   void keep_order();
   llvm::Value* another(llvm::Value* address);
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
@@ -131,7 +132,7 @@ class Translator {
                   std::vector<llvm::Value*>& sums);
   void tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count, std::vector<llvm::Value*>& sums);
   void contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums);
-  Place moved(const Tile& tile, const kernel::Contract::Around& loop, const Place& at, llvm::Value* position);
+  Place moved(const Tile& tile, std::size_t level, const Place& at, llvm::Value* position);
   void contract_range(const Tile& tile, std::size_t level, const kernel::Contract::Bound& bound, const Place& at,
                       std::vector<llvm::Value*>& sums);
   void epilogues(const Tile& tile, const std::vector<llvm::Value*>& sums);
@@ -167,6 +168,16 @@ class Translator {
   llvm::Value* load_uniform(int buffer, const kernel::Index& index, Bound predicate, Bound fallback, int& depth);
   llvm::Value* load_contiguous(int buffer, const kernel::Index& index, Bound predicate, llvm::Value* fallback,
                                int& depth);
+  /// Where lanes read: base + the offset of each, within `span` elements.
+  struct NearLanes {
+    kernel::Index base;
+    std::vector<std::int64_t> offsets;
+    std::int64_t span = 1;
+  };
+  std::optional<NearLanes> near_lanes(const kernel::Index& index);
+  llvm::Value* load_near(int buffer, const NearLanes& near, Bound predicate, llvm::Value* fallback, int& depth);
+  std::int64_t readers(const NearLanes& near) const;
+  llvm::Value* readers_of(const NearLanes& near, llvm::Value* lanes, std::int64_t first, std::int64_t count);
   llvm::Value* load_strided(int buffer, const kernel::Index& index, std::int64_t stride, int& depth);
   llvm::Value* gather(int buffer, const kernel::Index& index, llvm::Value* mask, llvm::Value* fallback);
   /// The first `active` lanes to neighbouring places. `is_read_beside`: the kernel may load what lies behind them soon.
@@ -197,6 +208,7 @@ class Translator {
   Bound address(int buffer, const kernel::Index& index);
   /// index for each lane as integers of `type`; wraps in them.
   llvm::Value* lane_index(const kernel::Index& index, llvm::Type* type);
+  llvm::Value* lane_number(const kernel::Index& index);
   llvm::Value* lane_atom(const kernel::Atom& atom, llvm::Type* type);
   void replace(const kernel::LoopVar& variable, kernel::Index by);
   const kernel::LoopVar* new_variable(std::int64_t extent);

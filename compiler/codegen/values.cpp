@@ -45,7 +45,7 @@ void Translator::define(const kernel::Value& value) {
       return;
     case Opcode::index_value: {
       const kernel::Index index = resolve(value.index);
-      bind(&value, varies(index) ? here(lane_index(index, b_.getInt64Ty())) : scalar_index(index));
+      bind(&value, varies(index) ? here(lane_number(index)) : scalar_index(index));
       return;
     }
     case Opcode::load:

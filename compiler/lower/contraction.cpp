@@ -15,6 +15,7 @@
 #include "compiler/lower/chain.h"
 #include "compiler/lower/contraction_across.h"
 #include "compiler/lower/contraction_dots.h"
+#include "compiler/lower/contraction_fetch.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/contraction_shape.h"
@@ -66,6 +67,7 @@ class Writer {
       outer_.insert(outer_.end(), around->begin(), around->end());
     const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.c) > std::abs(y.c); };
     if (filters_) std::stable_sort(outer_.begin(), outer_.end(), far);
+    if (is_plain() && inner_.empty()) choose_fetches();
   }
 
   void run() {
@@ -110,10 +112,7 @@ class Writer {
   }
   std::int64_t nested_steps() const { return ContractionShape::product(nested_); }
 
-  /// Filters of which so many elements stay in registers.
-  static constexpr std::int64_t kFewTaps = 9;
-
-  /// A filter for each channel: A has no rows. Rows of pixels take their place, so that a tile has sums enough.
+  /// A filter for each channel: A has no rows.
   void choose_filter() {
     if (packed_ || pack_rows_ || !shape_.k.empty() || row_.size > 1 || shape_.n.empty() || column_.b != 1 ||
         blocking_.depth != depth_.size)
@@ -121,36 +120,32 @@ class Writer {
     filters_ = true;
     row_ = shape_.n.back();
     shape_.n.pop_back();
-    // With registers for them, the filter's elements under a pixel stay in these while the tile's rows slide past it.
-    const bool slides = registers_.vectors == 32 && !nested_.empty() && depth_.size > 1 && depth_.size <= kFewTaps &&
-                        slides_along(row_, depth_);
-    const std::int64_t sums = registers_.vectors - 2 - (slides ? depth_.size : 0);
-    const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
-    tile_.vectors = std::min<std::int64_t>(vectors, vectors % 2 == 0 ? 2 : 3);
-    tile_.rows = std::min(row_.size, sums / tile_.vectors);
-    tile_.rows = even_piece(row_.size, tile_.rows);
+    tile_ = filter_tile({row_, column_, depth_}, !nested_.empty(), registers_);
     blocking_.rows = row_.size;
   }
 
-  /// The rows of an image, say, of which each is C's columns: where all of them stay near, those for a tile's rows come
-  /// one after the other, so that C is written along memory, rather than in as many places as it has rows.
+  /// The rows of an image, say, of which each is C's columns: where all of them stay near, C is written along memory.
   void choose_inner() {
     if (packed_ || !shape_.k.empty() || blocking_.depth != depth_.size || row_.size <= tile_.rows) return;
-    std::int64_t reach = column_.size * column_.b + (depth_.size - 1) * std::abs(depth_.b);
-    for (const Loop& loop : nested_) reach += (loop.size - 1) * std::abs(loop.b);
-    std::int64_t outer = ContractionShape::product(shape_.batch) * ContractionShape::product(shape_.m) *
-                         ContractionShape::product(shape_.n);
-    while (!shape_.n.empty()) {
-      const Loop& loop = shape_.n.back();
-      reach += (loop.size - 1) * std::abs(loop.b);
-      outer /= loop.size;
-      if (outer < kOuterParts || reach * extents().bytes > options_.second_level / 4) break;
-      inner_.insert(inner_.begin(), loop);
-      shape_.n.pop_back();
-    }
+    inner_ = take_near_loops(shape_, {row_, column_, depth_}, nested_, kOuterParts,
+                             options_.second_level / 4 / extents().bytes);
     inner_at_.resize(inner_.size());
   }
   std::int64_t inner_steps() const { return ContractionShape::product(inner_); }
+
+  /// What blocks of k, or the next of several matrices B, read next, where that lies right behind.
+  void choose_fetches() {
+    const bool has_blocks = blocking_.depth < depth_.size;
+    const bool has_next_b = !outer_.empty() && outer_.back().b == depth_.size * depth_.b;
+    const bool is_dense_b = column_.b == 1 && depth_.b == column_.size,
+               is_dense_a = row_.a == 1 && depth_.a == row_.size;
+    const auto behind = [&](const View& view, const Loop& across) {
+      return FetchAhead(view.base->type, blocking_.depth * across.size, {1, row_.size, column_.size, blocking_.depth},
+                        options_.second_level);
+    };
+    if (is_dense_b && (has_blocks || has_next_b)) next_b_ = behind(shape_.b, column_);
+    if (is_dense_a && has_blocks) next_a_ = behind(shape_.a, row_);
+  }
 
   Extents extents() const {
     return {row_.size, column_.size, packed_depth(depth_.size),
@@ -173,9 +168,7 @@ class Writer {
   /// Panels of B, one for each step of the outer loops, are columns of a wider one: tasks may be some of the rows for
   /// many panels, rather than a panel each.
   Grid choose_row_parts(std::int64_t outer, double work) const {
-    Extents all = extents();
-    all.columns *= outer;
-    return choose_parts(all, work, 1);
+    return choose_parts({row_.size, column_.size * outer, extents().depth, extents().bytes}, work, 1);
   }
   bool are_row_parts(const Grid& grid) const {
     return shape_.batch.empty() && shape_.m.empty() && !filters_ && grid.rows.count > 1 &&
@@ -341,11 +334,15 @@ class Writer {
       });
   }
 
+  /// Do tiles read both operands where they lie, in one loop over k?
+  bool is_plain() const {
+    return a_ >= 0 && b_ >= 0 && !packed_ && !pack_rows_ && !filters_ && shape_.k.empty() && nested_.empty();
+  }
+
   /// See contraction_across.h.
   std::int64_t columns_across(const Part& part) const {
-    const bool is_plain = a_ >= 0 && b_ >= 0 && !packed_ && !pack_rows_ && !paired_ && !filters_ && shape_.k.empty() &&
-                          nested_.empty() && block_.depth == depth_.size;
-    return is_plain && row_.a == 1 ? lower::columns_across(part.rows, part.columns, registers_.width) : 0;
+    const bool may_be_across = is_plain() && block_.depth == depth_.size && row_.a == 1;
+    return may_be_across ? lower::columns_across(part.rows, part.columns, registers_.width) : 0;
   }
 
   void run_across(const Part& part) {
@@ -488,6 +485,11 @@ class Writer {
                      all_panels_ ? panel_pitch(tile.columns, registers_.width) : panel_width()};
     else if (packed_)
       statement.copy = {panel_buffer(), panel_at_, panel_width()};
+    if (part_.rows == row_.size && part_.columns == column_.size) {
+      const FetchAhead::Place place{Index(0), tile.row, tile.column, tile.rows, tile.columns};
+      next_b_.share(statement, b_, b_base(Index(0), {}) + block_.depth * depth_.b, place);
+      next_a_.share(statement, a_, a_base(Index(0), {}) + block_.depth * depth_.a, place);
+    }
     if (filters_) {
       statement.a = {b_, b_base(tile.column, k) + tile.row * row_.b, row_.b, depth_.b, 1};
       statement.b = {a_, a_base(tile.row, k), depth_.a, 0};
@@ -563,6 +565,7 @@ class Writer {
   bool chained_ = false;         ///< sums that are not complete are kept in C
   bool all_panels_ = false;      ///< all panels of a strip are copied before its rows are visited
   PackedRows packed_rows_;
+  FetchAhead next_a_, next_b_;
   Part part_;                    ///< that is being written
   Index packed_row_, panel_at_;  ///< where the tile's operands lie in scratch memory
   /// The part of k that is being written.

@@ -8,7 +8,7 @@ using kernel::Index;
 
 std::int64_t columns_across(std::int64_t rows, std::int64_t columns, std::int64_t width) {
   // Of more columns, a vector of them is as fast, and behind many whole vectors it hardly counts.
-  const std::int64_t most_columns = width / 4, fewest_rows = width / 2, most_vectors = 4;
+  const std::int64_t most_columns = width / 4, fewest_rows = width / 2, most_vectors = 16;
   const std::int64_t left = columns % width;
   if (rows < fewest_rows || columns < width || columns > most_vectors * width) return 0;
   return left <= most_columns ? left : 0;

@@ -1,6 +1,7 @@
 #include "compiler/lower/contraction_orientation.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace pullback::lower {
@@ -86,6 +87,36 @@ void order_taps(ContractionLoops& loops) {
   const Loop& row = loops.n[column_of(loops.n) == last ? last - 1 : last];
   const auto taps = std::find_if(loops.k.begin(), loops.k.end(), [&](const Loop& k) { return slides_along(row, k); });
   if (taps != loops.k.end()) std::rotate(taps, taps + 1, loops.k.end());
+}
+
+Tile filter_tile(const TileLoops& loops, bool several, const Registers& registers) {
+  constexpr std::int64_t kFewTaps = 9;  // that stay in registers
+  const auto& [row, column, depth] = loops;
+  // With registers for them, the filter's elements under a pixel stay in these while the tile's rows slide past it.
+  const bool slides =
+      registers.vectors == 32 && several && depth.size > 1 && depth.size <= kFewTaps && slides_along(row, depth);
+  const std::int64_t sums = registers.vectors - 2 - (slides ? depth.size : 0);
+  const std::int64_t needed = (column.size + registers.width - 1) / registers.width;
+  const std::int64_t vectors = std::min<std::int64_t>(needed, needed % 2 == 0 ? 2 : 3);
+  return {even_piece(row.size, std::min(row.size, sums / vectors)), vectors};
+}
+
+std::vector<Loop> take_near_loops(ContractionLoops& loops, const TileLoops& tile, const std::vector<Loop>& nested,
+                                  std::int64_t fewest, std::int64_t most) {
+  std::int64_t reach = tile.column.size * tile.column.b + (tile.depth.size - 1) * std::abs(tile.depth.b);
+  for (const Loop& loop : nested) reach += (loop.size - 1) * std::abs(loop.b);
+  std::int64_t outer =
+      ContractionLoops::product(loops.batch) * ContractionLoops::product(loops.m) * ContractionLoops::product(loops.n);
+  std::vector<Loop> taken;
+  while (!loops.n.empty()) {
+    const Loop& loop = loops.n.back();
+    reach += (loop.size - 1) * std::abs(loop.b);
+    outer /= loop.size;
+    if (outer < fewest || reach > most) break;
+    taken.insert(taken.begin(), loop);
+    loops.n.pop_back();
+  }
+  return taken;
 }
 
 TileLoops take_tile_loops(ContractionLoops& loops) {

@@ -28,6 +28,15 @@ struct TileLoops {
 /// Takes them out of `loops`: what remains is around the tile.
 TileLoops take_tile_loops(ContractionLoops& loops);
 
+/// Where A has no rows, a filter for each channel, rows of pixels take their place, so that a tile has sums enough: how
+/// many of them and of vectors a tile has. `several`: the filter has other rows than that along the depth.
+Tile filter_tile(const TileLoops& loops, bool several, const Registers& registers);
+
+/// Takes the innermost loops over n whose tiles read up to `most` elements of B, and of whose outer ones, over batch, m
+/// and n, at least `fewest` iterations are left. `nested` loops are in each tile.
+std::vector<Loop> take_near_loops(ContractionLoops& loops, const TileLoops& tile, const std::vector<Loop>& nested,
+                                  std::int64_t fewest, std::int64_t most);
+
 /// Do rows meet what other rows meet in an earlier step, as those of an image do that a filter slides along?
 bool slides_along(const Loop& row, const Loop& step);
 /// Where each channel has a filter (A has no rows), the steps in which rows of pixels meet others are walked last.

@@ -15,6 +15,7 @@ struct Convolution {
   std::int64_t groups = 1, batch_groups = 1;
   bool channels_last = false;  ///< the result's layout; windows are then read without padding in memory
   bool may_use_winograd = false;
+  bool is_row_major = false;  ///< as the result is wanted
 };
 
 /// The gradient of the kernels, along axis `d` of the windows or all: the windows are whole images.

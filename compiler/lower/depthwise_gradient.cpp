@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "compiler/lower/contraction_fetch.h"
 #include "compiler/lower/direct_convolution.h"
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
@@ -101,6 +102,7 @@ class DepthwiseGradientWriter {
     accumulate_ = shape_.spec.accumulate;
     bytes_ = static_cast<std::int64_t>(size_of(accumulate_));
     width_ = options.vector_bytes / bytes_;
+    second_level_ = options.second_level;
     x_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
     dy_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     all_taps_ = loops_.taps;
@@ -204,6 +206,7 @@ class DepthwiseGradientWriter {
       cut.steps.push_back(bound->step(pixels));
       statement.bounds.push_back(std::move(cut));
     }
+    if (has_pixels) fetch_next_rows(statement, tile);
     // The sums of a tile are neighbours.
     const auto place = [&](const Index& row, const Index& column) {
       return tile.channel * all_taps_.size + (tile.first_tap + row) * width_ + column;
@@ -213,6 +216,18 @@ class DepthwiseGradientWriter {
       if (!last) return build().store(sums_, place(row, column), sum);
       emitter_.in_vector([&] { finish(tile.first_tap + row, channel + column, sum); });
     });
+  }
+
+  /// The rows of both operands that the next rows of dy need, too.
+  void fetch_next_rows(kernel::Contract& statement, const Tile& tile) {
+    const Loop &rows = loops_.rows, &tap_rows = loops_.tap_rows;
+    const TiledPart part{1, all_taps_.size, part_size_, tile.rows * loops_.pixels.size};
+    const FetchAhead::Place place{Index(0), Index(tile.first_tap), tile.channel, tile.taps, tile.channels};
+    const auto fetch = [&](const View& view, int buffer, std::int64_t row, const Index& next) {
+      FetchAhead(view.base->type, tile.rows * row, part, second_level_).share(statement, buffer, next, place);
+    };
+    fetch(shape_.b, x_, rows.b, tile.x + ((tile.rows - 1) * rows.b + tap_rows.size * tap_rows.b));
+    fetch(shape_.a, dy_, rows.a, tile.dy + tile.rows * rows.a);
   }
 
   void finish(const Index& tap, const Index& channel, kernel::Value* sum) {
@@ -228,6 +243,7 @@ class DepthwiseGradientWriter {
   Emitter& emitter_;
   DType accumulate_ = DType::f32;
   std::int64_t bytes_ = 4, width_ = 16;  ///< of the sums: of one, and of a vector
+  std::int64_t second_level_ = 0;
   int x_ = -1, dy_ = -1, sums_ = -1;
   Loop all_taps_;
   std::int64_t parts_ = 1, part_size_ = 0;  ///< channels

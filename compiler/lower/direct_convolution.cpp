@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "compiler/ir/layout.h"
+#include "compiler/lower/contraction_fetch.h"
 #include "compiler/lower/contraction_orientation.h"
 #include "compiler/lower/contraction_phases.h"
 #include "compiler/lower/depthwise_gradient.h"
@@ -15,8 +16,6 @@
 #include "compiler/lower/parallelism.h"
 #include "compiler/lower/tiling.h"
 #include "compiler/lower/winograd.h"
-#include "compiler/ops/op_def.h"
-#include "compiler/ops/ops.h"
 
 namespace pullback::lower {
 namespace {
@@ -62,7 +61,7 @@ class DirectWriter {
     column_ = columns.front();
     columns.clear();
     if (images_) shape_.n.erase(shape_.n.begin() + (image_loop(shape_) - shape_.n.data()));
-    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_, most_rows());
+    const DirectTile chosen = choose_direct_tile(shape_, column_, registers_, is_depthwise_, is_turned());
     row_ = chosen.row;
     run_ = chosen.run;
     stride_run_ = chosen.stride_run;
@@ -134,13 +133,14 @@ class DirectWriter {
  private:
   kernel::Builder& build() { return emitter_.build(); }
 
-  /// Tiles whose columns are stored along their rows turn them in registers, a vector of rows at a time.
-  std::int64_t most_rows() const {
+  /// Are columns of tiles stored along their rows? They are turned in registers then, a vector of rows at a time. Of
+  /// phases, whole rows of an image are.
+  bool is_turned() const {
+    if (images_ && !is_depthwise_) return false;
     const ir::Value& result = *group_.op->result();
-    const bool is_turned = std::any_of(group_.stored.begin(), group_.stored.end(), [&](const ir::Value* stored) {
+    return std::any_of(group_.stored.begin(), group_.stored.end(), [&](const ir::Value* stored) {
       return stored->type.rank() == result.type.rank() && ir::layout_of(*stored) != ir::layout_of(result);
     });
-    return is_turned ? registers_.width : registers_.vectors;
   }
 
   bool bounds_row(const Loop& loop) const {
@@ -369,6 +369,7 @@ class DirectWriter {
         repeat("o", {0, outer, 1}, [&](const Index& o) {
           outer_at_ = positions_in(outer_, by_columns ? o : part * outer + o);
           sums_at_ = o;
+          positions_ = outer;
           for (const Segment& segment : segments) {
             if (by_columns) {
               row_tiles(part * segment.size, segment.size, b, first, last);
@@ -438,6 +439,7 @@ class DirectWriter {
       w += block_at[i] * blocks_[i].loop.a;
     }
     statement.depth = is_empty_ ? 0 : depth.size;
+    fetch_next_block(statement, tile, block_at);
     statement.a = {x_, x + tile.row * row_.b + tile.column * column_.b, row_.b, depth.b, column_.b, run_, stride_run_};
     statement.b = {w_, w + tile.column, depth.a};
     for (std::size_t i = 0; i + 1 < shape_.k.size(); ++i)
@@ -448,6 +450,24 @@ class DirectWriter {
     build().contract(std::move(statement), accumulate_, [&](const Index& row, const Index& column, kernel::Value* sum) {
       emitter_.in_vector([&] { finish(tile, row, column, sum, last); });
     });
+  }
+
+  /// Sums over blocks read the next block of both operands soon.
+  void fetch_next_block(kernel::Contract& statement, const Part& tile, const std::vector<Index>& block_at) {
+    if (blocks_.empty() || by_channels_) return;
+    std::int64_t steps = 1;
+    for (const Loop& loop : shape_.k) steps *= loop.size;
+    const TiledPart part{positions_, row_.size, column_.size, steps};
+    const FetchAhead::Place place{sums_at_, tile.row, tile.column, tile.rows, tile.columns};
+    const auto fetch = [&](const View& view, int buffer, std::int64_t Loop::* stride, Index next) {
+      for (std::size_t i = 0; i < shape_.batch.size(); ++i) next += outer_at_[i] * (shape_.batch[i].*stride);
+      for (std::size_t i = 0; i < blocks_.size(); ++i) next += block_at[i] * (blocks_[i].loop.*stride);
+      const std::int64_t elements = blocks_.back().loop.*stride;
+      FetchAhead(view.base->type, elements, part, options_.second_level)
+          .share(statement, buffer, next + elements, place);
+    };
+    fetch(shape_.b, x_, &Loop::b, Index(0));
+    fetch(shape_.a, w_, &Loop::a, Index(0));
   }
 
   kernel::Contract::Bound bound_of(const CoordinateBound& bound, const Part& tile,
@@ -521,29 +541,10 @@ class DirectWriter {
   bool is_empty_ = false;  ///< sums are over nothing
   bool is_depthwise_ = false;
   Index sums_at_, sums_column_;  ///< the position of the outer loops, and the column, that sums are kept from
-  std::int64_t sums_pitch_ = 1;
+  std::int64_t sums_pitch_ = 1, positions_ = 1;
 };
 
-/// Without windows, and with images as one run of pixels, a convolution is a product of matrices; but phases, of which
-/// one may be that, are written together.
-bool is_matrix_product(const ir::Op& op, const ContractionShape& shape) {
-  return shape.bounds.empty() && shape.batch.empty() && shape.n.size() <= 1 && shape.k.size() == 1 &&
-         !has_spread_elements(op.def->contraction(op));
-}
-
 }  // namespace
-
-bool is_depthwise(const ContractionShape& shape) {
-  if (!shape.m.empty() || shape.batch.size() != 1) return false;
-  const Loop& groups = shape.batch.front();
-  return groups.a == 1 && groups.b == 1 && groups.c == 1;
-}
-
-bool is_direct_convolution(const ir::Op& op, const ContractionShape& shape) {
-  if (is_winograd(op)) return true;
-  if (op.def != &ops::op_convolution || is_matrix_product(op, shape)) return false;
-  return is_depthwise(shape) || (shape.m.size() == 1 && shape.m[0].a == 1 && shape.m[0].b == 0 && shape.m[0].c == 1);
-}
 
 void write_direct_convolution(const Group& group, Unit& unit, Placement& placement,
                               std::vector<ContractionShape> phases, const LoopOptions& options) {

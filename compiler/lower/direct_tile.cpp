@@ -14,6 +14,8 @@ constexpr std::int64_t kMostTaps = 16;
 constexpr std::int64_t kFarBytes = 2048;
 /// A filter that slides along fewer rows than these gains little; and of so many taps, all are in the code.
 constexpr std::int64_t kFewestSlidingRows = 4, kMostSlidingTaps = 9;
+/// Fewer rows of a tile that is turned are turned with more vectors of columns: a row is an element of x to load.
+constexpr std::int64_t kFewestTurnedRows = 12;
 /// Sums that need not wait for each other.
 constexpr std::int64_t kEnoughSums = 10;
 
@@ -26,13 +28,13 @@ std::int64_t extent_of(const std::vector<Loop>& loops, std::size_t dimension) {
 class TileChooser {
  public:
   TileChooser(ContractionShape& shape, const Loop& columns, const Registers& registers, bool is_depthwise,
-              std::int64_t most_rows)
+              bool is_turned)
       : shape_(shape),
         registers_(registers),
         bytes_(static_cast<std::int64_t>(size_of(shape.spec.accumulate))),
         columns_(columns.size),
         is_depthwise_(is_depthwise),
-        most_rows_(most_rows) {}
+        is_turned_(is_turned) {}
 
   DirectTile run() {
     if (choose_sliding_row()) return chosen_;
@@ -43,8 +45,11 @@ class TileChooser {
   }
 
  private:
-  /// One vector of columns leaves registers for many rows.
+  /// One vector of columns leaves registers for many rows. Tiles that are turned are squares then, or nearly: there is
+  /// no work for rows that they do not have, and whole vectors are stored.
   Tile tile_for(std::int64_t rows) const {
+    const std::int64_t square = balanced(rows, registers_.width).front().size;
+    if (is_turned_ && registers_.vectors == 32 && square >= kFewestTurnedRows) return {square, 1};
     Tile tile = choose_tile(rows, columns_, registers_);
     if (tile.vectors == 1 && registers_.vectors == 32) tile.rows = std::min<std::int64_t>(rows, 28);
     return tile;
@@ -61,8 +66,8 @@ class TileChooser {
     if (row->size < kFewestSlidingRows || !slides_along(*row, taps) || !can_be_row(*row)) return false;
     chosen_.row = *row;
     shape_.n.erase(row);
-    const std::int64_t available = registers_.vectors - 1;
-    const std::int64_t rows = balanced(chosen_.row.size, std::min(most_rows_, available - taps.size)).front().size,
+    const std::int64_t available = registers_.vectors - 1, most = is_turned_ ? registers_.width : registers_.vectors;
+    const std::int64_t rows = balanced(chosen_.row.size, std::min(most, available - taps.size)).front().size,
                        wanted = (kEnoughSums + rows - 1) / rows,
                        vectors = (columns_ + registers_.width - 1) / registers_.width;
     chosen_.tile = {rows, std::clamp<std::int64_t>(std::min(wanted, available / (rows + taps.size)), 1, vectors)};
@@ -146,15 +151,15 @@ class TileChooser {
   const Registers registers_;
   const std::int64_t bytes_, columns_;
   const bool is_depthwise_;
-  const std::int64_t most_rows_;
+  const bool is_turned_;
   DirectTile chosen_;
 };
 
 }  // namespace
 
 DirectTile choose_direct_tile(ContractionShape& shape, const Loop& columns, const Registers& registers,
-                              bool is_depthwise, std::int64_t most_rows) {
-  return TileChooser(shape, columns, registers, is_depthwise, most_rows).run();
+                              bool is_depthwise, bool is_turned) {
+  return TileChooser(shape, columns, registers, is_depthwise, is_turned).run();
 }
 
 bool is_bounded(const ContractionShape& shape, const Loop& loop) {

@@ -14,9 +14,9 @@ struct DirectTile {
 };
 
 /// Takes the rows from the loops of `shape`, from which those over `columns`, and over images, have been taken. A tile
-/// along which a filter slides has up to `most_rows`.
+/// that `is_turned` stores its columns along its rows: these are up to a vector.
 DirectTile choose_direct_tile(ContractionShape& shape, const Loop& columns, const Registers& registers,
-                              bool is_depthwise, std::int64_t most_rows);
+                              bool is_depthwise, bool is_turned);
 
 /// Does a bound depend on the loop?
 bool is_bounded(const ContractionShape& shape, const Loop& loop);

@@ -132,9 +132,11 @@ void share(kernel::Kernel& kernel, int in, int out) {
   for_each_block(kernel.body, [&](kernel::Statement& statement) {
     if (auto* define = std::get_if<kernel::Define>(&statement)) renumber(define->value->buffer);
     if (auto* store = std::get_if<kernel::Store>(&statement)) renumber(store->buffer);
-    if (auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement))
+    if (auto* tile = std::get_if<std::unique_ptr<kernel::Contract>>(&statement)) {
       for (int* buffer : {&(*tile)->a.buffer, &(*tile)->b.buffer, &(*tile)->copy.buffer, &(*tile)->start.buffer})
         renumber(*buffer);
+      for (kernel::Contract::Fetch& fetch : (*tile)->fetches) renumber(fetch.buffer);
+    }
   });
   kernel.buffers.erase(kernel.buffers.begin() + out);
 }

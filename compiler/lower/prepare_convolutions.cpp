@@ -7,6 +7,7 @@
 
 #include "compiler/ir/layout.h"
 #include "compiler/ir/rewriter.h"
+#include "compiler/lower/contraction_across.h"
 #include "compiler/lower/convolution_form.h"
 #include "compiler/lower/prepare_winograd.h"
 #include "compiler/lower/view.h"
@@ -167,6 +168,15 @@ bool is_one_kernel_in_phases(const Convolution& c) {
   return phases > 1 && phases <= kMostPhases;
 }
 
+/// Are the channels of x and of the result apart, and those of a pixel multiplied with those of one? Each image is a
+/// matrix of channels x pixels then, also in a phase.
+bool may_be_product_by_channels(const Convolution& c) {
+  const auto& taps = c.windows.sizes;
+  const std::vector<std::int64_t> strides = strides_in_place(c.x);
+  return c.groups * c.batch_groups == 1 && c.is_row_major && strides[1] != 1 && strides.back() == 1 &&
+         std::all_of(taps.begin(), taps.end(), [](const Dim& size) { return size == Dim(1); });
+}
+
 /// Results that are `dilation` apart see the same taps, and only those that meet elements: a convolution of each such
 /// phase multiplies no zeros. Element u of `phase` is result t = u*dilation + phase; tap r meets an element where
 /// t + r - low is a multiple of the dilation, so taps first, first + dilation, ... do.
@@ -178,7 +188,8 @@ Value by_phases(const Convolution& c, std::size_t d, std::int64_t lanes) {
   const std::size_t rank = c.x.rank();
   Value sum;
   Convolution part = c;
-  if (c.channels_last) part.x = moved(c, lanes);  // once for all phases
+  if (may_be_product_by_channels(c)) part.channels_last = false;
+  if (part.channels_last) part.x = moved(c, lanes);  // once for all phases
   for (std::int64_t phase = 0; phase < std::min(dilation, size); ++phase) {
     const std::int64_t first = ((low - phase) % dilation + dilation) % dilation;
     if (first >= taps) continue;  // zeros
@@ -340,6 +351,16 @@ Value prepared_direct(const Convolution& c, std::int64_t lanes) {
   return result;
 }
 
+/// Do whole vectors leave a few pixels of each image? Vectors run over their output channels then, if these are
+/// neighbours: see contraction_across.h. A few images pay for the copy of the kernels.
+bool leaves_few_pixels(const Convolution& c, std::int64_t lanes) {
+  constexpr std::int64_t kFewestImages = 4;
+  if (!has_no_windows(c) || c.windows.rank() == 0 || c.x.size(0).constant() < kFewestImages) return false;
+  std::int64_t pixels = 1;
+  for (std::size_t d = 0; d < c.windows.rank(); ++d) pixels *= c.result[d + 2].constant();
+  return !is_along_channels(c.w) && columns_across(c.w.size(0).constant(), pixels, lanes) > 0;
+}
+
 Value prepared(const Convolution& c, std::int64_t lanes) {
   if (is_one_kernel_in_phases(c)) return prepared_direct(c, lanes);
   if (const std::optional<std::size_t> axis = spread_axis(c.windows)) return by_phases(c, *axis, lanes);
@@ -347,8 +368,8 @@ Value prepared(const Convolution& c, std::int64_t lanes) {
   Windows windows = c.windows;
   const Value x = is_padded(windows) ? padded(c.x, windows) : c.x;
   const std::int64_t outputs = c.w.size(0).constant() / (c.groups * c.batch_groups);
-  const Value w = runs_over_channels(c, outputs, lanes) ? along_channels(c.w) : c.w;
-  return ops::convolution(x, w, windows, c.groups, c.batch_groups);
+  const bool along = runs_over_channels(c, outputs, lanes) || leaves_few_pixels(c, lanes);
+  return ops::convolution(x, along ? along_channels(c.w) : c.w, windows, c.groups, c.batch_groups);
 }
 
 /// Are there no windows, and channels apart in both the images and the result? Then each image is a matrix of channels
@@ -427,6 +448,7 @@ std::vector<ir::Value*> prepare(ir::Op& op, ir::Builder& builder, int vector_byt
   const auto bytes = std::max<std::int64_t>(4, static_cast<std::int64_t>(size_of(op.result()->type.dtype)));
   const std::int64_t lanes = std::max<std::int64_t>(1, vector_bytes / bytes);
   const ir::Integers layout = ir::layout_of(*op.result());
+  c.is_row_major = std::is_sorted(layout.begin(), layout.end());
   if (is_product(c, layout) || runs_over_pixels(c, layout, lanes)) c.channels_last = false;
   const std::optional<Value> dense = thinned(c, layout, lanes);
   Value result = dense ? *dense : prepared(c, lanes);

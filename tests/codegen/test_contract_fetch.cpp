@@ -120,3 +120,39 @@ TEST_CASE("what a short sum writes far away is fetched before") {
   CHECK(fetches(1 << 18) == 3);
   CHECK(fetches((1 << 18) - 1) == 0);
 }
+
+TEST_CASE("steps fetch what another tile will read, line by line") {
+  const auto fetches = [](std::int64_t each, std::int64_t around) {
+    return fetches_of([&](Kernel& kernel) {
+             Builder b(kernel);
+             const int a = b.buffer("a", f32, 4 * 64, Access::in), x = b.buffer("b", f32, 64 * 16, Access::in);
+             const int c = b.buffer("c", f32, 4 * 16, Access::out);
+             Contract tile = product(4, 16, 64, a, x);
+             if (around > 1) tile.around.push_back({around, 0, 0});
+             // Two buffers, beyond the end of one.
+             tile.fetches = {{x, Index(1 << 20), each}, {a, Index(0), each}};
+             b.contract(std::move(tile), f32,
+                        [&](const Index& i, const Index& j, Value* value) { b.store(c, i * 16 + j, value); });
+           })
+        .second;
+  };
+  CHECK(fetches(16, 1) == 2 * 4);  // four steps in the code, a line each
+  CHECK(fetches(4, 1) == 2);       // one line for four steps
+  CHECK(fetches(5, 1) == 2 * 2);   // for three
+  CHECK(fetches(40, 1) == 2 * 3 * 4);
+  CHECK(fetches(16, 3) == 2 * 4);
+}
+
+TEST_CASE("what is fetched changes no result") {
+  for (const std::int64_t each : {1, 7, 100})
+    test::check_plain([&](Kernel& kernel) {
+      Builder b(kernel);
+      const int a = b.buffer("a", f32, 4 * 20, Access::in), x = b.buffer("b", f32, 40 * 24, Access::in);
+      const int c = b.buffer("c", f32, 4 * 24, Access::out);
+      Contract tile = product(4, 24, 20, a, x);
+      tile.around.push_back({2, 0, 20 * 24});
+      tile.fetches = {{x, Index(40 * 24), each}};
+      b.contract(std::move(tile), f32,
+                 [&](const Index& i, const Index& j, Value* value) { b.store(c, i * 24 + j, value); });
+    });
+}

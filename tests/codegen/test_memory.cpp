@@ -45,6 +45,35 @@ TEST_CASE("indices with quotients and remainders") {
     });
 }
 
+TEST_CASE("lanes that read elements near each other") {
+  for (DType dtype : {boolean, u8, bf16, i32, f32, f64})
+    for (std::int64_t n : {2, 7, 16, 33}) {
+      const auto build = [&](Kernel& k) {
+        Builder b(k);
+        const int x = b.buffer("x", dtype, 2 * n, Access::in), c = b.buffer("c", boolean, n, Access::in);
+        const int y = b.buffer("y", dtype, 9 * n, Access::out);
+        b.vector_loop("i", n, 8, 1, [&](const Index& i) {
+          b.store(y, i + 8 * n, b.load(x, mod(i, 2) + mod(i + 1, 2)));  // always the same one
+          Value* fallback = b.load(x, 1);
+          Value* number = b.index_value(i);
+          Value* even = b.eq(b.index_value(mod(i, 2)), b.integer(i64, 0));
+          b.store(y, i, b.load(x, floordiv(i, 2)));
+          b.store(y, i + n, b.load(x, 2 * i + 1));
+          b.store(y, i + 2 * n, b.load(x, Index(2 * n - 1) - 2 * i));
+          b.store(y, i + 3 * n, b.load(x, floordiv(i + 1, 3) + mod(i, 2)));
+          // What no lane reads lies outside, before and behind.
+          Value* later = b.ge(number, b.integer(i64, 2));
+          b.store(y, i + 4 * n, b.load_if(later, x, floordiv(i, 2) - 1, fallback));
+          Value* earlier = b.lt(number, b.integer(i64, n / 2));
+          b.store(y, i + 5 * n, b.load_if(b.bit_and(earlier, even), x, 4 * floordiv(i, 2) + mod(i, 2), fallback));
+          b.store(y, i + 6 * n, b.load_if(b.load(c, i), x, floordiv(i, 2), fallback));
+          b.store(y, i + 7 * n, b.load_if(b.load(c, 0), x, 2 * i, fallback));
+        });
+      };
+      test::check_plain(build);
+    }
+}
+
 TEST_CASE("gathers and scatters by values") {
   for (DType dtype : {u8, f16, i32, f32, f64})
     for (std::int64_t n : {1, 9, 16, 50}) {

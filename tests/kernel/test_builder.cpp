@@ -231,6 +231,23 @@ TEST_CASE("broken kernels are refused") {
                "fma is not defined on i32");
 }
 
+TEST_CASE("a tile fetches some of what it may read") {
+  const auto check_fetch = [](Contract::Fetch fetch, const std::string& message) {
+    check_broken(
+        [&](Builder& b, Kernel&) {
+          Contract tile;
+          tile.rows = 1, tile.columns = 4, tile.depth = 2;
+          tile.a = {0, 0, 0, 1};
+          tile.b = {0, 0, 4};
+          tile.fetches.push_back(fetch);
+          b.contract(std::move(tile), f32, [](const Index&, const Index&, Value*) {});
+        },
+        message);
+  };
+  check_fetch({0, Index(100), 0}, "a contract fetches 0 elements in each step");
+  check_fetch({1, Index(0), 4}, "y is written only, but is read");
+}
+
 TEST_CASE("copies of B that would disturb the tile or leave their buffer are refused") {
   // B is x, 2x4; the copy goes to y unless told otherwise.
   const auto check_copy = [](const std::function<void(Contract&, int spare)>& change, const std::string& message) {

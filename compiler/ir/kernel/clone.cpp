@@ -87,6 +87,8 @@ class Cloner {
     copy->b.base = index(tile->b.base);
     copy->copy = tile->copy;
     copy->copy.base = index(tile->copy.base);
+    copy->fetches = tile->fetches;
+    for (Contract::Fetch& fetch : copy->fetches) fetch.base = index(fetch.base);
     copy->start = tile->start;
     copy->start.base = index(tile->start.base);
     if (tile->start.condition) copy->start.condition = value(tile->start.condition);

@@ -243,6 +243,13 @@ struct Contract {
     Index base;
     std::int64_t stride_depth = 0;
   };
+  /// What another tile will read: step n of all loops over k together brings the elements from base + n*each to base +
+  /// (n+1)*each nearer, line by line of the cache. That changes no result; elements may lie outside of the buffer.
+  struct Fetch {
+    int buffer = -1;
+    Index base;
+    std::int64_t each = 0;
+  };
   struct Around {
     std::int64_t extent = 1, stride_a = 0, stride_b = 0;
   };
@@ -261,6 +268,7 @@ struct Contract {
   A a;
   B b;
   Copy copy;
+  std::vector<Fetch> fetches;
   Start start;
   LoopVar row, column;
   Value* accumulator = nullptr;  ///< an argument, visible in the epilogue; its dtype is the accumulation's

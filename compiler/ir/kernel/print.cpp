@@ -176,6 +176,8 @@ class Printer {
     if (c->b.stride_column != 1) head += fmt::format(" column {}", c->b.stride_column);
     if (c->copy.buffer >= 0)
       head += fmt::format(", copy to {} depth {}", address(c->copy.buffer, c->copy.base), c->copy.stride_depth);
+    for (const Contract::Fetch& fetch : c->fetches)
+      head += fmt::format(", fetch {} each {}", address(fetch.buffer, fetch.base), fetch.each);
     for (const Contract::Around& loop : c->around)
       head += fmt::format(", around {}: a {} b {}", loop.extent, loop.stride_a, loop.stride_b);
     for (const Contract::Bound& bound : c->bounds) {

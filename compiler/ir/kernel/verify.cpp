@@ -375,6 +375,10 @@ class Verifier {
     input(c->a.buffer, c->a.base, a, "a");
     input(c->b.buffer, c->b.base, b, "b");
     if (c->copy.buffer >= 0) copy_of(*c);
+    for (const Contract::Fetch& fetch : c->fetches) {
+      readable(buffer(fetch.buffer));
+      require(fetch.each > 0, "a contract fetches {} elements in each step", fetch.each);
+    }
     for (const Contract::Bound& bound : c->bounds) bounds_of(*c, bound);
     start.add(c->rows, c->start.stride_row);
     start.add(c->columns, 1);
