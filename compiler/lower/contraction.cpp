@@ -15,6 +15,7 @@
 #include "compiler/lower/chain.h"
 #include "compiler/lower/contraction_across.h"
 #include "compiler/lower/contraction_dots.h"
+#include "compiler/lower/contraction_ending.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
 #include "compiler/lower/contraction_shape.h"
@@ -35,7 +36,8 @@ struct Part {
 
 class Writer {
  public:
-  Writer(const Group& group, Unit& unit, Placement& placement, ContractionShape shape, const LoopOptions& options)
+  Writer(const Group& group, Unit& unit, Placement& placement, Accesses& accesses, ContractionShape shape,
+         const LoopOptions& options)
       : group_(group),
         options_(options),
         shape_(std::move(shape)),
@@ -44,7 +46,7 @@ class Writer {
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
     if (registers_.vectors == 32) order_taps(shape_);
-    const ContractionSchedule schedule = choose_schedule(problem(placement), options.schedules, *unit.kernel);
+    const ContractionSchedule schedule = choose_schedule(problem(placement, accesses), options.schedules, *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (placement.is_stored(*shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     if (placement.is_stored(*shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
@@ -90,12 +92,13 @@ class Writer {
 
   kernel::Builder& build() { return emitter_.build(); }
 
-  ContractionProblem problem(const Placement& placement) const {
+  ContractionProblem problem(const Placement& placement, Accesses& accesses) const {
     const auto operand = [&](const View& view) {
       return ContractionProblem::Operand{view.base->type.dtype, placement.is_stored(*view.base)};
     };
-    return {shape_,     operand(shape_.a),     operand(shape_.b),    accumulate_, keeps_sums(group_, accumulate_),
-            registers_, options_.second_level, options_.has_bf16_dot};
+    const bool keeps = keeps_sums(group_, accumulate_), is_long = has_long_ending(group_, placement, accesses);
+    return {shape_,  operand(shape_.a), operand(shape_.b),     accumulate_,          keeps,
+            is_long, registers_,        options_.second_level, options_.has_bf16_dot};
   }
 
   /// The loops over k outside of depth_ belong to the tile's statement; but where B is packed, the outer ones of many
@@ -590,7 +593,7 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
     throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
   if (sums_along_memory(shapes.front(), placement, options))
     return write_dots(group, unit, placement, std::move(shapes.front()), options);
-  Writer(group, unit, placement, std::move(shapes.front()), options).run();
+  Writer(group, unit, placement, accesses, std::move(shapes.front()), options).run();
 }
 
 }  // namespace pullback::lower
