@@ -113,12 +113,20 @@ llvm::Value* Translator::load_element(DType dtype, llvm::Value* base, std::int64
   return b_.CreateExtractElement(vector, std::uint64_t{0});
 }
 
+/// Columns of B go to the copy: as they were loaded, or converted.
+void Translator::copy_columns(const Tile& tile, const Place& at, std::int64_t offset, const Segment& segment,
+                              llvm::Value* loaded, llvm::Value* converted) {
+  const Contract& c = tile.contract;
+  const DType to = dtype_of(c.copy.buffer);
+  llvm::Value* pointer =
+      b_.CreateConstGEP1_64(arithmetic_.type(to), at.copy, static_cast<std::uint64_t>(offset + segment.offset));
+  store_first(to == dtype_of(c.b.buffer) ? loaded : converted, segment.active, pointer, llvm::Align(size_of(to)),
+              false);
+}
+
 void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums) {
   const Contract& c = tile.contract;
   const bool pairs = kernel::is_of_pairs(*kernel_, c);
-  const auto pointer = [&](DType dtype, llvm::Value* base, std::int64_t offset) {
-    return b_.CreateConstGEP1_64(arithmetic_.type(dtype), base, static_cast<std::uint64_t>(offset));
-  };
   llvm::SmallVector<std::int64_t, 16> rows;
   for (std::int64_t row = 0; row < c.rows; ++row)
     if (tile.has_row(row, at.steps)) rows.push_back(row);
@@ -139,10 +147,7 @@ void Translator::tile_step(const Tile& tile, const Place& at, std::vector<llvm::
     }
     llvm::Value* loaded = load_operand(b_type, at.b, at.b_offset + segment.offset, segment.width, segment.active);
     columns.push_back(factor_of(loaded, b_type));
-    if (!at.copy) continue;
-    const DType to = dtype_of(c.copy.buffer);
-    store_first(to == b_type ? loaded : columns.back(), segment.active,
-                pointer(to, at.copy, at.copy_offset + segment.offset), llvm::Align(size_of(to)), false);
+    if (at.copy) copy_columns(tile, at, at.copy_offset, segment, loaded, columns.back());
   }
   if (tile.fetches_beside) fetch_beside(tile, at.b, at.b_offset);
   fetch_ahead(tile, at, 1);
@@ -251,6 +256,7 @@ llvm::Value* Translator::another(llvm::Value* address) {
 // The loops from `level` on. Those from tile.written_out on are repeated in the code, and so are some steps of the one
 // before them, and those of which some rows take no part.
 void Translator::contract_loops(const Tile& tile, std::size_t level, const Place& at, std::vector<llvm::Value*>& sums) {
+  if (tile.joins_rows) return contract_joined(tile, at, sums);
   if (level == tile.loops.size()) return tile_step(tile, at, sums);
   if (level + 1 == tile.loops.size() && !tile.range(level) && !kernel::is_of_pairs(*kernel_, tile.contract) &&
       tile.slides(context_.target()))

@@ -66,10 +66,11 @@ Translator::Tile::Tile(const Contract& source, const Target& target)
   for (std::int64_t column = 0; column < source.columns; column += vector) {
     const int active = static_cast<int>(std::min<std::int64_t>(vector, source.columns - column));
     // Beside whole vectors the last one is whole, too, or half of one, which some cores that have vectors of 64 bytes
-    // take half as long for.
+    // take half as long for, or a quarter of one that rows share (contract_quarters.cpp).
     const bool halves = may_halve(target) && active <= vector / 2;
-    const int width =
-        column > 0 ? (halves ? vector / 2 : vector) : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
+    joins_rows = column > 0 && may_join_rows(target) && active <= vector / 4;
+    const int partial = joins_rows ? vector / 4 : halves ? vector / 2 : vector;
+    const int width = column > 0 ? partial : static_cast<int>(std::bit_ceil(static_cast<unsigned>(active)));
     segments.push_back({column, width, active});
   }
   // Rather than a vector of which some lanes are masked, one that begins earlier.
@@ -182,6 +183,7 @@ std::int64_t Translator::Tile::elements_together(const Target& target, std::int6
 
 std::int64_t Translator::Tile::unrolled_steps(std::size_t level, const Target& target) const {
   if (level + 1 != written_out) return 1;
+  if (joins_rows) return segments.back().width;
   if (const std::int64_t steps = level + 1 == loops.size() ? sliding_steps(target) : 0) return steps;
   return std::max<std::int64_t>(1, unroll(target, static_cast<std::size_t>(sums())) / written_steps);
 }

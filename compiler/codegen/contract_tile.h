@@ -29,9 +29,12 @@ struct Translator::Tile {
   std::vector<bool> written;                    ///< is the loop repeated in the code?
   std::size_t written_out = 0;                  ///< from this one on all loops are
   std::int64_t written_steps = 1;               ///< how many steps those are
+  bool joins_rows = false;                      ///< is the last segment a quarter of a vector that rows share?
 
   /// May the last of several vectors be half as wide as the others?
   bool may_halve(const Target& target) const;
+  /// May it be a quarter of a vector, of which four rows make up one?
+  bool may_join_rows(const Target& target) const;
   /// How many of the segments are of one width: all, or all but a narrower last one. The sums of that one come behind
   /// the others, in a step of their own: instruction selection would make an element of A for it a part of the one for
   /// whole vectors, which then goes to waste as the place of a sum, and there are too few registers.

@@ -98,8 +98,8 @@ class Translator {
                                          std::int64_t step, std::span<llvm::Value* const> initial,
                                          const LoopBody& body);
 
-  // Contractions (contract.cpp, contract_tile.cpp; what they fetch ahead: contract_fetch.cpp; several whose endings
-  // overlap: contract_deferred.cpp).
+  // Contractions (contract.cpp, contract_tile.cpp; rows that share vectors: contract_quarters.cpp; what they fetch
+  // ahead: contract_fetch.cpp; several whose endings overlap: contract_deferred.cpp).
   struct Segment;
   struct Tile;
   struct Place;
@@ -127,7 +127,13 @@ class Translator {
   llvm::Value* another(llvm::Value* address);
   llvm::Value* load_operand(DType dtype, llvm::Value* base, std::int64_t offset, int width, int active);
   llvm::Value* load_element(DType dtype, llvm::Value* base, std::int64_t offset, bool again);
+  void copy_columns(const Tile& tile, const Place& at, std::int64_t offset, const Segment& segment, llvm::Value* loaded,
+                    llvm::Value* converted);
   void tile_step(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  using JoinedSums = std::vector<llvm::Value*>;  ///< of the whole segments, row by row, then the last ones of four rows
+  void contract_joined(const Tile& tile, const Place& at, std::vector<llvm::Value*>& sums);
+  void joined_steps(const Tile& tile, const Place& at, std::int64_t count, JoinedSums& sums);
+  llvm::Value* join_quarters(const std::function<llvm::Value*(std::size_t quarter)>& part);
   void some_steps(const Tile& tile, const Place& at, llvm::Value* first, std::int64_t count,
                   std::vector<llvm::Value*>& sums);
   void tile_steps_sliding(const Tile& tile, const Place& at, std::int64_t count, std::vector<llvm::Value*>& sums);

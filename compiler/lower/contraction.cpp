@@ -15,6 +15,7 @@
 #include "compiler/lower/chain.h"
 #include "compiler/lower/contraction_across.h"
 #include "compiler/lower/contraction_dots.h"
+#include "compiler/lower/contraction_ending.h"
 #include "compiler/lower/contraction_fetch.h"
 #include "compiler/lower/contraction_packing.h"
 #include "compiler/lower/contraction_schedule.h"
@@ -36,7 +37,8 @@ struct Part {
 
 class Writer {
  public:
-  Writer(const Group& group, Unit& unit, Placement& placement, ContractionShape shape, const LoopOptions& options)
+  Writer(const Group& group, Unit& unit, Placement& placement, Accesses& accesses, ContractionShape shape,
+         const LoopOptions& options)
       : group_(group),
         options_(options),
         shape_(std::move(shape)),
@@ -45,7 +47,7 @@ class Writer {
     accumulate_ = shape_.spec.accumulate;
     registers_ = {options.vector_registers, options.vector_bytes / static_cast<std::int64_t>(size_of(accumulate_))};
     if (registers_.vectors == 32) order_taps(shape_);
-    const ContractionSchedule schedule = choose_schedule(problem(placement), options.schedules, *unit.kernel);
+    const ContractionSchedule schedule = choose_schedule(problem(placement, accesses), options.schedules, *unit.kernel);
     if (schedule.transposed) swap_operands(shape_);
     if (placement.is_stored(*shape_.a.base)) a_ = emitter_.buffer_of(shape_.a.base, kernel::Access::in);
     if (placement.is_stored(*shape_.b.base)) b_ = emitter_.buffer_of(shape_.b.base, kernel::Access::in);
@@ -92,11 +94,11 @@ class Writer {
 
   kernel::Builder& build() { return emitter_.build(); }
 
-  ContractionProblem problem(const Placement& placement) const {
-    const auto operand = [&](const View& view) {
-      return ContractionProblem::Operand{view.base->type.dtype, placement.is_stored(*view.base)};
-    };
-    return {shape_,     operand(shape_.a),     operand(shape_.b),    accumulate_, keeps_sums(group_, accumulate_),
+  ContractionProblem problem(const Placement& placement, Accesses& accesses) const {
+    const ir::Value &a = *shape_.a.base, &b = *shape_.b.base;
+    const bool has_a = placement.is_stored(a), has_b = placement.is_stored(b);
+    const bool keeps = keeps_sums(group_, accumulate_), is_long = has_long_ending(group_, placement, accesses);
+    return {shape_,     {a.type.dtype, has_a}, {b.type.dtype, has_b}, accumulate_, keeps, is_long,
             registers_, options_.second_level, options_.has_bf16_dot};
   }
 
@@ -137,14 +139,12 @@ class Writer {
   void choose_fetches() {
     const bool has_blocks = blocking_.depth < depth_.size;
     const bool has_next_b = !outer_.empty() && outer_.back().b == depth_.size * depth_.b;
-    const bool is_dense_b = column_.b == 1 && depth_.b == column_.size,
-               is_dense_a = row_.a == 1 && depth_.a == row_.size;
     const auto behind = [&](const View& view, const Loop& across) {
       return FetchAhead(view.base->type, blocking_.depth * across.size, {1, row_.size, column_.size, blocking_.depth},
                         options_.second_level);
     };
-    if (is_dense_b && (has_blocks || has_next_b)) next_b_ = behind(shape_.b, column_);
-    if (is_dense_a && has_blocks) next_a_ = behind(shape_.a, row_);
+    if (column_.b == 1 && depth_.b == column_.size && (has_blocks || has_next_b)) next_b_ = behind(shape_.b, column_);
+    if (row_.a == 1 && depth_.a == row_.size && has_blocks) next_a_ = behind(shape_.a, row_);
   }
 
   Extents extents() const {
@@ -551,9 +551,8 @@ class Writer {
   Loop row_, column_, depth_;  ///< what the tile covers
   std::vector<Loop> nested_;   ///< over k around depth_, within the tile's statement; shape_.k holds those outside
   std::vector<Loop> outer_;    ///< batch and the rest of m, n
-  std::vector<Index> outer_at_;
-  std::vector<Loop> inner_;  ///< over n, within those over tiles of rows
-  std::vector<Index> inner_at_;
+  std::vector<Loop> inner_;    ///< over n, within those over tiles of rows
+  std::vector<Index> outer_at_, inner_at_;
   Tile tile_;
   Blocking blocking_;
   bool filters_ = false;         ///< A has no rows, and B has: A is broadcast
@@ -593,7 +592,7 @@ void write_contraction(const Group& group, Unit& unit, Placement& placement, Acc
     throw InternalError("lower: the padding of " + ir::print(*group.op) + " is not in memory");
   if (sums_along_memory(shapes.front(), placement, options))
     return write_dots(group, unit, placement, std::move(shapes.front()), options);
-  Writer(group, unit, placement, std::move(shapes.front()), options).run();
+  Writer(group, unit, placement, accesses, std::move(shapes.front()), options).run();
 }
 
 }  // namespace pullback::lower

@@ -37,12 +37,13 @@ constexpr std::int64_t kFewTiles = 4, kSeveralTiles = 20, kShortPanel = 128;
 /// The same where each step reads a row of either operand in place: of both, a block stays in the first level.
 constexpr std::int64_t kShortStrip = 64;
 
-/// With 32 registers a tile of two vectors has so many rows, and reads B half as often as the other tiles: in place, if
-/// there are few of them.
-constexpr std::int64_t kTallRows = 14, kTallVectors = 2, kFewTallTiles = 10, kWideRows = 8;
-/// Most steps of a panel that is read in place. Of so few tiles the first, which meets each row of the panel on a page
-/// that was not looked up before, takes much of the time: the panels beside find the pages of fewer steps still known.
-constexpr std::int64_t kHardlyAnyTiles = 3, kHardlyAnyDepth = 128, kDepthInPlace = 512;
+/// With 32 registers tiles of eight or nine rows by three vectors load least for a product and have sums enough where B
+/// comes from the second level. Up to so many rows read B where it lies. A tile of two vectors has up to 14 rows.
+constexpr std::int64_t kWideRows = 8, kMostWideRows = 9, kWideVectors = 3, kRowsInPlace = 140;
+constexpr std::int64_t kTallRows = 14, kTallVectors = 2, kFewTallTiles = 10;
+/// Most steps of a panel that is read in place; and where each step reads a row of either operand, if there are more
+/// than so many.
+constexpr std::int64_t kDepthInPlace = 512, kDepthAcross = 256, kUncutAcross = 640;
 /// Bytes of a panel that stay in the first level beside rows of A, and those of a block of A that is read where it is.
 constexpr std::int64_t kNearPanel = 32 << 10, kBlockInPlace = 4 << 20;
 
@@ -128,11 +129,14 @@ class ScheduleChooser {
       return;
     }
     schedule_.tile = lower::choose_tile(row_.size, column_.size, registers_);
-    if (has_wide_result() && tile().rows >= kWideRows) schedule_.tile = {kWideRows, kTallVectors + 1};
-    if (are_few_tall()) schedule_.tile = tall_tile();
+    if (has_wide_result() && tile().rows >= kWideRows) schedule_.tile = {kWideRows, kWideVectors};
+    if (has_few_rows())
+      schedule_.tile = has_pairs_of_vectors() ? Tile{even_rows(kTallRows), kTallVectors}
+                                              : Tile{even_rows(kMostWideRows), kWideVectors};
+    else if (has_too_few_sums())
+      schedule_.tile.rows = even_rows(kTallRows);
     if (is_shallow()) schedule_.tile = {kShallowRows, kShallowWide};
-    if (rows_collide() && !(are_few_tall() && may_pack_colliding()))
-      schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
+    if (rows_collide()) schedule_.tile.rows = std::min<std::int64_t>(schedule_.tile.rows, kCollidingRows);
     if (writes_much()) {
       schedule_.tile.rows = std::min(schedule_.tile.rows, kShallowRows);
       if (registers_.vectors == 16) schedule_.tile.vectors = std::min(schedule_.tile.vectors, kShallowVectors);
@@ -146,23 +150,59 @@ class ScheduleChooser {
 
   bool has_many_registers() const { return registers_.vectors == 32; }
 
-  /// Do a few of the highest tiles cover all rows of a matrix B, which does not stay in the first level between them?
-  bool are_few_tall() const {
+  /// Does a panel of B, at all steps, take much of the first level?
+  bool has_far_panel() const { return depth_.size * kTallVectors * registers_.width * extents_.bytes > kNearPanel / 2; }
+  /// So few rows that B is read where it lies, and does not stay in the first level between their tiles.
+  bool has_few_rows() const {
     return has_many_registers() && tiled_.one_k_loop && tiled_.a.stored && !tiled_.must_pack_columns() &&
-           !schedule_.paired && row_.size > kTallRows && row_.size <= kTallRows * kFewTallTiles &&
-           column_.size > registers_.width &&
-           depth_.size * kTallVectors * registers_.width * extents_.bytes > kNearPanel / 2;
+           !schedule_.paired && row_.size > kTallRows && row_.size <= kRowsInPlace && column_.size > registers_.width &&
+           has_far_panel();
   }
-  /// So many columns that narrower tiles at their end do not weigh, and rows of A that are read as they lie.
+  /// Two or four vectors: in tiles of three these would be two, too.
+  bool has_pairs_of_vectors() const {
+    const std::int64_t vectors = (column_.size + registers_.width - 1) / registers_.width;
+    return vectors == kTallVectors || vectors == 2 * kTallVectors;
+  }
+  /// So many columns that narrower tiles at their end do not weigh, and A is read as it lies.
   bool has_wide_result() const {
-    constexpr std::int64_t kManyColumnVectors = 64;
-    return has_many_registers() && tiled_.one_k_loop && row_.size > kTallRows && row_.a != 1 &&
-           column_.size >= kManyColumnVectors * registers_.width;
+    constexpr std::int64_t kManyColumnVectors = 64, kSomeColumnVectors = 16;
+    if (!has_many_registers() || !tiled_.one_k_loop || row_.size <= kTallRows || ending_weighs()) return false;
+    if (row_.a == 1 && (!has_far_panel() || reads_across_in_place() || meets_in_one_set())) return false;
+    return column_.size >= (has_far_panel() ? kSomeColumnVectors : kManyColumnVectors) * registers_.width;
   }
-  Tile tall_tile() const {
-    const std::int64_t tiles = (row_.size + kTallRows - 1) / kTallRows, rows = (row_.size + tiles - 1) / tiles;
-    return {rows, rows <= kWideRows ? kTallVectors + 1 : kTallVectors};
+  /// Are rows of A neighbours, and steps so many whole pages apart that none of a tile stays in the first level? Up to
+  /// a depth the second level is as good.
+  bool meets_in_one_set() const {
+    return row_.a == 1 && depth_.a * extents_.bytes % kPage == 0 && depth_.size > kDepthInPlace;
   }
+  /// While a panel comes from the second level, 16 sums do not hide what waits for it. Rows that are neighbours come in
+  /// whole and half lines instead, where B is near enough to be read in place.
+  bool has_too_few_sums() const {
+    constexpr std::int64_t kEnoughSums = 20;
+    return has_many_registers() && tiled_.one_k_loop && row_.size > kTallRows && tile().vectors == kTallVectors &&
+           tile().rows * tile().vectors < kEnoughSums && has_far_panel() && !reads_across_in_place() &&
+           !ending_weighs();
+  }
+  /// More sums would leave their registers for a long ending again and again.
+  bool ending_weighs() const { return problem_.long_ending && depth_.size <= kDepthInPlace; }
+  /// About equal numbers of rows, of at most `most`. Where all may be equal, with one or two fewer, they are: each
+  /// number is code of its own.
+  std::int64_t even_rows(std::int64_t most) const {
+    for (std::int64_t rows = most; rows + 2 >= most; --rows)
+      if (row_.size % rows == 0) return rows;
+    const std::int64_t tiles = (row_.size + most - 1) / most;
+    return (row_.size + tiles - 1) / tiles;
+  }
+  /// Does each step read a row of either operand, where these are whole lines that meet in many sets of the cache, for
+  /// so few rows of A that a copy of B takes longer than what it saves?
+  bool reads_across_in_place() const {
+    constexpr std::int64_t kMostRows = 512;
+    const std::int64_t apart = depth_.b * extents_.bytes;
+    return has_many_registers() && tiled_.one_k_loop && row_.a == 1 && row_.size <= kMostRows && tiled_.a.stored &&
+           !tiled_.must_pack_columns() && problem_.keeps_sums && column_.c == 1 && apart % kLine == 0 &&
+           apart % kPage != 0;
+  }
+
   /// Are sums so short that writing C, larger than the first level, weighs? Rows of a tile are long runs then.
   bool is_shallow() const {
     return has_many_registers() && tiled_.one_k_loop && !schedule_.paired && row_.size > kShallowRows &&
@@ -171,10 +211,6 @@ class ScheduleChooser {
   }
   /// Rows a multiple of this apart compete for the same few places of the first level.
   bool rows_collide() const { return row_.a * extents_.bytes % kPage == 0; }
-  /// Rows that collide are copied, if enough panels read them.
-  bool may_pack_colliding() const {
-    return tiled_.may_pack_rows() && column_.size >= kPanelsOfCopiedRows * kTallVectors * registers_.width;
-  }
 
   /// Does the sum take so few steps that writing C takes most of the time? C is what the tiles of one panel write, or,
   /// where other loops over k come between, all of the result.
@@ -198,6 +234,7 @@ class ScheduleChooser {
   bool misses_in_place() const {
     constexpr std::int64_t kManyTiles = 10, kNearNarrow = 15 << 10;
     const std::int64_t step = panel_width() * extents_.bytes;
+    if (has_few_rows() || reads_across_in_place()) return false;
     if (depth_.b > kInPlaceVectors * registers_.width) return row_tiles() > tiles_in_place();
     if (has_many_registers() && tiled_.one_k_loop && depth_.b > panel_width())
       return row_tiles() > kFewTallTiles && panel_bytes_in_place() > kNearPanel;
@@ -223,7 +260,6 @@ class ScheduleChooser {
   /// or half pages apart meet in one or two sets of the first level.
   std::int64_t tiles_in_place() const {
     constexpr std::int64_t kOneSet = 2, kTwoSets = 6;
-    if (are_few_tall()) return kFewTallTiles;
     if (!is_narrow()) return 1;
     const std::int64_t apart = depth_.b * extents_.bytes;
     if (apart % kPage == 0) return kOneSet;
@@ -258,14 +294,22 @@ class ScheduleChooser {
                                                                     converts_rows() || (row_by_row && row_.a == 1)));
     if (schedule_.pack_rows && row_.a == 1 && !row_by_row && problem_.second_level < kRoomySecondLevel)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, long_run());
-    if (are_few_tall() && !schedule_.pack_columns && cut && chained)
-      schedule_.blocking.depth =
-          even_piece(extents_.depth, row_tiles() <= kHardlyAnyTiles ? kHardlyAnyDepth : kDepthInPlace);
+    if ((has_few_rows() || reads_across_in_place()) && !schedule_.pack_columns && cut && chained)
+      schedule_.blocking.depth = even_piece(extents_.depth, most_depth_in_place());
+    if (!schedule_.pack_rows && has_many_registers() && !row_by_row && chained && row_.a == 1)
+      schedule_.blocking.rows = std::min(schedule_.blocking.rows, rows_across());
     if (!schedule_.pack_rows && has_many_registers() && !row_by_row && depth_.a == 1)
       schedule_.blocking.rows = std::max(schedule_.blocking.rows, rows_in_place());
     // Strips of B are for several blocks of rows that meet them.
     if (has_many_registers() && !is_narrow() && cut && !row_by_row && schedule_.blocking.rows >= row_.size)
       schedule_.blocking.columns = panel_width() * ((column_.size + panel_width() - 1) / panel_width());
+  }
+
+  std::int64_t most_depth_in_place() const {
+    if (row_.a != 1) return kDepthInPlace;
+    if (extents_.depth <= kUncutAcross) return extents_.depth;
+    const bool is_near = (row_.size + column_.size) * kDepthInPlace * extents_.bytes <= problem_.second_level / 4;
+    return is_near ? kDepthInPlace : kDepthAcross;
   }
 
   /// All of the depth and one tile's rows, along as many columns as stay well within the second level.
@@ -307,6 +351,15 @@ class ScheduleChooser {
     return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, kBlockInPlace / tile_bytes));
   }
 
+  /// Rows of A that are neighbours and read where they are. What is read of B stays in the second level beside them: a
+  /// panel that is a copy, or all panels where they are if that is possible.
+  std::int64_t rows_across() const {
+    const std::int64_t line = schedule_.blocking.depth * extents_.bytes;
+    if (!schedule_.pack_columns && (row_.size + column_.size) * line <= problem_.second_level * 3 / 4) return row_.size;
+    const std::int64_t bytes = problem_.second_level * (schedule_.pack_columns ? 3 : 1) / 16;
+    return tile().rows * even_piece(row_tiles(), std::max<std::int64_t>(1, bytes / (tile().rows * line)));
+  }
+
   /// Does each step of a deep sum read a row of either operand, as in the gradient of a weight?
   bool lies_across() const {
     return row_.a == 1 && column_.b == 1 && extents_.depth * extents_.bytes > 2 * kStripDepth;
@@ -325,9 +378,10 @@ class ScheduleChooser {
     const std::int64_t a_bytes = row_.size * schedule_.blocking.depth * extents_.bytes;
     // Rows that are neighbours lie on another line at each step of k.
     const bool across = row_.a == 1;
-    if (!across && has_many_registers()) return rows_collide() && are_few_tall() && may_pack_colliding();
     const std::int64_t apart = (across ? depth_.a : row_.a) * extents_.bytes;
-    const std::int64_t far = has_many_registers() ? kPage : across ? kPage / 4 : kPage;
+    // With many registers a panel is met by so many rows that A may come from far.
+    if (has_many_registers() && !meets_in_one_set()) return false;
+    const std::int64_t far = across && !has_many_registers() ? kPage / 4 : kPage;
     // Bytes of A that stay in the cache with B beside them.
     const std::int64_t near_rows = problem_.second_level / (across ? 4 : 2);
     return (across || depth_.a == 1) && row_.size > tile().rows &&
@@ -375,11 +429,11 @@ double ContractionProblem::flop() const {
 
 std::string describe(const ContractionProblem& problem) {
   const ContractionLoops& loops = problem.loops;
-  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}, {} registers of {}, {} KiB{}", describe(loops.m),
+  return fmt::format("m{} n{} k{} batch{}, a {}, b {}, sums {}{}{}, {} registers of {}, {} KiB{}", describe(loops.m),
                      describe(loops.n), describe(loops.k), describe(loops.batch), describe(problem.a),
                      describe(problem.b), name_of(problem.accumulate), problem.keeps_sums ? " kept" : "",
-                     problem.registers.vectors, problem.registers.width, problem.second_level >> 10,
-                     problem.has_bf16_dot ? ", bf16 dot" : "");
+                     problem.long_ending ? ", long ending" : "", problem.registers.vectors, problem.registers.width,
+                     problem.second_level >> 10, problem.has_bf16_dot ? ", bf16 dot" : "");
 }
 
 std::string describe(const ContractionSchedule& schedule) {

@@ -27,8 +27,9 @@ struct ContractionProblem {
   ContractionLoops loops;  ///< those of C(m,n) = A(m,k) B(k,n), as the op has them
   Operand a, b;
   DType accumulate = DType::f32;
-  bool keeps_sums = false;  ///< C is stored, row-major, in the type of the sums
-  Registers registers;      ///< of the type of the sums
+  bool keeps_sums = false;   ///< C is stored, row-major, in the type of the sums
+  bool long_ending = false;  ///< see contraction_ending.h
+  Registers registers;       ///< of the type of the sums
   std::int64_t second_level = 512 << 10;
   bool has_bf16_dot = false;
 

@@ -59,8 +59,8 @@ class InvariantPacker {
     if (!shape || shape->spec.accumulate != w.dtype) return 0;
     const Registers registers{target_.vector_registers,
                               target_.vector_bytes / static_cast<std::int64_t>(size_of(w.dtype))};
-    const ContractionProblem problem{*shape, {x.dtype, true}, {w.dtype, true},     w.dtype,
-                                     false,  registers,       target_.second_level};
+    const ContractionProblem problem{*shape, {x.dtype, true}, {w.dtype, true}, w.dtype,
+                                     false,  false,           registers,       target_.second_level};
     if (!choose_schedule(problem).pack_columns) return 0;
     const std::int64_t rows = ContractionShape::product(shape->m), columns = ContractionShape::product(shape->n);
     const Tile tile = choose_tile(rows, columns, registers);

@@ -175,26 +175,42 @@ TEST_CASE("the rules cut products for 32 registers of 16 numbers and 1 MiB", "[l
   };
   // Panels of B that leave the first level are copied, others are not.
   CHECK(chosen(512, 512, 512).pack_columns);
-  CHECK(chosen(512, 512, 512).tile == lower::Tile{8, 2});
-  CHECK_FALSE(chosen(256, 256, 256).pack_columns);
+  CHECK(chosen(512, 512, 512).tile == lower::Tile{8, 3});
+  CHECK_FALSE(chosen(256, 256, 128).pack_columns);
   CHECK(chosen(1000, 2048, 512).tile == lower::Tile{8, 3});
-  // A few tall tiles read B in place, in short blocks if there are very few.
-  const lower::ContractionSchedule tall = chosen(128, 512, 784);
-  CHECK(tall.tile == lower::Tile{13, 2});
-  CHECK_FALSE(tall.pack_columns);
-  CHECK(tall.blocking.depth == 392);
-  CHECK(chosen(20, 1000, 2000).blocking.depth == 125);
+  // Few columns: two vectors, and sums enough for panels from the second level.
+  CHECK(chosen(1024, 128, 512).tile == lower::Tile{14, 2});
+  CHECK(chosen(1024, 128, 100).tile == lower::Tile{8, 2});
+  // Few rows read B in place, in blocks.
+  const lower::ContractionSchedule few = chosen(128, 512, 784);
+  CHECK(few.tile == lower::Tile{8, 3});
+  CHECK_FALSE(few.pack_columns);
+  CHECK(few.blocking.depth == 392);
+  CHECK(chosen(20, 1000, 2000).blocking.depth == 500);
+  CHECK(chosen(100, 1000, 1000).tile == lower::Tile{9, 3});
+  CHECK(chosen(64, 64, 1024).tile.vectors == 2);
   CHECK(chosen(64, 64, 64).tile == lower::Tile{8, 2});
-  // Rows a page apart meet in the first level: copied for a tall tile, if there are columns enough.
-  CHECK(chosen(40, 1024, 1024).pack_rows);
-  CHECK(chosen(40, 1024, 1024).tile == lower::Tile{14, 2});
-  CHECK_FALSE(chosen(40, 64, 1024).pack_rows);
+  // Rows a page apart meet in the first level: eight at a time do not push each other out.
+  CHECK_FALSE(chosen(40, 1024, 1024).pack_rows);
+  CHECK(chosen(40, 1024, 1024).tile == lower::Tile{8, 3});
   CHECK(chosen(40, 64, 1024).tile.rows == 8);
-  // Other rows are read where they are, in blocks of 4 MiB, unless they lie across and a page apart.
+  // Other rows are read where they are, in blocks of 4 MiB, unless they lie across and a page apart in deep sums.
   CHECK_FALSE(chosen(2048, 2048, 2048).pack_rows);
   CHECK(chosen(1024, 1024, 1024).blocking.rows == 1024);
   CHECK(chosen(1024, 1024, 1024, true).pack_rows);
+  CHECK_FALSE(chosen(1024, 1024, 512, true).pack_rows);
   CHECK_FALSE(chosen(512, 512, 512, true).pack_rows);
+  // Few rows that are neighbours read B in place, beside which they stay in the second level. Rows of B that begin
+  // between lines or a page apart are copied.
+  const lower::ContractionSchedule across = chosen(256, 768, 2048, true);
+  CHECK_FALSE(across.pack_columns);
+  CHECK(across.blocking.depth == 256);
+  CHECK(across.blocking.rows == 64);
+  CHECK(chosen(256, 256, 2048, true).blocking.rows == 256);
+  CHECK(chosen(512, 768, 512, true).blocking.depth == 512);
+  CHECK(chosen(256, 770, 2048, true).pack_columns);
+  CHECK(chosen(256, 1024, 2048, true).pack_columns);
+  CHECK(chosen(1024, 768, 512, true).pack_columns);
   // Short sums are written in long runs.
   CHECK(chosen(128, 512, 10).tile == lower::Tile{4, 4});
   CHECK(chosen(128, 32, 10).tile.vectors == 2);
@@ -207,6 +223,24 @@ TEST_CASE("the rules cut products for 32 registers of 16 numbers and 1 MiB", "[l
   // Where each step reads a row of either operand and sums wait in scratch memory, blocks are longer than with 16.
   CHECK(choose_for("x86-64-v4", 1 << 20, 128, 512, 1024, true, true).blocking.depth == 512);
   CHECK(choose_for("x86-64-v3", 1 << 20, 128, 512, 1024, true, true).blocking.depth == 128);
+}
+
+TEST_CASE("a long ending leaves registers to the sums", "[lower]") {
+  const auto tile_for = [](const std::string& function) {
+    const auto graph = testing::parse_function(
+        "func @f(%x: f32[1024,256], %y: f32[256,768]) {" + std::string("\n  %a: f32[1024,768] = dot_general(%x, %y) ") +
+        "{contract = [1]x[0], batch = []x[]}\n  %b: f32[1024,768] = " + function + "(%a)\n  return b = %b\n}");
+    lower::Tile tile;
+    lower::lower(*graph, Target::parse("x86-64-v4"), {.schedules = [&](const lower::ContractionProblem& problem) {
+      tile = lower::choose_schedule(problem).tile;
+      return std::nullopt;
+    }});
+    return tile;
+  };
+  CHECK(tile_for("neg") == lower::Tile{8, 3});
+  CHECK(tile_for("exp") == lower::Tile{8, 3});
+  CHECK(tile_for("erf") == lower::Tile{8, 2});
+  CHECK(tile_for("tanh") == lower::Tile{8, 2});
 }
 
 TEST_CASE("what the rules choose can be done, whatever the problem", "[lower]") {
@@ -230,6 +264,7 @@ TEST_CASE("what the rules choose can be done, whatever the problem", "[lower]") 
     problem.a.stored = random() % 8 != 0;
     problem.b.stored = random() % 8 != 0;
     problem.keeps_sums = random() % 2;
+    problem.long_ending = random() % 4 == 0;
     const bool has_many = random() % 2;
     problem.registers = has_many ? lower::Registers{32, 16} : lower::Registers{16, 8};
     problem.second_level = has_many ? 1 << 20 : 512 << 10;
