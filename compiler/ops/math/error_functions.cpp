@@ -28,8 +28,8 @@ Expr erfc_positive(Expr a) {
 
 }  // namespace
 
-// 1 - exp(log(erfc|x|)), until that is 1. The logarithm is -(|x| + |x| p(|x|)) with small p, so that little is lost where
-// it is small itself.
+// 1 - exp(log(erfc|x|)), until that is 1. The logarithm is -(|x| + |x| p(|x|)) with small p, so that little is lost
+// where it is small itself.
 Expr erf_f32(Expr x) {
   const Expr magnitude = at_most(abs(x), 3.92);
   const Expr p = polynomial_by_pairs(magnitude, magnitude * magnitude, erf_log_f32);
