@@ -69,7 +69,7 @@ class Writer {
       outer_.insert(outer_.end(), around->begin(), around->end());
     const auto far = [](const Loop& x, const Loop& y) { return std::abs(x.c) > std::abs(y.c); };
     if (filters_) std::stable_sort(outer_.begin(), outer_.end(), far);
-    if (is_plain() && inner_.empty()) choose_fetches();
+    if (is_plain() && inner_.empty() && row_.size >= kFetchingRows) choose_fetches();
   }
 
   void run() {
@@ -90,7 +90,7 @@ class Writer {
   /// Parts of a parallel contraction: more share better among more threads, but repeat packing.
   static constexpr std::int64_t kMostParts = 16;
   /// Batch elements that are parts enough.
-  static constexpr std::int64_t kOuterParts = 8;
+  static constexpr std::int64_t kOuterParts = 8, kFetchingRows = 4;
 
   kernel::Builder& build() { return emitter_.build(); }
 
@@ -135,7 +135,8 @@ class Writer {
   }
   std::int64_t inner_steps() const { return ContractionShape::product(inner_); }
 
-  /// What blocks of k, or the next of several matrices B, read next, where that lies right behind.
+  /// What blocks of k, or the next of several matrices B, read next, where that lies right behind. Of fewer rows, which
+  /// read B as fast as memory gives it, fetching would only be more work.
   void choose_fetches() {
     const bool has_blocks = blocking_.depth < depth_.size;
     const bool has_next_b = !outer_.empty() && outer_.back().b == depth_.size * depth_.b;
